@@ -1,0 +1,1 @@
+//! Disk images: readers, allocation maps, writers and the one conversion loop. Synchronous.
