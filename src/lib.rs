@@ -3,4 +3,6 @@
 //! Read the modules in this order; arrows in ARCHITECTURE.md point only downwards.
 pub mod cx;
 pub mod disk;
+pub mod driver;
+pub mod plan;
 pub mod value;

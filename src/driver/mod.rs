@@ -1,0 +1,169 @@
+//! Hypervisors: the traits that a driver implements, and the drivers.
+//!
+//! A driver knows neither another driver nor the guest nor a provisioner. It plans its undo before every call that makes
+//! something, tags what it makes with the build's id, and keeps its SDK's types inside its folder.
+mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
+
+pub use error::{DriverError, DriverErrorKind};
+
+use crate::{
+    cx::{BuildId, Cx, ResourceRef, Stop},
+    plan::{Accelerator, Firmware},
+    value::{Arch, HumanDuration, Size},
+};
+use async_trait::async_trait;
+use serde::Serialize;
+use std::{fmt::Debug, net::SocketAddr, path::PathBuf, time::Duration};
+use tokio::sync::broadcast;
+
+/// One machine to make: for a build, or for the proof of one output.
+#[derive(Debug, Clone)]
+pub struct MachineSpec {
+    /// Distinguishes the machines of one build: `build`, `verify-qcow2-efi`. Letters, digits and `-`.
+    pub role: String,
+    /// The image's name, for people.
+    pub image: String,
+    /// Architecture.
+    pub arch: Arch,
+    /// Firmware; UEFI variables start empty.
+    pub firmware: Firmware,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: Size,
+    /// Accelerator, as asked for.
+    pub accelerator: Accelerator,
+    /// Disks in boot order; the machine boots from the first.
+    pub disks: Vec<DiskAttachment>,
+}
+
+/// A disk of a machine. Files are on this host and belong to the build.
+#[derive(Debug, Clone)]
+pub struct DiskAttachment {
+    /// The image file.
+    pub path: PathBuf,
+    /// Its format; never guessed.
+    pub format: DiskFormat,
+    /// The guest cannot write to it.
+    pub read_only: bool,
+    /// The backing chain below it, nearest first; access to these must be allowed too.
+    pub backing: Vec<PathBuf>,
+}
+
+/// Formats that a machine's disk can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// The disk's bytes.
+    Raw,
+    /// QEMU copy-on-write.
+    Qcow2,
+}
+
+/// What the driver found out before anything was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// For people: `QEMU 7.2.22, libvirt 9.0.0`.
+    pub hypervisor: String,
+    /// What will execute the guest; never `Auto`.
+    pub accelerator: Accelerator,
+    /// Why not KVM, when it was asked or hoped for.
+    pub notice: Option<String>,
+}
+
+/// State of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MachineState {
+    /// Executes.
+    Running,
+    /// Stopped by an error; it will not go on by itself.
+    Paused,
+    /// Off.
+    Off,
+    /// The guest's kernel panicked.
+    Crashed,
+}
+
+/// What a machine tells without being asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineEvent {
+    /// The guest powered itself off, or was.
+    Off,
+    /// The guest restarted.
+    Reset,
+    /// The guest crashed.
+    Crashed(String),
+    /// A disk could not be read or written; the machine is paused.
+    IoError(String),
+    /// The machine was paused for another reason.
+    Paused(String),
+}
+
+/// A disk after the machine was shut down.
+#[derive(Debug, Clone)]
+pub struct ExportedDisk {
+    /// The image file, on this host.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: DiskFormat,
+}
+
+/// A hypervisor that can make machines.
+#[async_trait]
+pub trait Hypervisor: Debug + Send + Sync {
+    /// The driver's name, as in [`ResourceRef::driver`].
+    fn name(&self) -> &'static str;
+
+    /// Looks whether `spec` can work: connection, permissions, accelerator, firmware. Makes nothing.
+    async fn preflight(&self, spec: &MachineSpec) -> Result<Readiness, DriverError>;
+
+    /// Makes the machine, powered off. Plans its undo before each call that makes something.
+    async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError>;
+
+    /// Everything on this hypervisor that carries the tag of `build`, whether or not a journal knows it.
+    async fn owned(&self, build: &BuildId) -> Result<Vec<ResourceRef>, DriverError>;
+
+    /// Removes a resource for good, pulling the plug of a running machine. Gone already is `Ok`.
+    async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError>;
+}
+
+/// One machine.
+#[async_trait]
+pub trait Machine: Debug + Send + Sync {
+    /// Names it for undo and for people.
+    fn resource(&self) -> &ResourceRef;
+
+    /// Starts it. Once per machine.
+    async fn power_on(&self, cx: &Cx) -> Result<(), DriverError>;
+
+    /// Where the guest's SSH port can be reached from this host, on loopback only. The guest need not listen yet.
+    async fn ssh_address(&self, cx: &Cx) -> Result<SocketAddr, DriverError>;
+
+    /// Its state now.
+    async fn state(&self) -> Result<MachineState, DriverError>;
+
+    /// Its events from now on. A slow listener loses the oldest.
+    fn events(&self) -> broadcast::Receiver<MachineEvent>;
+
+    /// The file to which the guest's serial console is written.
+    fn serial_log(&self) -> Option<PathBuf>;
+
+    /// The screen, as PNG.
+    async fn screenshot(&self) -> Result<Vec<u8>, DriverError>;
+
+    /// Presses the keys (Linux input event codes, `linux/input-event-codes.h`) together for `hold`.
+    async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError>;
+
+    /// Presses the power button (ACPI) and waits until it is off. After `limit`: [`DriverErrorKind::Timeout`], still on.
+    async fn shut_down(&self, cx: &Cx, limit: HumanDuration) -> Result<(), DriverError>;
+
+    /// Pulls the plug. Off already is `Ok`.
+    async fn power_off(&self) -> Result<(), DriverError>;
+
+    /// The disk with this index of the spec, after the machine is off.
+    async fn export(&self, cx: &Cx, index: usize) -> Result<ExportedDisk, DriverError>;
+}

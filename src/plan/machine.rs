@@ -1,0 +1,81 @@
+//! The machine and the way into its guest.
+use crate::value::{HumanDuration, Size};
+use serde::{Deserialize, Serialize};
+
+/// The libvirt connection used when a definition names none: QEMU's driver inside this process.
+pub const DEFAULT_LIBVIRT_URI: &str = EMBEDDED_URI;
+
+/// libvirt's embedded QEMU driver; the driver appends a private `?root=` of its own.
+pub const EMBEDDED_URI: &str = "qemu:///embed";
+
+/// What the machine boots with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// PC BIOS.
+    Bios,
+    /// UEFI without Secure Boot.
+    Efi,
+}
+
+impl std::fmt::Display for Firmware {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bios => "bios",
+            Self::Efi => "efi",
+        })
+    }
+}
+
+/// Who executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accelerator {
+    /// KVM when it provably runs a guest, otherwise TCG, with a notice.
+    #[default]
+    Auto,
+    /// KVM or an error.
+    Kvm,
+    /// QEMU's software emulation.
+    Tcg,
+}
+
+impl std::fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+/// The machine that is built in, and the ones that prove the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MachinePlan {
+    /// libvirt connection URI: `qemu:///embed`, `qemu:///session`, `qemu:///system` or `qemu+ssh://host/system`.
+    pub uri: String,
+    /// BIOS or UEFI.
+    pub firmware: Firmware,
+    /// Number of virtual CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: Size,
+    /// Size of the disk; the source grows to it.
+    pub disk: Size,
+    /// Who executes the guest's instructions.
+    pub accelerator: Accelerator,
+}
+
+/// How the guest is reached and how long we wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GuestPlan {
+    /// The build user that the seed creates and the seal removes; `root` logs in as root directly.
+    pub user: String,
+    /// From power-on to a login.
+    pub connect_timeout: HumanDuration,
+    /// From the request to power off until it is off; then the plug is pulled and the build fails.
+    pub shutdown_timeout: HumanDuration,
+}

@@ -1,0 +1,61 @@
+//! The plan: what a build will do, fully resolved and immutable. Values only; everything may read them.
+//!
+//! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
+mod machine;
+mod output;
+mod source;
+mod step;
+
+pub use machine::{Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan};
+pub use output::{OutputFormat, OutputPlan, SealPlan, VerifyPlan};
+pub use source::{
+    BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
+};
+pub use step::{
+    Content, FileStep, PackageStep, RebootStep, ServiceState, ServiceStep, ShellStep, Step, StepKind,
+    UserStep,
+};
+
+use crate::value::Arch;
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// One image to build.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// Name of the image; also the stem of its files. Letters, digits, `.`, `_`, `-`.
+    pub name: String,
+    /// The guest's architecture.
+    pub arch: Arch,
+    /// The user's file, absolute.
+    pub definition: PathBuf,
+    /// Where the first disk comes from.
+    pub source: SourcePlan,
+    /// The machine that is built in.
+    pub machine: MachinePlan,
+    /// How the guest is reached.
+    pub guest: GuestPlan,
+    /// What is done in the guest, in order.
+    pub provision: Vec<Step>,
+    /// What is removed before the image is finished.
+    pub seal: SealPlan,
+    /// The files to deliver.
+    pub outputs: Vec<OutputPlan>,
+    /// How they are proved.
+    pub verify: VerifyPlan,
+    /// Where secrets come from, by name; they are read when they are first needed.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretSource {
+    /// An environment variable of goldsmith.
+    Env(String),
+    /// A file; a final line end is dropped.
+    File(PathBuf),
+    /// Standard output of a command, run without a shell; a final line end is dropped.
+    Command(Vec<String>),
+}

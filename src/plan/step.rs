@@ -1,0 +1,145 @@
+//! What is done in the guest.
+use crate::value::HumanDuration;
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// One provisioning step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Step {
+    /// For people: the user's own words, or derived: "install tcpdump, jq".
+    pub label: String,
+    /// What it does.
+    pub kind: StepKind,
+    /// At most this long.
+    pub timeout: HumanDuration,
+    /// How often it is tried again after a failure; for what touches the network.
+    pub retries: u32,
+    /// Where it stands in the definition, as `file:line`, for error messages.
+    pub at: String,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// Run a script with `/bin/sh`.
+    Shell(ShellStep),
+    /// Put a file in place.
+    File(FileStep),
+    /// Install or remove packages.
+    Package(PackageStep),
+    /// Enable, disable, start or stop a systemd unit.
+    Service(ServiceStep),
+    /// Make or remove a user.
+    User(UserStep),
+    /// Restart the guest and wait until it is back.
+    Reboot(RebootStep),
+}
+
+/// Run a script as root with `/bin/sh -eu`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShellStep {
+    /// The script; may hold `${secret.NAME}`.
+    pub script: String,
+    /// Environment; values may hold `${secret.NAME}`.
+    pub env: BTreeMap<String, String>,
+    /// Run as this user instead of root.
+    pub user: Option<String>,
+    /// Skipped when this path exists in the guest; afterwards it must exist.
+    pub creates: Option<String>,
+    /// Exit codes that mean success.
+    pub exit_codes: Vec<u32>,
+}
+
+/// Put a file in place, atomically.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileStep {
+    /// Absolute path in the guest; missing parent folders are made.
+    pub dest: String,
+    /// What is in it.
+    pub content: Content,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner, by name.
+    pub owner: String,
+    /// Group, by name.
+    pub group: String,
+}
+
+/// Content of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// This text; may hold `${secret.NAME}`.
+    Text(String),
+    /// A file on this host, absolute.
+    Path(PathBuf),
+}
+
+/// Install or remove packages with the guest's own package manager.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PackageStep {
+    /// To be present: a name, or `name=version`.
+    pub install: Vec<String>,
+    /// To be absent.
+    pub remove: Vec<String>,
+    /// Upgrade everything first.
+    pub upgrade: bool,
+}
+
+/// State of a unit now and at boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServiceStep {
+    /// The unit; `.service` may be left out.
+    pub name: String,
+    /// Whether it starts at boot; unchanged when not said.
+    pub enabled: Option<bool>,
+    /// Whether it can be started at all; unchanged when not said.
+    pub masked: Option<bool>,
+    /// What it does now; unchanged when not said.
+    pub state: Option<ServiceState>,
+}
+
+/// What a unit should do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceState {
+    /// Run.
+    Started,
+    /// Not run.
+    Stopped,
+    /// Run, with what was just configured.
+    Restarted,
+}
+
+/// A user of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UserStep {
+    /// Login name.
+    pub name: String,
+    /// Remove the user instead.
+    pub absent: bool,
+    /// User id; the guest chooses when not said.
+    pub uid: Option<u32>,
+    /// Supplementary groups; missing ones are made.
+    pub groups: Vec<String>,
+    /// Login shell.
+    pub shell: Option<String>,
+    /// A system user.
+    pub system: bool,
+    /// May use sudo without password.
+    pub sudo: bool,
+    /// Public keys that may log in.
+    pub authorized_keys: Vec<String>,
+}
+
+/// Restart the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RebootStep {}
