@@ -1,0 +1,24 @@
+//! One build: the recipe, and what surrounds it: folders, undo, failure bundle, collection of what dead builds left.
+//!
+//! Start reading at [`recipe`]. This module knows hypervisors, guests and sources only through [`World`], so that the
+//! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
+mod bundle;
+mod dirs;
+mod gc;
+mod hooks;
+mod outcome;
+mod recipe;
+mod run;
+mod stage;
+mod undoer;
+mod verify;
+mod world;
+
+pub use dirs::{DirError, Dirs};
+pub use gc::{Collected, DeadBuild, collect, dead_builds};
+pub use hooks::{Access, Hooks, NoHooks};
+pub use outcome::{Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified};
+pub use run::{Job, OnError, run};
+pub use stage::STAGES;
+pub use undoer::LocalUndoer;
+pub use world::{RealWorld, Session, World};

@@ -1,0 +1,62 @@
+//! The stages of the recipe, by name, and the clock that runs with them.
+use super::{Access, BuildError, Hooks, StageTime};
+use crate::cx::{Cx, Event};
+use std::time::Instant;
+
+/// Names of the stages, in order. Stable: scripts and dashboards read them.
+pub const STAGES: [&str; 13] = [
+    "preflight", "source", "seed", "create", "power-on", "connect", "provision", "seal", "shut-down", "convert", "verify",
+    "publish", "report",
+];
+
+/// Runs stages: reports them, times them, gives the hooks their say, and remembers which one failed.
+pub(super) struct Stages<'a> {
+    cx: &'a Cx,
+    hooks: &'a dyn Hooks,
+    times: Vec<StageTime>,
+    current: &'static str,
+}
+
+impl<'a> Stages<'a> {
+    pub(super) fn new(cx: &'a Cx, hooks: &'a dyn Hooks) -> Self {
+        Self { cx, hooks, times: Vec::new(), current: STAGES[0] }
+    }
+
+    /// The stage that runs, or that ran last.
+    pub(super) fn current(&self) -> &'static str {
+        self.current
+    }
+
+    pub(super) fn into_times(self) -> Vec<StageTime> {
+        self.times
+    }
+
+    /// Runs `work` as stage `name`.
+    pub(super) async fn run<T>(
+        &mut self,
+        name: &'static str,
+        access: Option<&Access>,
+        work: impl Future<Output = Result<T, BuildError>>,
+    ) -> Result<T, BuildError> {
+        debug_assert!(STAGES.contains(&name), "stage `{name}` is not in the table");
+        self.current = name;
+        self.cx.check()?;
+        self.hooks.before(self.cx, name, access).await?;
+        self.cx.emit(Event::StageStarted { stage: name.to_owned() });
+        let start = Instant::now();
+        let result = work.await;
+        let seconds = start.elapsed().into();
+        self.times.push(StageTime { stage: name.to_owned(), seconds });
+        match result {
+            Ok(value) => {
+                self.cx.emit(Event::StageFinished { stage: name.to_owned(), seconds });
+                self.hooks.after(self.cx, name).await?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.cx.emit(Event::StageFailed { stage: name.to_owned(), seconds, error: error.to_string() });
+                Err(error)
+            }
+        }
+    }
+}
