@@ -4,7 +4,8 @@ use crate::{
     cx::{Cx, Event, Undo, Unit},
     disk,
     driver::{DiskFormat, ExportedDisk},
-    plan::{self, Content, OutputFormat, Plan, StepKind},
+    plan::{self, Content, FileStep, OutputFormat, Plan, StepKind},
+    provision::Secrets,
     value::Size,
 };
 use std::{
@@ -49,6 +50,7 @@ pub(super) async fn outputs(
     exported: &ExportedDisk,
     base: &BaseDisk,
     keys: &Keys,
+    secrets: &Secrets,
 ) -> Result<Converted, BuildError> {
     let because = |error: Box<dyn std::error::Error + Send + Sync>| {
         BuildError::because("could not convert the disk", error)
@@ -64,7 +66,7 @@ pub(super) async fn outputs(
         .map(|(output, path)| disk::Target { format: disk_format(output.format), path: path.clone(), level: output.level })
         .collect();
     let mut needles = keys.needles();
-    needles.extend(secret_needles(cx, plan));
+    needles.extend(secret_needles(plan, secrets));
     let source = exported.clone();
     let (progress, cancelled) = (cx.clone(), cx.stop().clone());
     let backing = base.backing.clone();
@@ -144,21 +146,24 @@ pub(super) fn open_options(backing: &[PathBuf]) -> disk::OpenOptions {
     disk::OpenOptions::default()
 }
 
-/// Secrets that steps used but that no file of the image is meant to hold.
-fn secret_needles(cx: &Cx, plan: &Plan) -> Vec<disk::Needle> {
-    let wanted: Vec<&str> = plan
-        .provision
-        .iter()
-        .filter_map(|step| match &step.kind {
-            StepKind::File(file) => match &file.content {
-                Content::Text(text) => Some(text.as_str()),
-                Content::Path(_) => None,
-            },
-            _ => None,
+/// Secrets that no file step puts into the image on purpose, and that are long enough not to be there by chance.
+fn secret_needles(plan: &Plan, secrets: &Secrets) -> Vec<disk::Needle> {
+    const SHORTEST: usize = 12;
+    let on_purpose = |name: &str| {
+        let placeholder = format!("${{secret.{name}}}");
+        plan.provision.iter().any(|step| match &step.kind {
+            StepKind::File(FileStep { content: Content::Text(text), .. }) => text.contains(&placeholder),
+            _ => false,
         })
-        .collect();
-    let _ = (cx, wanted);
-    Vec::new()
+    };
+    secrets
+        .iter()
+        .filter(|(name, secret)| secret.expose().len() >= SHORTEST && !on_purpose(name))
+        .map(|(name, secret)| disk::Needle {
+            name: format!("secret `{name}`"),
+            bytes: secret.expose().as_bytes().to_vec(),
+        })
+        .collect()
 }
 
 pub(super) const fn disk_format(format: OutputFormat) -> disk::OutputFormat {

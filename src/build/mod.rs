@@ -14,6 +14,8 @@ mod real;
 mod recipe;
 mod run;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod undoer;
 mod verify;
 mod view;

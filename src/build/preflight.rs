@@ -4,6 +4,7 @@ use crate::{
     cx::Cx,
     driver::{Hypervisor, MachineSpec, Readiness},
     plan::Plan,
+    provision::Secrets,
     value::Size,
 };
 use std::{path::Path, sync::Arc};
@@ -12,6 +13,7 @@ use std::{path::Path, sync::Arc};
 pub(super) struct Ready {
     pub(super) hypervisor: Arc<dyn Hypervisor>,
     pub(super) readiness: Readiness,
+    pub(super) secrets: Secrets,
 }
 
 /// Looks at everything; the first thing that is missing is the error.
@@ -24,6 +26,12 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
         let folder = output.path.parent().unwrap_or(Path::new("/"));
         writable(folder)?;
     }
+    let secrets = Secrets::load(&plan.secrets)
+        .await
+        .map_err(|error| BuildError::because("could not read a secret", error))?;
+    for (_, secret) in secrets.iter() {
+        cx.redactor().learn(secret);
+    }
     world.preflight(cx, plan).await?;
     let hypervisor = world.hypervisor(plan).await?;
     let readiness = hypervisor.preflight(&spec(plan)).await?;
@@ -31,7 +39,7 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);
     }
-    Ok(Ready { hypervisor, readiness })
+    Ok(Ready { hypervisor, readiness, secrets })
 }
 
 /// The machine to come, as far as it is known now.

@@ -57,14 +57,14 @@ pub(super) async fn build(
     let facts = session.facts();
 
     stages
-        .run("provision", Some(access.clone()), session.provision(cx, plan, &|| watch.trouble()))
+        .run("provision", Some(access.clone()), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
         .await?;
     stages.run("seal", Some(access.clone()), session.seal(cx, plan)).await?;
     session.close().await;
     let disk = stages.run("shut-down", Some(access), shut_down(cx, plan, machine)).await?;
     *live = Live::default();
 
-    let staged = stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys)).await?;
+    let staged = stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
     let proofs =
         stages.run("verify", None, verify::all(cx, world, plan, &ready, &staged, &facts, undoer, live)).await?;
     let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;

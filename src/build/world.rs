@@ -4,6 +4,7 @@ use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
     plan::{ImageFormat, Plan},
+    provision::Secrets,
     value::{HumanDuration, Secret},
 };
 use async_trait::async_trait;
@@ -43,7 +44,13 @@ pub trait Session: Send + Sync {
     fn facts(&self) -> serde_json::Value;
 
     /// Carries out the plan's steps.
-    async fn provision(&mut self, cx: &Cx, plan: &Plan, trouble: &Trouble) -> Result<(), BuildError>;
+    async fn provision(
+        &mut self,
+        cx: &Cx,
+        plan: &Plan,
+        secrets: &Secrets,
+        trouble: &Trouble,
+    ) -> Result<(), BuildError>;
 
     /// Removes what must not be in an image, and trims. The guest is only good for powering off afterwards.
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
