@@ -158,7 +158,8 @@ impl Reader<'_> {
             let flag = SourceFile::new("command line", &line);
             let shown = name.escape_debug();
             if is_defined {
-                let mut problem = flag.problem(place, format!("the variable `{shown}` is given, but not used"));
+                let mut problem =
+                    flag.problem(place, format!("the variable `{shown}` is given, but not used"));
                 let line = places.get(name).map(|span| self.file.place(span.start)).unwrap_or_default();
                 problem.help(format!("it is defined at {line}; nothing contains `${{var.{name}}}`"));
                 self.push(problem);
@@ -234,7 +235,8 @@ fn checked_name(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option
     } else {
         return Some(expanded.text);
     };
-    let problem = reader.report(&value.span(), format!("`{}` cannot be the name of an image", name.escape_debug()));
+    let problem =
+        reader.report(&value.span(), format!("`{}` cannot be the name of an image", name.escape_debug()));
     problem.help(help);
     blame_variables(problem, &expanded);
     None

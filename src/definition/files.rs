@@ -29,7 +29,8 @@ impl Files for HostFiles {
         if bytes.len() as u64 > LARGEST_TEXT {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
         }
-        String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
     }
 
     fn check(&self, path: &Path) -> io::Result<()> {

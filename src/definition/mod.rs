@@ -116,7 +116,8 @@ fn resolve_with(
 /// What the TOML parser found, in the words of people who meet TOML for the first time.
 fn syntax_problem(file: &SourceFile, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or_default();
-    let line = file.text().get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+    let line =
+        file.text().get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
     let mut problem = file.problem(span, format!("this is not TOML: {}", error.message()));
     if line.trim_start().starts_with("mode") || line.contains("mode =") {
         problem.help("permission bits are a string: `mode = \"0644\"`");

@@ -145,15 +145,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: SourceFile, inputs: &'a Inputs, files: &'a dyn Files, folder: PathBuf) -> Self {
-        Self {
-            file,
-            inputs,
-            files,
-            folder,
-            scope: Scope::default(),
-            problems: Vec::new(),
-            path: Vec::new(),
-        }
+        Self { file, inputs, files, folder, scope: Scope::default(), problems: Vec::new(), path: Vec::new() }
     }
 
     /// Notes a problem with what stands at `span`; the caller may say more about it.
@@ -188,7 +180,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Decodes one key of a table with the header at `header`.
-    pub(super) fn field<T: Raw>(&mut self, table: &DeTable<'_>, header: &Span, key: &Key, of: &str) -> Field<T> {
+    pub(super) fn field<T: Raw>(
+        &mut self,
+        table: &DeTable<'_>,
+        header: &Span,
+        key: &Key,
+        of: &str,
+    ) -> Field<T> {
         let name = key.name();
         match table.get(name.as_str()) {
             Some(value) => self.enter(&name, value),
@@ -241,7 +239,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The text in `value` with all references replaced; `None` after problems were reported.
-    pub(super) fn text<T: Raw>(&mut self, value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Option<Expanded> {
+    pub(super) fn text<T: Raw>(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        allowed: Allowed,
+    ) -> Option<Expanded> {
         let Some(template) = value.get_ref().as_str() else {
             self.mismatch::<T>(value);
             return None;
@@ -259,7 +261,9 @@ impl<'a> Reader<'a> {
                     // A reference has no escapes in it, so that it stands in the file as it stands in the text.
                     let inside = self.file.slice(&span).match_indices(&fault.token).nth(fault.nth);
                     let place = match inside {
-                        Some((at, token)) if !token.is_empty() => span.start + at..span.start + at + token.len(),
+                        Some((at, token)) if !token.is_empty() => {
+                            span.start + at..span.start + at + token.len()
+                        }
                         _ => span.clone(),
                     };
                     let problem = self.report(&place, fault.message);
@@ -333,10 +337,11 @@ fn hint<T: Raw>(key: &str, value: &DeValue<'_>, written: &str) -> String {
             format!("write it without quotes: `{key} = {text}`")
         }
         (Sort::List, DeValue::String(_)) => format!("put it in brackets: `{key} = [{written}]`"),
-        (Sort::Table, DeValue::Array(array)) if array.is_array_of_tables() => {
+        // A table's place is its header.
+        (Sort::Table, DeValue::Array(_)) if written.starts_with("[[") => {
             format!("there can be only one: write `[{key}]`, not `[[{key}]]`")
         }
-        (Sort::Tables, DeValue::Table(table)) if !table.is_inline() => {
+        (Sort::Tables, DeValue::Table(_)) if written.starts_with('[') => {
             format!("there can be several: write `[[{key}]]`, not `[{key}]`")
         }
         (Sort::Table, _) => format!("write it as `[{key}]`, with a key on each line below"),

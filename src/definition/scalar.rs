@@ -109,7 +109,8 @@ impl Raw for u32 {
     const SORT: Sort = Sort::Number;
 
     fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
-        let range = |text: &str| format!("`{}` is not a whole number from 0 to {}", text.escape_debug(), u32::MAX);
+        let range =
+            |text: &str| format!("`{}` is not a whole number from 0 to {}", text.escape_debug(), u32::MAX);
         if has_reference(value) {
             return reader.parsed(value, |text| text.trim().parse().map_err(|_| range(text)));
         }
@@ -197,7 +198,10 @@ pub(super) fn parse_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
         return Ok(url);
     }
     let schemes: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-    Err(format!("`{shown}` cannot be used: a URL here starts with {}", one_of(schemes.iter().map(String::as_str))))
+    Err(format!(
+        "`{shown}` cannot be used: a URL here starts with {}",
+        one_of(schemes.iter().map(String::as_str))
+    ))
 }
 
 fn parse_mirror(text: &str) -> Result<MirrorChoice, String> {
@@ -224,7 +228,8 @@ impl Raw for Mode {
         if let Some(integer) = value.get_ref().as_integer() {
             // Both readings are shown, because either may be what was meant.
             let written = reader.file.slice(&value.span()).to_owned();
-            let message = format!("`{}` takes permission bits as a string, but this is an integer", reader.path());
+            let message =
+                format!("`{}` takes permission bits as a string, but this is an integer", reader.path());
             let problem = reader.report(&value.span(), message);
             problem.label("an integer");
             let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
@@ -241,8 +246,9 @@ impl Raw for Mode {
             let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
             let bits = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
             let shown = text.escape_debug();
-            bits.map(Self)
-                .ok_or_else(|| format!("`{shown}` is not permission bits: write three or four octal digits, such as `0644`"))
+            bits.map(Self).ok_or_else(|| {
+                format!("`{shown}` is not permission bits: write three or four octal digits, such as `0644`")
+            })
         })
     }
 

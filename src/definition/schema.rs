@@ -14,11 +14,7 @@ pub fn json_schema() -> Value {
 }
 
 /// The schema of a table: exactly these keys.
-pub(super) fn object(
-    doc: &str,
-    keys: &[Key],
-    properties: impl IntoIterator<Item = Schema>,
-) -> Schema {
+pub(super) fn object(doc: &str, keys: &[Key], properties: impl IntoIterator<Item = Schema>) -> Schema {
     let mut described = Map::new();
     for (key, mut property) in keys.iter().zip(properties) {
         property.insert("description".to_owned(), json!(tidy(key.doc)));

@@ -143,7 +143,8 @@ impl Scope {
             faults.push(Fault {
                 token: String::new(),
                 nth: 0,
-                message: "the parts of this text add up to `${secret.`, which is not written in it".to_owned(),
+                message: "the parts of this text add up to `${secret.`, which is not written in it"
+                    .to_owned(),
                 help: Some("name the secret in this text itself, not in a variable".to_owned()),
             });
         }

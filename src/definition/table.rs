@@ -23,8 +23,6 @@ macro_rules! table {
         $(#[doc = $doc])*
         #[derive(Debug)]
         pub(in crate::definition) struct $name {
-            /// Where the table starts.
-            pub(in crate::definition) span: $crate::definition::problem::Span,
             $( $(#[doc = $field_doc])* pub(in crate::definition) $field: $crate::definition::reader::Field<$type>, )*
         }
 
@@ -58,7 +56,6 @@ macro_rules! table {
                         let key = keys.next()?;
                         reader.field(table, &span, key, Self::HEADER)
                     }, )*
-                    span,
                 })
             }
 

@@ -31,7 +31,9 @@ pub(super) fn outputs(
     reader: &mut Reader<'_>,
 ) -> Option<Vec<OutputPlan>> {
     let At { value: outputs, span } = outputs.required()?;
-    check::holds(&span, !outputs.is_empty(), reader, || "a build needs at least one `[[output]]`".to_owned())?;
+    check::holds(&span, !outputs.is_empty(), reader, || {
+        "a build needs at least one `[[output]]`".to_owned()
+    })?;
     let folder = super::super::out_dir(reader.inputs);
     let mut plans: Vec<(OutputPlan, Span)> = Vec::new();
     let mut all_right = true;
@@ -60,7 +62,9 @@ fn output(raw: Output, name: Option<&str>, folder: &Path, reader: &mut Reader<'_
     let path = match (raw.path.maybe(), name, format) {
         (Some(None), Some(name), Some(format)) => Some(folder.join(format!("{name}.{format}"))),
         (Some(Some(path)), ..) => {
-            let right = |path: &str| !path.is_empty() && !path.ends_with('/') && Path::new(path).file_name().is_some();
+            let right = |path: &str| {
+                !path.is_empty() && !path.ends_with('/') && Path::new(path).file_name().is_some()
+            };
             check::text(path, reader, right, "does not name a file", "write the path of the file to make")
                 .map(|path| tidy(&folder.join(path)))
         }
@@ -71,13 +75,15 @@ fn output(raw: Output, name: Option<&str>, folder: &Path, reader: &mut Reader<'_
         Some(Some(level)) => {
             let is_raw = format == Some(OutputFormat::Raw);
             let fits = LEVELS.contains(&level.value);
-            check::holds(&level.span, !is_raw, reader, || "a `raw` output is not compressed: it has no level".to_owned())
-                .and_then(|()| {
-                    check::holds(&level.span, fits, reader, || {
-                        format!("{} is not a compression level: it goes from 1 (fast) to 12 (small)", level.value)
-                    })
+            check::holds(&level.span, !is_raw, reader, || {
+                "a `raw` output is not compressed: it has no level".to_owned()
+            })
+            .and_then(|()| {
+                check::holds(&level.span, fits, reader, || {
+                    format!("{} is not a compression level: it goes from 1 (fast) to 12 (small)", level.value)
                 })
-                .map(|()| Some(level.value))
+            })
+            .map(|()| Some(level.value))
         }
         None => None,
     };

@@ -60,7 +60,9 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
         Some(Some(uri)) => check::text(
             uri,
             reader,
-            |uri| check::is_line(uri) && url::Url::parse(uri).is_ok_and(|url| url.scheme().starts_with("qemu")),
+            |uri| {
+                check::is_line(uri) && url::Url::parse(uri).is_ok_and(|url| url.scheme().starts_with("qemu"))
+            },
             "is not the URI of a libvirt connection to QEMU",
             "write `qemu:///embed`, `qemu:///session`, `qemu:///system` or `qemu+ssh://host/system`",
         ),
@@ -75,12 +77,14 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
         (!(1..=MOST_CPUS).contains(cpus)).then(|| format!("a machine cannot have {cpus} CPUs"))
     });
     let memory = checked(machine.memory, Size::gib(2), reader, |memory| {
-        (*memory < LEAST_MEMORY).then(|| format!("{memory} of memory is too little: it must be at least {LEAST_MEMORY}"))
+        (*memory < LEAST_MEMORY)
+            .then(|| format!("{memory} of memory is too little: it must be at least {LEAST_MEMORY}"))
     });
     let disk_place = machine.disk.span().cloned();
     let disk = checked(machine.disk, Size::gib(8), reader, |disk| {
         let bytes = disk.as_bytes();
-        (bytes == 0 || bytes % SECTOR != 0).then(|| format!("a disk of {bytes} bytes is not made of 512-byte sectors"))
+        (bytes == 0 || bytes % SECTOR != 0)
+            .then(|| format!("a disk of {bytes} bytes is not made of 512-byte sectors"))
     });
     let accelerator = machine.accelerator.or(One(Accelerator::Auto)).map(|One(accelerator)| accelerator);
     driver?;
@@ -95,7 +99,9 @@ pub(super) fn available(
 ) -> Option<Firmware> {
     let One(value) = firmware.value;
     let exists = !(value == Firmware::Bios && arch == Some(Arch::Aarch64));
-    check::holds(&firmware.span, exists, reader, || "an `aarch64` machine has no `bios`: it boots by `efi`".to_owned())?;
+    check::holds(&firmware.span, exists, reader, || {
+        "an `aarch64` machine has no `bios`: it boots by `efi`".to_owned()
+    })?;
     Some(value)
 }
 
@@ -110,7 +116,8 @@ fn checked<T>(
     match fault(&at.value) {
         None => Some(at.value),
         Some(message) => {
-            let is_bare_number = reader.file.slice(&at.span).trim_matches('"').bytes().all(|b| b.is_ascii_digit());
+            let is_bare_number =
+                reader.file.slice(&at.span).trim_matches('"').bytes().all(|b| b.is_ascii_digit());
             let problem = reader.report(&at.span, message);
             if is_bare_number && std::any::type_name::<T>() == std::any::type_name::<Size>() {
                 problem.help("a number without a unit counts bytes: write `MiB` or `GiB` after it");
@@ -145,5 +152,7 @@ pub(super) fn timeout(
     default: HumanDuration,
     reader: &mut Reader<'_>,
 ) -> Option<HumanDuration> {
-    checked(field, default, reader, |limit| limit.get().is_zero().then(|| "a time limit of zero always fails".to_owned()))
+    checked(field, default, reader, |limit| {
+        limit.get().is_zero().then(|| "a time limit of zero always fails".to_owned())
+    })
 }

@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, path::Path};
 
 /// The plan of `definition`, which stands at `path`.
 pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>) -> Option<Plan> {
-    let Definition { var, arch, name, secret, source, machine, guest, provision, seal, output, verify, span: _ } =
+    let Definition { var, arch, name, secret, source, machine, guest, provision, seal, output, verify } =
         definition;
     let name = name.required().map(|at| at.value.0);
     let arch = match arch.maybe() {
@@ -74,24 +74,28 @@ fn secrets(secrets: Field<Map<Secret>>, reader: &mut Reader<'_>) -> Option<BTree
                 let message = format!("`{}` cannot name a secret", name.escape_debug());
                 reader.report(&entry.key, message).help("a name is made of letters, digits, `_` and `-`");
             }
-            Some((name, secret(entry.value.value, reader)?))
+            Some((name, secret(entry.value, reader)?))
         })
         .collect();
     sources.into_iter().collect()
 }
 
-fn secret(secret: Secret, reader: &mut Reader<'_>) -> Option<SecretSource> {
-    let given = [("env", secret.env.span()), ("file", secret.file.span()), ("command", secret.command.span())];
+fn secret(At { value: secret, span }: At<Secret>, reader: &mut Reader<'_>) -> Option<SecretSource> {
+    let given =
+        [("env", secret.env.span()), ("file", secret.file.span()), ("command", secret.command.span())];
     let any_bad = matches!(secret.env, Field::Bad)
         || matches!(secret.file, Field::Bad)
         || matches!(secret.command, Field::Bad);
-    if any_bad || !check::exactly_one(&secret.span, "a `[secret.NAME]`", &given, reader) {
+    if any_bad || !check::exactly_one(&span, "a `[secret.NAME]`", &given, reader) {
         return None;
     }
     if let Some(env) = secret.env.maybe()? {
-        check::holds(&env.span, !env.value.0.text.is_empty() && !env.value.0.text.contains('='), reader, || {
-            format!("`{}` cannot name an environment variable", env.value.0.text.escape_debug())
-        })?;
+        check::holds(
+            &env.span,
+            !env.value.0.text.is_empty() && !env.value.0.text.contains('='),
+            reader,
+            || format!("`{}` cannot name an environment variable", env.value.0.text.escape_debug()),
+        )?;
         return Some(SecretSource::Env(env.value.0.text));
     }
     if let Some(file) = secret.file.maybe()? {

@@ -23,8 +23,8 @@ const LONGEST_LABEL: usize = 16;
 const TAKEN_MOUNTS: &[&str] = &["/boot/efi", "/dev", "/proc", "/run", "/sys"];
 /// Ubuntu's releases: their kernel package is called differently.
 const UBUNTU: &[&str] = &[
-    "bionic", "focal", "groovy", "hirsute", "impish", "jammy", "kinetic", "lunar", "mantic", "noble", "oracular",
-    "plucky", "questing", "resolute", "trusty", "xenial",
+    "bionic", "focal", "groovy", "hirsute", "impish", "jammy", "kinetic", "lunar", "mantic", "noble",
+    "oracular", "plucky", "questing", "resolute", "trusty", "xenial",
 ];
 
 /// The size of the machine's disk, and its place if the definition says it.
@@ -44,14 +44,14 @@ pub(super) fn source(
     if !check::exactly_one(&span, "`[source]`", &given, reader) {
         return None;
     }
-    if let Some(At { value, .. }) = source.bootstrap.maybe()? {
-        return bootstrap(value, arch, disk, reader).map(SourcePlan::Bootstrap);
+    if let Some(at) = source.bootstrap.maybe()? {
+        return bootstrap(at, arch, disk, reader).map(SourcePlan::Bootstrap);
     }
-    self::disk(source.disk.maybe()??.value, reader).map(SourcePlan::Disk)
+    self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }
 
 fn bootstrap(
-    raw: Bootstrap,
+    At { value: raw, span: header }: At<Bootstrap>,
     arch: Option<Arch>,
     disk: DiskSize,
     reader: &mut Reader<'_>,
@@ -64,9 +64,12 @@ fn bootstrap(
     let components = match raw.components.maybe() {
         Some(None) => Some(vec!["main".to_owned()]),
         Some(Some(At { value, span })) => {
-            let some = check::holds(&span, !value.is_empty(), reader, || "an archive has at least one component".into());
+            let some = check::holds(&span, !value.is_empty(), reader, || {
+                "an archive has at least one component".into()
+            });
             let help = "write a component of the archive, such as `main`";
-            let words = check::texts(value, reader, |text| check::is_word(text, "-"), "is not a component", help);
+            let words =
+                check::texts(value, reader, |text| check::is_word(text, "-"), "is not a component", help);
             some.and(words)
         }
         None => None,
@@ -83,14 +86,24 @@ fn bootstrap(
     };
     let cmdline = match raw.cmdline.maybe() {
         Some(None) => Some(DEFAULT_CMDLINE.to_owned()),
-        Some(Some(cmdline)) => {
-            check::text(cmdline, reader, check::is_line, "is not one line", "the kernel command line is one line")
-        }
+        Some(Some(cmdline)) => check::text(
+            cmdline,
+            reader,
+            check::is_line,
+            "is not one line",
+            "the kernel command line is one line",
+        ),
         None => None,
     };
     let initramfs_modules = raw.initramfs_modules.or(List::new()).and_then(|list| {
         let help = "write the name of a kernel module, such as `virtio_blk`";
-        check::texts(list, reader, |text| check::is_word(text, "_-"), "is not the name of a kernel module", help)
+        check::texts(
+            list,
+            reader,
+            |text| check::is_word(text, "_-"),
+            "is not the name of a kernel module",
+            help,
+        )
     });
     let esp_place = raw.esp_size.span().cloned();
     let esp = raw.esp_size.or(Size::mib(64)).and_then(|size| {
@@ -106,7 +119,7 @@ fn bootstrap(
         None => None,
     };
     if let (Some(partitions), Some(esp), Some(disk)) = (&partitions, esp, disk) {
-        must_fit(partitions, esp, disk, &raw.span, reader);
+        must_fit(partitions, esp, disk, &header, reader);
     }
     Some(BootstrapPlan {
         suite: suite?,
@@ -121,11 +134,7 @@ fn bootstrap(
     })
 }
 
-fn mirror(
-    mirror: Field<MirrorChoice>,
-    security: Field<url::Url>,
-    reader: &mut Reader<'_>,
-) -> Option<Mirror> {
+fn mirror(mirror: Field<MirrorChoice>, security: Field<url::Url>, reader: &mut Reader<'_>) -> Option<Mirror> {
     let security_place = security.span().cloned().unwrap_or_default();
     let mirror = mirror.or(MirrorChoice::Host);
     let security = security.maybe()?.map(|at| at.value);
@@ -181,7 +190,9 @@ fn partitions(list: At<List<RawPartition>>, reader: &mut Reader<'_>) -> Option<V
             }
             if let Some((_, first)) = seen.iter().find(|(other, _)| other == mount) {
                 let first = first.clone();
-                reader.report(&place, format!("two partitions are mounted at `{mount}`")).also(first, "the first one");
+                reader
+                    .report(&place, format!("two partitions are mounted at `{mount}`"))
+                    .also(first, "the first one");
                 all_right = false;
             }
             seen.push((mount.clone(), place));
@@ -196,7 +207,8 @@ fn partitions(list: At<List<RawPartition>>, reader: &mut Reader<'_>) -> Option<V
                 all_right = false;
             }
             Some(PartitionSize::Fixed(size)) if size < LEAST_PARTITION => {
-                let message = format!("{size} is too small for a partition: it must be at least {LEAST_PARTITION}");
+                let message =
+                    format!("{size} is too small for a partition: it must be at least {LEAST_PARTITION}");
                 reader.report(&size_place, message);
                 all_right = false;
             }
@@ -205,7 +217,8 @@ fn partitions(list: At<List<RawPartition>>, reader: &mut Reader<'_>) -> Option<V
         let label = match raw.label.maybe() {
             Some(None) => Some(None),
             Some(Some(label)) => {
-                let right = |label: &str| !label.is_empty() && label.len() <= LONGEST_LABEL && check::is_line(label);
+                let right =
+                    |label: &str| !label.is_empty() && label.len() <= LONGEST_LABEL && check::is_line(label);
                 check::text(label, reader, right, "cannot be a label", "a label has 1 to 16 bytes").map(Some)
             }
             None => None,
@@ -240,20 +253,22 @@ fn must_fit(
     }
     let message = format!("the partitions need {}, but the disk has {disk}", Size::bytes(needed));
     let problem = reader.report(place.as_ref().unwrap_or(header), message);
-    problem.help(format!("that is with {esp} for the EFI system partition; enlarge `disk` in `[machine]`, or shrink them"));
+    problem.help(format!(
+        "that is with {esp} for the EFI system partition; enlarge `disk` in `[machine]`, or shrink them"
+    ));
 }
 
-fn disk(raw: Disk, reader: &mut Reader<'_>) -> Option<DiskSourcePlan> {
+fn disk(At { value: raw, span: header }: At<Disk>, reader: &mut Reader<'_>) -> Option<DiskSourcePlan> {
     let is_bad =
         matches!(raw.path, Field::Bad) || matches!(raw.url, Field::Bad) || matches!(raw.urls, Field::Bad);
     let given = [("path", raw.path.span()), ("url", raw.url.span()), ("urls", raw.urls.span())];
-    let one_given = !is_bad && check::exactly_one(&raw.span, "`[source.disk]`", &given, reader);
+    let one_given = !is_bad && check::exactly_one(&header, "`[source.disk]`", &given, reader);
     let format = raw.format.maybe().map(|format| format.map(|at| at.value.0));
     let digest = raw.digest.maybe();
     if !one_given {
         return None;
     }
-    let mut first_place = raw.span.clone();
+    let mut first_place = header;
     let origins: Vec<Origin> = if let Some(path) = raw.path.maybe()? {
         vec![Origin::Path(local_file(path, reader)?)]
     } else if let Some(url) = raw.url.maybe()? {

@@ -3,7 +3,7 @@ use super::{check, label, machine::timeout, source};
 use crate::{
     definition::{
         problem::Span,
-        raw::{File, Package, Provision, Service, Shell, ShellChoice, User},
+        raw::{File, Package, Provision, Service, ShellChoice, User},
         reader::{At, Field, Reader},
         scalar::{List, Map, Mode, SecretText},
     },
@@ -23,13 +23,12 @@ const PACKAGE_RETRIES: u32 = 3;
 const MOST_RETRIES: u32 = 100;
 
 pub(super) fn steps(steps: Field<List<Provision>>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
-    let steps: Vec<Option<Step>> =
-        steps.or(List::new())?.into_iter().map(|at| step(at.value, reader)).collect();
+    let steps: Vec<Option<Step>> = steps.or(List::new())?.into_iter().map(|at| step(at, reader)).collect();
     steps.into_iter().collect()
 }
 
-fn step(raw: Provision, reader: &mut Reader<'_>) -> Option<Step> {
-    let Provision { span, name, timeout: limit, retries, shell, file, package, service, user, reboot, role, with } =
+fn step(At { value: raw, span }: At<Provision>, reader: &mut Reader<'_>) -> Option<Step> {
+    let Provision { name, timeout: limit, retries, shell, file, package, service, user, reboot, role, with } =
         raw;
     let is_bad = [
         matches!(shell, Field::Bad),
@@ -84,14 +83,14 @@ fn step(raw: Provision, reader: &mut Reader<'_>) -> Option<Step> {
     }
     // A script's file name says more than its first line, but is no longer known later.
     let mut script_name = None;
-    let kind = if let Some(At { value, span }) = shell.maybe()? {
-        StepKind::Shell(shell_step(value, &span, &mut script_name, reader)?)
-    } else if let Some(At { value, .. }) = file.maybe()? {
-        StepKind::File(file_step(value, reader)?)
-    } else if let Some(At { value, .. }) = package.maybe()? {
-        StepKind::Package(package_step(value, reader)?)
-    } else if let Some(At { value, .. }) = service.maybe()? {
-        StepKind::Service(service_step(value, reader)?)
+    let kind = if let Some(shell) = shell.maybe()? {
+        StepKind::Shell(shell_step(shell, &mut script_name, reader)?)
+    } else if let Some(file) = file.maybe()? {
+        StepKind::File(file_step(file, reader)?)
+    } else if let Some(package) = package.maybe()? {
+        StepKind::Package(package_step(package, reader)?)
+    } else if let Some(service) = service.maybe()? {
+        StepKind::Service(service_step(service, reader)?)
     } else if let Some(At { value, .. }) = user.maybe()? {
         StepKind::User(user_step(value, reader)?)
     } else {
@@ -106,14 +105,13 @@ fn step(raw: Provision, reader: &mut Reader<'_>) -> Option<Step> {
 }
 
 fn shell_step(
-    shell: ShellChoice,
-    place: &Span,
+    At { value: shell, span: place }: At<ShellChoice>,
     script_name: &mut Option<String>,
     reader: &mut Reader<'_>,
 ) -> Option<ShellStep> {
     let raw = match shell {
         ShellChoice::Script(SecretText(script)) => {
-            not_blank(&script, place, reader)?;
+            not_blank(&script, &place, reader)?;
             return Some(ShellStep {
                 script,
                 env: BTreeMap::new(),
@@ -126,7 +124,7 @@ fn shell_step(
     };
     let is_bad = matches!(raw.run, Field::Bad) || matches!(raw.script_file, Field::Bad);
     let given = [("run", raw.run.span()), ("script-file", raw.script_file.span())];
-    let one_given = !is_bad && check::exactly_one(&raw.span, "`shell`", &given, reader);
+    let one_given = !is_bad && check::exactly_one(&place, "`shell`", &given, reader);
     let script = match (raw.run, raw.script_file) {
         _ if !one_given => None,
         (Field::Good(At { value: SecretText(script), span }), _) => {
@@ -203,10 +201,10 @@ fn exit_codes(list: At<List<u32>>, reader: &mut Reader<'_>) -> Option<Vec<u32>> 
     all_right.then(|| list.value.into_iter().map(|code| code.value).collect())
 }
 
-fn file_step(raw: File, reader: &mut Reader<'_>) -> Option<FileStep> {
+fn file_step(At { value: raw, span: place }: At<File>, reader: &mut Reader<'_>) -> Option<FileStep> {
     let is_bad = matches!(raw.content, Field::Bad) || matches!(raw.source, Field::Bad);
     let given = [("content", raw.content.span()), ("source", raw.source.span())];
-    let one_given = !is_bad && check::exactly_one(&raw.span, "`file`", &given, reader);
+    let one_given = !is_bad && check::exactly_one(&place, "`file`", &given, reader);
     let dest = raw.dest.required().and_then(|dest| {
         let right = |path: &str| check::is_guest_path(path) && !path.ends_with('/');
         check::text(dest, reader, right, "is not the path of a file in a guest", check::GUEST_PATH)
@@ -224,11 +222,9 @@ fn file_step(raw: File, reader: &mut Reader<'_>) -> Option<FileStep> {
     Some(FileStep { dest: dest?, content: content?, mode: mode?, owner: owner?, group: group? })
 }
 
-fn package_step(raw: Package, reader: &mut Reader<'_>) -> Option<PackageStep> {
-    let places: Vec<(String, Span)> = match &raw.remove {
-        Field::Good(list) => {
-            list.value.iter().map(|at| (at.value.0.text.clone(), at.span.clone())).collect()
-        }
+fn package_step(At { value: raw, span: place }: At<Package>, reader: &mut Reader<'_>) -> Option<PackageStep> {
+    let removals: Vec<(String, Span)> = match &raw.remove {
+        Field::Good(list) => list.value.iter().map(|at| (at.value.0.text.clone(), at.span.clone())).collect(),
         Field::Absent | Field::Bad => Vec::new(),
     };
     let install = raw.install.or(List::new()).and_then(|list| source::packages(list, reader));
@@ -236,20 +232,20 @@ fn package_step(raw: Package, reader: &mut Reader<'_>) -> Option<PackageStep> {
     let upgrade = raw.upgrade.or(false);
     let step = PackageStep { install: install?, remove: remove?, upgrade: upgrade? };
     let does_something = step.upgrade || !step.install.is_empty() || !step.remove.is_empty();
-    let mut right = check::holds(&raw.span, does_something, reader, || {
+    let mut right = check::holds(&place, does_something, reader, || {
         "this `package` names nothing to `install`, `remove` or `upgrade`".to_owned()
     });
-    for (name, place) in places {
+    for (name, removed) in removals {
         let bare = |install: &String| install.split('=').next() == Some(name.as_str());
         if step.install.iter().any(bare) {
-            reader.report(&place, format!("`{name}` cannot be both installed and removed by one step"));
+            reader.report(&removed, format!("`{name}` cannot be both installed and removed by one step"));
             right = None;
         }
     }
     right.map(|()| step)
 }
 
-fn service_step(raw: Service, reader: &mut Reader<'_>) -> Option<ServiceStep> {
+fn service_step(At { value: raw, span: place }: At<Service>, reader: &mut Reader<'_>) -> Option<ServiceStep> {
     let name = raw.name.required().and_then(|name| {
         let help = "write the name of a systemd unit, such as `ssh` or `fstrim.timer`";
         let right = |name: &str| check::is_word(name, ".-_@:\\");
@@ -260,12 +256,12 @@ fn service_step(raw: Service, reader: &mut Reader<'_>) -> Option<ServiceStep> {
     let state = raw.state.maybe().map(|at| at.map(|at| at.value.0));
     let step = ServiceStep { name: name?, enabled: enabled?, masked: masked?, state: state? };
     let does_something = step.enabled.is_some() || step.masked.is_some() || step.state.is_some();
-    check::holds(&raw.span, does_something, reader, || {
+    check::holds(&place, does_something, reader, || {
         "this `service` changes nothing: say `enabled`, `masked` or `state`".to_owned()
     })?;
     let runs = matches!(step.state, Some(ServiceState::Started | ServiceState::Restarted));
     let fits = step.masked != Some(true) || !(runs || step.enabled == Some(true));
-    check::holds(&raw.span, fits, reader, || "a masked unit can be neither enabled nor started".to_owned())?;
+    check::holds(&place, fits, reader, || "a masked unit can be neither enabled nor started".to_owned())?;
     Some(step)
 }
 
@@ -311,21 +307,18 @@ fn user_step(raw: User, reader: &mut Reader<'_>) -> Option<UserStep> {
 
 /// Whether `line` is a line of an `authorized_keys` file: options perhaps, a type, base64, a comment perhaps.
 fn is_public_key(line: &str) -> bool {
-    let is_type = |word: &str| {
-        word.starts_with("ssh-") || word.starts_with("ecdsa-sha2-") || word.starts_with("sk-")
-    };
+    let is_type =
+        |word: &str| word.starts_with("ssh-") || word.starts_with("ecdsa-sha2-") || word.starts_with("sk-");
     // Every key starts with the length of its type's name, so that the first of it in base64 is the same for all.
     let is_key = |word: &str| word.starts_with("AAAA");
     let words: Vec<&str> = line.split_whitespace().collect();
     check::is_line(line) && words.windows(2).any(|pair| is_type(pair[0]) && is_key(pair[1]))
 }
 
-fn account(
-    field: Field<crate::definition::scalar::Text>,
-    reader: &mut Reader<'_>,
-) -> Option<Option<String>> {
+fn account(field: Field<crate::definition::scalar::Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
     let Some(at) = field.maybe()? else { return Some(None) };
-    check::text(at, reader, check::is_account, "cannot be the name of a user or group", check::ACCOUNT).map(Some)
+    check::text(at, reader, check::is_account, "cannot be the name of a user or group", check::ACCOUNT)
+        .map(Some)
 }
 
 fn guest_path(
