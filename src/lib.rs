@@ -2,6 +2,7 @@
 //!
 //! Read the modules in this order; arrows in ARCHITECTURE.md point only downwards.
 pub mod cx;
+pub mod definition;
 pub mod disk;
 pub mod driver;
 pub mod plan;
