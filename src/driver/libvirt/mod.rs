@@ -1,1 +1,5 @@
 //! libvirt.
+mod firmware;
+mod kvm_probe;
+mod usernet;
+mod xml;
