@@ -4,5 +4,7 @@
 pub mod cx;
 pub mod disk;
 pub mod driver;
+pub mod fetch;
 pub mod plan;
+pub mod source;
 pub mod value;

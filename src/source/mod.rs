@@ -1,0 +1,1 @@
+//! Where the first disk comes from.
