@@ -1,5 +1,5 @@
 //! The folder of the cache: names, verification once per file, and atomic entry.
-use super::{Fetched, FetchError};
+use super::{FetchError, Fetched};
 use crate::{
     cx::{Cx, Event, Stop, Unit},
     value::{Digest, DigestAlgorithm},
@@ -126,19 +126,11 @@ impl Record {
 }
 
 /// The cached file, when it is there and is what it should be. A damaged one is removed.
-pub(super) async fn verified(
-    cx: &Cx,
-    entry: &Entry,
-    digest: &Digest,
-) -> Result<Option<Fetched>, FetchError> {
+pub(super) async fn verified(cx: &Cx, entry: &Entry, digest: &Digest) -> Result<Option<Fetched>, FetchError> {
     let path = entry.path();
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
-    let fetched = Fetched {
-        path: path.to_owned(),
-        digest: digest.clone(),
-        bytes: metadata.len(),
-        from_cache: true,
-    };
+    let fetched =
+        Fetched { path: path.to_owned(), digest: digest.clone(), bytes: metadata.len(), from_cache: true };
     let expected = Record::of(&metadata, digest.clone());
     if Record::read(&entry.record()).is_some_and(|record| record == expected) {
         return Ok(Some(fetched));

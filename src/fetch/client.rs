@@ -40,7 +40,11 @@ pub async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
         response = send(client.get(url.clone()).header("range", "bytes=0-0")).await?;
     }
     if !response.status().is_success() {
-        return Err(FetchError::Http { url: url.clone(), status: response.status().as_u16(), retry_after: None });
+        return Err(FetchError::Http {
+            url: url.clone(),
+            status: response.status().as_u16(),
+            retry_after: None,
+        });
     }
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     Ok(match header("content-range") {

@@ -72,16 +72,16 @@ impl Attempt<'_> {
 
     fn name(&self) -> String {
         let last = self.origin.path_segments().and_then(|mut segments| segments.next_back());
-        last.filter(|name| !name.is_empty()).unwrap_or_else(|| self.origin.host_str().unwrap_or("file")).to_owned()
+        last.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| self.origin.host_str().unwrap_or("file"))
+            .to_owned()
     }
 
     /// Something that takes at most as long as a stall may last.
     async fn soon<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> Result<T, FetchError> {
         match self.cx.stop().unless_cancelled(tokio::time::timeout(self.stall, future)).await? {
             Ok(result) => result.map_err(|error| FetchError::network(self.origin, error)),
-            Err(_elapsed) => {
-                Err(FetchError::Stalled { url: self.origin.clone(), limit: self.stall.into() })
-            }
+            Err(_elapsed) => Err(FetchError::Stalled { url: self.origin.clone(), limit: self.stall.into() }),
         }
     }
 
@@ -114,7 +114,8 @@ impl Attempt<'_> {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT => match content_range(response.headers()) {
                 Some((start, total))
-                    if start == have && (before.total.is_none() || total.is_none() || total == before.total) =>
+                    if start == have
+                        && (before.total.is_none() || total.is_none() || total == before.total) =>
                 {
                     start
                 }
@@ -125,7 +126,8 @@ impl Attempt<'_> {
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                let complete = before.total == Some(have) || content_range(response.headers()).is_some_and(|(_, total)| total == Some(have));
+                let complete = before.total == Some(have)
+                    || content_range(response.headers()).is_some_and(|(_, total)| total == Some(have));
                 if complete && self.identified {
                     let hasher = self.hash_part().await?;
                     return Ok(Arrived { digest: hasher.finish(), bytes: have, spliced: true });
@@ -163,7 +165,12 @@ impl Attempt<'_> {
                     done += chunk.len() as u64;
                     if reported.is_none_or(|at| at.elapsed() >= REPORT) {
                         reported = Some(Instant::now());
-                        self.cx.emit(Event::Progress { what: what.to_owned(), done, total, unit: Unit::Bytes });
+                        self.cx.emit(Event::Progress {
+                            what: what.to_owned(),
+                            done,
+                            total,
+                            unit: Unit::Bytes,
+                        });
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -190,7 +197,8 @@ impl Attempt<'_> {
 
 /// First byte and total of `Content-Range: bytes 5-9/10`; of `bytes */10`, the total alone.
 fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let (range, total) = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let (range, total) =
+        headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
     let start = if range == "*" { 0 } else { range.split_once('-')?.0.parse().ok()? };
     Some((start, total.parse().ok()))
 }

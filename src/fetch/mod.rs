@@ -142,20 +142,13 @@ impl Fetcher {
     }
 
     /// A file of the user, verified in place. Its digest is remembered as long as its size and mtime stay.
-    pub async fn local(
-        &self,
-        cx: &Cx,
-        path: &Path,
-        digest: Option<&Digest>,
-    ) -> Result<Fetched, FetchError> {
+    pub async fn local(&self, cx: &Cx, path: &Path, digest: Option<&Digest>) -> Result<Fetched, FetchError> {
         let algorithm = digest.map_or(DigestAlgorithm::Sha256, Digest::algorithm);
         let (found, bytes) = cache::digest_of_local(cx, &self.cache, path, algorithm).await?;
         match digest {
-            Some(expected) if *expected != found => Err(FetchError::LocalDigest {
-                path: path.to_owned(),
-                expected: expected.clone(),
-                found,
-            }),
+            Some(expected) if *expected != found => {
+                Err(FetchError::LocalDigest { path: path.to_owned(), expected: expected.clone(), found })
+            }
             _ => Ok(Fetched { path: path.to_owned(), digest: found, bytes, from_cache: true }),
         }
     }
