@@ -5,5 +5,7 @@ pub mod cx;
 pub mod definition;
 pub mod disk;
 pub mod driver;
+pub mod fetch;
 pub mod plan;
+pub mod source;
 pub mod value;
