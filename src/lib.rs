@@ -4,5 +4,6 @@
 pub mod cx;
 pub mod disk;
 pub mod driver;
+pub mod guest;
 pub mod plan;
 pub mod value;
