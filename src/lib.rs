@@ -6,4 +6,5 @@ pub mod disk;
 pub mod driver;
 pub mod guest;
 pub mod plan;
+pub mod seed;
 pub mod value;

@@ -166,7 +166,7 @@ mod tests {
         let mut lines = Lines::default();
         let mut parts = 0;
         for _ in 0..20 {
-            lines.push(Stream::Stdout, &[b'x'; 32 * 1024], &mut |_, _: &str| parts += 1);
+            lines.push(Stream::Stdout, &vec![b'x'; 32 * 1024], &mut |_, _: &str| parts += 1);
             assert!(lines.rest.len() <= LONGEST_LINE);
         }
         assert!(parts >= 6);

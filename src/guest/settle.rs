@@ -19,14 +19,14 @@ pub const APT_JOBS: [&str; 5] = [
 
 /// Says in one line what cloud-init does, by its files: `cloud-init status` starts Python, which costs an emulated guest
 /// seconds at every look. `cloud-init status --wait` looks at the same files.
-const CLOUD_INIT: &str = r#"
+const CLOUD_INIT: &str = "
 if ! command -v cloud-init >/dev/null; then echo absent; exit 0; fi
 if [ -s /run/cloud-init/result.json ]; then echo result; cat /run/cloud-init/result.json; exit 0; fi
 if [ -e /run/cloud-init/disabled ]; then echo disabled; exit 0; fi
 if [ -s /run/cloud-init/status.json ]; then echo running; cat /run/cloud-init/status.json; exit 0; fi
 if [ -e /run/cloud-init/enabled ]; then echo running; exit 0; fi
 echo idle
-"#;
+";
 
 /// Holders of the locks of apt and dpkg, one a line: `lock pid name`. These are POSIX locks, so /proc/locks has them.
 const LOCKS: &str = r#"
