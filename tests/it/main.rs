@@ -1,2 +1,3 @@
 //! integration tests
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod definition;
