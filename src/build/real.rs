@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
-    driver::{DriverError, DriverErrorKind, Hypervisor, libvirt::Libvirt},
+    driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Facts, Guest, GuestError, Login},
     plan::{OutputFormat, Plan},
@@ -42,10 +42,21 @@ impl RealWorld {
         if let Some(known) = hypervisors.get(uri) {
             return Ok(Arc::clone(known));
         }
-        let made: Arc<dyn Hypervisor> = Arc::new(Libvirt::connect(uri, self.dirs.run_root())?);
+        let made = open_libvirt(uri, &self.dirs)?;
         hypervisors.insert(uri.to_owned(), Arc::clone(&made));
         Ok(made)
     }
+}
+
+#[cfg(feature = "libvirt")]
+fn open_libvirt(uri: &str, dirs: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    Ok(Arc::new(crate::driver::libvirt::Libvirt::connect(uri, dirs.run_root())?))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    Err(DriverError::new(DriverErrorKind::Unsupported, format!("connect to `{uri}`"))
+        .because("this goldsmith was compiled without the feature `libvirt`"))
 }
 
 #[async_trait]
