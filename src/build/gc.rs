@@ -101,7 +101,9 @@ fn strays(dirs: &Dirs, collected: &mut Collected) {
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?,
+        Ok(entries) => {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };

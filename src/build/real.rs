@@ -2,13 +2,13 @@
 use super::{
     BuildError, BuildErrorKind, Dirs,
     preflight::room,
-    world::{Session, Trouble, World},
+    world::{Session, World},
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
-    guest::{self, Facts, Guest, GuestError, Login},
+    guest::{self, Facts, Guest, GuestError, Login, Trouble},
     plan::{OutputFormat, Plan},
     provision::{self, Secrets},
     source::{self, BaseDisk},
@@ -97,16 +97,15 @@ impl World for RealWorld {
         address: SocketAddr,
         login: &Login,
         limit: HumanDuration,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
         let start = std::time::Instant::now();
-        let trouble: guest::Trouble<'_> = &|| trouble();
         let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         guest.quiesce(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
-        Ok(Box::new(RealSession { guest, facts, connect_timeout: limit }))
+        Ok(Box::new(RealSession { guest, facts }))
     }
 }
 
@@ -127,7 +126,6 @@ fn unreachable(error: GuestError) -> BuildError {
 struct RealSession {
     guest: Guest,
     facts: Facts,
-    connect_timeout: HumanDuration,
 }
 
 #[async_trait]
@@ -141,10 +139,9 @@ impl Session for RealSession {
         cx: &Cx,
         plan: &Plan,
         secrets: &Secrets,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
-        let _ = self.connect_timeout;
-        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, &|| trouble())
+        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
     }
@@ -168,7 +165,8 @@ impl Session for RealSession {
                 .kind_unless_interrupted(BuildErrorKind::Unproven)
         };
         let built: Facts = serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?;
-        let checks = provision::checks(plan, &built);
+        let mut checks = provision::general_checks(plan, &built);
+        checks.extend(provision::checks(&plan.provision));
         provision::run_checks(cx, &self.guest, subject, &checks).await.map_err(|error| failed(error.into()))
     }
 
@@ -176,7 +174,10 @@ impl Session for RealSession {
         const LOGS: [(&str, &str); 4] = [
             ("journal", "journalctl --no-pager -b -n 2000 || tail -n 2000 /var/log/messages"),
             ("failed-units", "systemctl --no-pager --failed; systemctl --no-pager status --failed"),
-            ("cloud-init", "cloud-init status --long; tail -n 500 /var/log/cloud-init.log /var/log/cloud-init-output.log"),
+            (
+                "cloud-init",
+                "cloud-init status --long; tail -n 500 /var/log/cloud-init.log /var/log/cloud-init-output.log",
+            ),
             ("disk", "df -h; lsblk; cat /proc/mounts"),
         ];
         let mut files = Vec::new();

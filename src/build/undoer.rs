@@ -25,7 +25,8 @@ impl<'a> LocalUndoer<'a> {
 #[async_trait]
 impl Undoer for LocalUndoer<'_> {
     async fn undo(&self, undo: &Undo, stop: &Stop) -> Result<(), UndoError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
+        let failed =
+            |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
             Undo::Path { path } => remove_path(path).await.map_err(|error| failed(error.into())),
             Undo::Process { pid, started, .. } => {
@@ -120,8 +121,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_group_ends_and_a_stranger_with_its_number_is_spared() {
-        let mut child =
-            std::process::Command::new("sh").args(["-c", "sleep 300 & wait"]).process_group(0).spawn().unwrap();
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 300 & wait"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let started = start_time(child.id()).unwrap();
         end_process(child.id(), started + 1, &Stop::default()).await.unwrap();
         assert!(child.try_wait().unwrap().is_none(), "a stranger was killed");
