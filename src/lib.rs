@@ -6,5 +6,6 @@ pub mod disk;
 pub mod driver;
 pub mod guest;
 pub mod plan;
+pub mod provision;
 pub mod seed;
 pub mod value;
