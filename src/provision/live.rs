@@ -303,8 +303,11 @@ impl ImageView for Root {
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match self.0.read(path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(ext4_view::Ext4Error::NotFound) => Ok(None),
-            Err(ext4_view::Ext4Error::IsADirectory | ext4_view::Ext4Error::NotADirectory) => Ok(None),
+            Err(
+                ext4_view::Ext4Error::NotFound
+                | ext4_view::Ext4Error::IsADirectory
+                | ext4_view::Ext4Error::NotADirectory,
+            ) => Ok(None),
             Err(error) => Err(io::Error::other(error)),
         }
     }

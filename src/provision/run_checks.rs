@@ -79,15 +79,13 @@ fn parse(mark: &str, output: &str) -> BTreeMap<usize, Answer> {
     let mut answers = BTreeMap::new();
     let mut current: Option<(usize, Vec<&str>)> = None;
     for line in output.lines() {
-        let words: Vec<&str> = match line.strip_prefix(mark) {
-            Some(rest) => rest.split_whitespace().collect(),
-            None => {
-                if let Some((_, lines)) = &mut current {
-                    lines.push(line);
-                }
-                continue;
+        let Some(words) = line.strip_prefix(mark) else {
+            if let Some((_, lines)) = &mut current {
+                lines.push(line);
             }
+            continue;
         };
+        let words: Vec<&str> = words.split_whitespace().collect();
         match (&words[..], current.take()) {
             (["begin", index], _) => current = index.parse().ok().map(|index| (index, vec![])),
             (["end", _, code], Some((index, lines))) => {

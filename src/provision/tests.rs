@@ -83,14 +83,14 @@ impl Bench {
     fn path(&self, name: &str) -> String {
         self.sshd.path(name).display().to_string()
     }
+}
 
-    fn file(&self, dest: &str, content: Content) -> Step {
-        let group = nix::unistd::getgid().to_string();
-        step(
-            "file",
-            StepKind::File(FileStep { dest: dest.into(), content, mode: 0o640, owner: sshd::me(), group }),
-        )
-    }
+fn file(dest: &str, content: Content) -> Step {
+    let group = nix::unistd::getgid().to_string();
+    step(
+        "file",
+        StepKind::File(FileStep { dest: dest.into(), content, mode: 0o640, owner: sshd::me(), group }),
+    )
 }
 
 fn step(label: &str, kind: StepKind) -> Step {
@@ -212,10 +212,10 @@ async fn the_checks_of_files_hold_after_the_steps_and_break_with_the_files() {
     let at = |name: &str| format!("{lasting}/{name}");
     let created = ShellStep { creates: Some(at("made")), ..shell(&format!(": >{}", at("made"))) };
     let steps = [
-        bench.file(&at("text"), Content::Text("first".into())),
-        bench.file(&at("text"), Content::Text("golden\n".into())),
-        bench.file(&at("copy of local"), Content::Path(local)),
-        bench.file(&at("secret"), Content::Text("pw=${secret.pw}".into())),
+        file(&at("text"), Content::Text("first".into())),
+        file(&at("text"), Content::Text("golden\n".into())),
+        file(&at("copy of local"), Content::Path(local)),
+        file(&at("secret"), Content::Text("pw=${secret.pw}".into())),
         step("make", StepKind::Shell(created)),
     ];
     bench.run(&steps).await.unwrap();
