@@ -12,6 +12,7 @@
 mod apt;
 mod archive;
 mod boot;
+mod esp;
 mod files;
 mod layout;
 
