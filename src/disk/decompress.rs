@@ -64,8 +64,12 @@ pub fn decompress(
             return Err(DiskError::cancelled());
         }
         let len = fill(&mut reader, &mut buffer).map_err(|error| {
-            let error = DiskError::io("could not decompress", error).in_file(from);
-            error.at(read.load(Ordering::Relaxed))
+            // What does not come from the operating system comes from a decoder: the file is at fault.
+            let corrupt = error.raw_os_error().is_none();
+            let what = "could not decompress";
+            let error =
+                if corrupt { DiskError::corrupt(what).because(error) } else { DiskError::io(what, error) };
+            error.in_file(from).at(read.load(Ordering::Relaxed))
         })?;
         made.data_bytes += write_sparse(pending.file(), &buffer[..len], made.bytes)
             .map_err(|error| pending.error(error).at(made.bytes))?;

@@ -16,8 +16,6 @@ mod pipeline;
 mod qcow2;
 mod raw;
 mod scan;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -170,13 +170,12 @@ impl Mbr {
 }
 
 fn mbr_partitions(disk: &dyn DiskRead, mbr: &Mbr) -> Result<Vec<Partition>, DiskError> {
-    let mut partitions = Vec::new();
-    for entry in &mbr.entries {
-        if entry.is_extended() {
-            logical(disk, entry.start, &mut partitions)?;
-        } else {
-            partitions.push(entry.partition(0));
-        }
+    // Linux numbers logical partitions after the primary ones.
+    let (extended, primary): (Vec<MbrEntry>, Vec<MbrEntry>) =
+        mbr.entries.iter().partition(|entry| entry.is_extended());
+    let mut partitions: Vec<Partition> = primary.into_iter().map(|entry| entry.partition(0)).collect();
+    for entry in extended {
+        logical(disk, entry.start, &mut partitions)?;
     }
     let sectors = disk.size() / SECTOR;
     if let Some(outside) = partitions.iter().find(|partition| partition.last_lba >= sectors) {

@@ -142,7 +142,7 @@ impl Header {
                 return Err(DiskError::unsupported(format!("qcow2 images with {name} are not read")).at(72));
             }
         }
-        if header_bytes < 104 || header_bytes % 8 != 0 || header_bytes > 1 << self.cluster_bits {
+        if header_bytes < 104 || !header_bytes.is_multiple_of(8) || header_bytes > 1 << self.cluster_bits {
             return Err(DiskError::corrupt(format!("a qcow2 header of {header_bytes} bytes")).at(100));
         }
         if incompatible & COMPRESSION_TYPE != 0 {

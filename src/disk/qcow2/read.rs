@@ -247,13 +247,12 @@ impl DiskRead for Qcow2Disk {
 
     fn extent_at(&self, offset: u64) -> Result<Extent, DiskError> {
         check_range(self.size, offset, 1).map_err(|error| error.in_file(&self.path))?;
-        let (cluster, end) = match self.l2_for(offset)? {
-            Some(table) => self.run(&table, offset)?,
-            None => {
-                let first = (offset / self.l2_span()) as usize;
-                let empty = self.l1[first..].iter().take_while(|entry| **entry & OFFSET == 0).count() as u64;
-                (Cluster::Unallocated, ((first as u64 + empty) * self.l2_span()).min(self.size))
-            }
+        let (cluster, end) = if let Some(table) = self.l2_for(offset)? {
+            self.run(&table, offset)?
+        } else {
+            let first = (offset / self.l2_span()) as usize;
+            let empty = self.l1[first..].iter().take_while(|entry| **entry & OFFSET == 0).count() as u64;
+            (Cluster::Unallocated, ((first as u64 + empty) * self.l2_span()).min(self.size))
         };
         let len = end - offset;
         match (cluster, &self.backing) {
