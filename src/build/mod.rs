@@ -3,15 +3,23 @@
 //! Start reading at [`recipe`]. This module knows hypervisors, guests and sources only through [`World`], so that the
 //! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
 mod bundle;
+mod convert;
 mod dirs;
 mod gc;
 mod hooks;
+mod login;
 mod outcome;
+mod preflight;
+mod real;
 mod recipe;
 mod run;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod undoer;
 mod verify;
+mod view;
+mod watch;
 mod world;
 
 pub use dirs::{DirError, Dirs};
@@ -21,4 +29,5 @@ pub use outcome::{Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, St
 pub use run::{Job, OnError, run};
 pub use stage::STAGES;
 pub use undoer::LocalUndoer;
-pub use world::{RealWorld, Session, World};
+pub use real::RealWorld;
+pub use world::{BaseDisk, Login, Session, Trouble, World};

@@ -1,6 +1,6 @@
 //! One run of the recipe with everything around it: journal, folders, log, undo, failure bundle.
 use super::{
-    Access, BuildError, Dirs, Hooks, LocalUndoer, Outcome, World, bundle,
+    BuildError, Dirs, Hooks, LocalUndoer, Outcome, World, bundle,
     dirs::make_private,
     recipe::{self, Live},
     stage::{STAGES, Stages},
@@ -57,7 +57,7 @@ pub async fn run(
         logs: cx.logs().to_owned(),
         stages: STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
     });
-    let undoer = LocalUndoer::new(world.hypervisors());
+    let undoer = LocalUndoer::new(world);
     let mut live = Live::default();
     let mut stages = Stages::new(&cx, hooks);
     let result = recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await;

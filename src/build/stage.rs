@@ -4,9 +4,9 @@ use crate::cx::{Cx, Event};
 use std::time::Instant;
 
 /// Names of the stages, in order. Stable: scripts and dashboards read them.
-pub const STAGES: [&str; 13] = [
+pub const STAGES: [&str; 12] = [
     "preflight", "source", "seed", "create", "power-on", "connect", "provision", "seal", "shut-down", "convert", "verify",
-    "publish", "report",
+    "publish",
 ];
 
 /// Runs stages: reports them, times them, gives the hooks their say, and remembers which one failed.
@@ -35,13 +35,13 @@ impl<'a> Stages<'a> {
     pub(super) async fn run<T>(
         &mut self,
         name: &'static str,
-        access: Option<&Access>,
+        access: Option<Access>,
         work: impl Future<Output = Result<T, BuildError>>,
     ) -> Result<T, BuildError> {
         debug_assert!(STAGES.contains(&name), "stage `{name}` is not in the table");
         self.current = name;
         self.cx.check()?;
-        self.hooks.before(self.cx, name, access).await?;
+        self.hooks.before(self.cx, name, access.as_ref()).await?;
         self.cx.emit(Event::StageStarted { stage: name.to_owned() });
         let start = Instant::now();
         let result = work.await;

@@ -188,6 +188,21 @@ impl UndoLog {
             .map_err(|error| UndoError { what: undo.to_string(), source: error.into() })
     }
 
+    /// Undoes the entry that names `resource`, when there is one.
+    pub async fn undo_resource(
+        &self,
+        resource: &ResourceRef,
+        undoer: &dyn Undoer,
+        stop: &Stop,
+    ) -> Result<(), UndoError> {
+        let is_it = |undo: &Undo| matches!(undo, Undo::Resource(owed) if owed.id == resource.id);
+        let entry = self.state().owed.iter().find(|(_, undo)| is_it(undo)).map(|(entry, _)| *entry);
+        match entry {
+            Some(entry) => self.undo_now(UndoHandle(entry), undoer, stop).await,
+            None => Ok(()),
+        }
+    }
+
     /// Undoes everything, newest first, and never stops at a failure. What could not be removed stays in the journal.
     pub async fn unwind(
         &self,

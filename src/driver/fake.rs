@@ -1,1 +1,207 @@
-//! fake
+//! A hypervisor in memory: keeps state and enforces the rules of the traits, so that tests of the engine mean something.
+//!
+//! Faults can be injected before or after the side effect of each call.
+use super::{
+    DriverError, DriverErrorKind, ExportedDisk, Hypervisor, Machine, MachineEvent, MachineSpec, MachineState, Readiness,
+};
+use crate::{
+    cx::{BuildId, Cx, ResourceRef, Stop, Undo},
+    plan::Accelerator,
+    value::HumanDuration,
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::broadcast;
+
+/// Which call fails, and on which side of its side effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) call: &'static str,
+    pub(crate) after: bool,
+}
+
+/// Calls in which faults can be injected.
+pub(crate) const CALLS: [&str; 6] = ["preflight", "create", "power_on", "ssh_address", "shut_down", "export"];
+
+/// What exists, outside any build: the thing that must be empty in the end.
+#[derive(Debug, Default)]
+pub(crate) struct Cloud {
+    machines: Mutex<BTreeMap<String, (BuildId, MachineState)>>,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Cloud {
+    pub(crate) fn machines(&self) -> Vec<String> {
+        self.machines.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub(crate) fn inject(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = Some(fault);
+    }
+
+    fn trip(&self, call: &'static str, after: bool) -> Result<(), DriverError> {
+        if self.fault.lock().unwrap().as_ref() == Some(&Fault { call, after }) {
+            return Err(DriverError::new(DriverErrorKind::Other, format!("{call} (injected)")));
+        }
+        Ok(())
+    }
+
+    fn state(&self, id: &str) -> Result<MachineState, DriverError> {
+        let machines = self.machines.lock().unwrap();
+        machines
+            .get(id)
+            .map(|(_, state)| *state)
+            .ok_or_else(|| DriverError::new(DriverErrorKind::NotFound, format!("find machine `{id}`")))
+    }
+
+    fn set(&self, id: &str, state: MachineState) {
+        if let Some(machine) = self.machines.lock().unwrap().get_mut(id) {
+            machine.1 = state;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeHypervisor {
+    pub(crate) cloud: Arc<Cloud>,
+}
+
+#[async_trait]
+impl Hypervisor for FakeHypervisor {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    async fn preflight(&self, _: &MachineSpec) -> Result<Readiness, DriverError> {
+        self.cloud.trip("preflight", false)?;
+        self.cloud.trip("preflight", true)?;
+        Ok(Readiness { hypervisor: "fake 1.0".to_owned(), accelerator: Accelerator::Tcg, notice: None })
+    }
+
+    async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError> {
+        for disk in &spec.disks {
+            if !disk.path.exists() {
+                return Err(DriverError::new(DriverErrorKind::NotFound, format!("open `{}`", disk.path.display())));
+            }
+        }
+        let resource = ResourceRef {
+            driver: "fake".to_owned(),
+            kind: "machine".to_owned(),
+            id: cx.id().uuid(&spec.role).to_string(),
+            details: BTreeMap::new(),
+        };
+        let _ = cx.undo().plan(Undo::Resource(resource.clone()))?;
+        self.cloud.trip("create", false)?;
+        let fresh = self
+            .cloud
+            .machines
+            .lock()
+            .unwrap()
+            .insert(resource.id.clone(), (cx.id().clone(), MachineState::Off))
+            .is_none();
+        assert!(fresh, "two machines with one id");
+        self.cloud.trip("create", true)?;
+        Ok(Box::new(FakeMachine {
+            cloud: Arc::clone(&self.cloud),
+            resource,
+            disks: spec.disks.iter().map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format }).collect(),
+            events: broadcast::Sender::new(16),
+        }))
+    }
+
+    async fn owned(&self, build: &BuildId) -> Result<Vec<ResourceRef>, DriverError> {
+        let machines = self.cloud.machines.lock().unwrap();
+        Ok(machines
+            .iter()
+            .filter(|(_, (owner, _))| owner == build)
+            .map(|(id, _)| ResourceRef {
+                driver: "fake".to_owned(),
+                kind: "machine".to_owned(),
+                id: id.clone(),
+                details: BTreeMap::new(),
+            })
+            .collect())
+    }
+
+    async fn destroy(&self, resource: &ResourceRef, _: &Stop) -> Result<(), DriverError> {
+        self.cloud.machines.lock().unwrap().remove(&resource.id);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct FakeMachine {
+    cloud: Arc<Cloud>,
+    resource: ResourceRef,
+    disks: Vec<ExportedDisk>,
+    events: broadcast::Sender<MachineEvent>,
+}
+
+#[async_trait]
+impl Machine for FakeMachine {
+    fn resource(&self) -> &ResourceRef {
+        &self.resource
+    }
+
+    async fn power_on(&self, _: &Cx) -> Result<(), DriverError> {
+        self.cloud.trip("power_on", false)?;
+        assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "powered on twice");
+        self.cloud.set(&self.resource.id, MachineState::Running);
+        self.cloud.trip("power_on", true)
+    }
+
+    async fn ssh_address(&self, _: &Cx) -> Result<SocketAddr, DriverError> {
+        self.cloud.trip("ssh_address", false)?;
+        assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Running, "no port without a running machine");
+        self.cloud.trip("ssh_address", true)?;
+        Ok(([127, 0, 0, 1], 1).into())
+    }
+
+    async fn state(&self) -> Result<MachineState, DriverError> {
+        self.cloud.state(&self.resource.id)
+    }
+
+    fn events(&self) -> broadcast::Receiver<MachineEvent> {
+        self.events.subscribe()
+    }
+
+    fn serial_log(&self) -> Option<PathBuf> {
+        None
+    }
+
+    async fn screenshot(&self) -> Result<Vec<u8>, DriverError> {
+        Ok(b"\x89PNG\r\n\x1a\n".to_vec())
+    }
+
+    async fn send_keys(&self, _: &[u32], _: Duration) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn shut_down(&self, _: &Cx, _: HumanDuration) -> Result<(), DriverError> {
+        self.cloud.trip("shut_down", false)?;
+        self.cloud.set(&self.resource.id, MachineState::Off);
+        let _ = self.events.send(MachineEvent::Off);
+        self.cloud.trip("shut_down", true)
+    }
+
+    async fn power_off(&self) -> Result<(), DriverError> {
+        self.cloud.set(&self.resource.id, MachineState::Off);
+        Ok(())
+    }
+
+    async fn export(&self, _: &Cx, index: usize) -> Result<ExportedDisk, DriverError> {
+        self.cloud.trip("export", false)?;
+        assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "exported while it runs");
+        self.cloud.trip("export", true)?;
+        self.disks
+            .get(index)
+            .cloned()
+            .ok_or_else(|| DriverError::new(DriverErrorKind::NotFound, format!("find disk {index}")))
+    }
+}

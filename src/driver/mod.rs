@@ -3,8 +3,8 @@
 //! A driver knows neither another driver nor the guest nor a provisioner. It plans its undo before every call that makes
 //! something, tags what it makes with the build's id, and keeps its SDK's types inside its folder.
 mod error;
-#[cfg(any(test, feature = "fake"))]
-pub mod fake;
+#[cfg(test)]
+pub(crate) mod fake;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 

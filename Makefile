@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Everything else is a part of them.
+CARGO ?= cargo
+DEFINITION ?= examples/debian-12.toml
+
+.PHONY: help demo build test test-fast test-guest lint setup setup-test install clean
+.DEFAULT_GOAL := help
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## set up what is missing, build a real Debian image from your mirror, prove it
+	./target/release/goldsmith build $(DEFINITION) $(ARGS)
+
+build: setup ## compile goldsmith (target/release/goldsmith)
+	$(CARGO) build --release --locked
+
+test: setup-test lint test-fast test-guest ## set up what is missing, run everything that CI runs
+
+lint: ## formatting and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+
+test-fast: ## tests that boot nothing
+	$(CARGO) test --locked --lib --bins --test it
+
+test-guest: ## tests on real guests, one guest at a time
+	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1
+
+setup: ## install what building needs
+	@scripts/setup.sh build
+
+setup-test: ## install what testing needs
+	@scripts/setup.sh test
+
+install: build ## install to /usr/local/bin
+	install -m 755 target/release/goldsmith /usr/local/bin/goldsmith
+
+clean: ## remove what was compiled, and what failed tests left
+	$(CARGO) clean

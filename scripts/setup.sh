@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Sets up what goldsmith needs on a Debian or Ubuntu host: says what is missing and why, installs it, removes nothing.
+#
+#   scripts/setup.sh build   to compile goldsmith and to build images with it
+#   scripts/setup.sh test    the same, and what the tests compare against
+#   scripts/setup.sh --list [build|test]   only print the packages, one a line
+set -euo pipefail
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+# package, or package1|package2 when releases name it differently; then why
+build_packages() {
+  cat <<'LIST'
+gcc                        compiles the C parts of some crates
+libc6-dev                  the same
+pkg-config                 finds libvirt at compile time
+libvirt-dev                headers of libvirt, which drives QEMU
+libvirt-daemon-driver-qemu libvirt's QEMU driver, loaded into the process: no daemon runs
+qemu-system-x86            runs the guests
+ovmf                       UEFI firmware for the guests
+mmdebstrap                 assembles Debian systems from a mirror
+debian-archive-keyring     the keys that Debian's archives are signed with
+e2fsprogs                  makes ext4 file systems from a folder, without mounting
+grub-common                makes the BIOS boot loader's core image
+uidmap                     lets ordinary users own a guest's files in a user namespace
+util-linux                 namespaces for the bootstrap
+LIST
+}
+test_packages() {
+  cat <<'LIST'
+qemu-utils                 qemu-img is the oracle of the disk tests
+libvirt-daemon             the session daemon, for the tests of qemu:///session
+libvirt-clients            virsh, to look from outside
+openssh-server             a real sshd for the SSH tests (never left running)
+openssh-client             ssh, for --on-error shell
+fdisk                      sfdisk checks our partition tables
+mtools                     reads our seed volumes
+xz-utils                   makes compressed inputs
+zstd                       makes compressed inputs
+python3                    its gzip reader checks ours
+LIST
+}
+
+list() { build_packages; if [ "${1:-build}" = test ]; then test_packages; fi; }
+if [ "${1:-}" = --list ]; then list "${2:-build}" | awk '{print $1}'; exit 0; fi
+what=${1:-build}
+case $what in build|test) ;; *) echo "usage: $0 [--list] build|test" >&2; exit 2 ;; esac
+
+say() { printf '\033[1m%s\033[0m\n' "$*"; }
+[ -t 1 ] || say() { printf "%s\n" "$*"; }
+die() { printf 'error: %s\n' "$1" >&2; shift; for hint in "$@"; do printf 'hint: %s\n' "$hint" >&2; done; exit 3; }
+
+# --- toolchain -------------------------------------------------------------------------------------------------------
+wanted=$(awk -F'"' '/^rust-version/ {print $2}' "$(dirname "$0")/../Cargo.toml")
+command -v cargo >/dev/null || die "cargo, the Rust build tool, is not installed (Rust $wanted or newer is needed)" \
+  "install it with rustup (https://rustup.rs), or your distribution's rustup package, and run this again"
+have=$(rustc --version | awk '{print $2}')
+if [ "$(printf '%s\n%s\n' "$wanted" "${have%%-*}" | sort -V | head -n 1)" != "$wanted" ]; then
+  die "Rust $have is installed, and $wanted or newer is needed" "rustup update stable"
+fi
+
+# --- packages --------------------------------------------------------------------------------------------------------
+command -v apt-get >/dev/null || die "this is not a Debian or Ubuntu host: apt-get is missing" \
+  "install the equivalents of: $(list "$what" | awk '{print $1}' | paste -sd' ')"
+missing=()
+while read -r package why; do
+  if ! dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed; then
+    missing+=("$package")
+    [ ${#missing[@]} -gt 1 ] || say "Missing on this host:"
+    printf '  %-28s %s\n' "$package" "$why"
+  fi
+done < <(list "$what")
+had_sshd=yes
+case " ${missing[*]:-} " in *" openssh-server "*) had_sshd=no ;; esac
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo --preserve-env=DEBIAN_FRONTEND "$@"
+  else die "installing packages needs root, and sudo is not installed" "run as root: apt-get install ${missing[*]}"; fi
+}
+
+# Packages must not start services here: the host belongs to its user.
+policy=/usr/sbin/policy-rc.d
+quietly_install() {
+  local ours=no
+  if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null; as_root chmod 755 $policy; ours=yes; fi
+  local status=0
+  as_root apt-get install -y -q --no-install-recommends "$@" || status=$?
+  if [ $ours = yes ]; then as_root rm -f $policy; fi
+  return $status
+}
+removes() { apt-get install -s --no-install-recommends "$@" 2>/dev/null | grep -q '^Remv'; }
+possible() { apt-get install -s --no-install-recommends "$@" >/dev/null 2>&1; }
+
+# Some hosts have parts of QEMU from backports; the rest must then come from there too. The address is the one that this
+# host's apt already uses.
+enable_backports() {
+  local codename file=/etc/apt/sources.list.d/goldsmith-backports.sources
+  codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
+  [ -n "$codename" ] || return 1
+  local stanza
+  stanza=$(awk -v RS= -v ORS='\n\n' -v c="$codename" '$0 ~ "Suites:[^\n]*(^|[ \t])" c "([ \t]|\n|$)" {
+      gsub(/Suites:[^\n]*/, "Suites: " c "-backports"); print; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v '^#' || true)
+  [ -n "$stanza" ] || return 1
+  say "Adding $file ($codename-backports, from the mirror this host already uses)"
+  printf '%s\n' "$stanza" | as_root tee "$file" >/dev/null
+  as_root apt-get update -q
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+  possible "${missing[@]}" || as_root apt-get update -q
+  release=()
+  if removes "${missing[@]}" || ! possible "${missing[@]}"; then
+    codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
+    if ! possible -t "$codename-backports" "${missing[@]}" || removes -t "$codename-backports" "${missing[@]}"; then
+      enable_backports || true
+    fi
+    if possible -t "$codename-backports" "${missing[@]}" && ! removes -t "$codename-backports" "${missing[@]}"; then
+      release=(-t "$codename-backports")
+    else
+      apt-get install -s --no-install-recommends "${missing[@]}" >&2 || true
+      die "the missing packages cannot be installed without removing others" "see apt's reasons above"
+    fi
+  fi
+  say "Installing ${#missing[@]} packages"
+  quietly_install "${release[@]}" "${missing[@]}"
+  if [ $had_sshd = no ] && command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
+    as_root systemctl disable --quiet ssh.service ssh.socket 2>/dev/null || true
+  fi
+fi
+
+# --- test user -------------------------------------------------------------------------------------------------------
+# Root's tests also run goldsmith as an ordinary user; that user needs subordinate ids, as any user of Debian has.
+if [ "$what" = test ] && [ "$(id -u)" -eq 0 ] && ! id goldsmith-test >/dev/null 2>&1; then
+  say "Adding the user goldsmith-test, as whom root's tests run goldsmith without privileges"
+  useradd --create-home --shell /bin/sh goldsmith-test
+fi
+say "Ready to $what."

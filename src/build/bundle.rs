@@ -1,0 +1,136 @@
+//! The failure bundle: everything a person needs to understand what went wrong, in the build's log folder.
+//!
+//! | file | what |
+//! |---|---|
+//! | `error.txt` | the chain of messages, with hints |
+//! | `build.jsonl` | every event, one JSON object a line (written while the build ran) |
+//! | `timeline.txt` | the same for people: when each stage began, ended, and what was awaited |
+//! | `plan.json` | what the build was to do; holds no secret |
+//! | `serial-*.log` | the guests' serial consoles |
+//! | `screenshot.png` | the screen at the moment of the failure |
+//! | `guest-*.txt` | logs from inside the guest, when it still answered |
+use super::{BuildError, recipe::Live};
+use crate::{
+    cx::{Cx, Stream},
+    plan::Plan,
+};
+use std::{fmt::Write as _, path::Path, time::Duration};
+
+/// A guest that does not answer must not hold up the clean-up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Collects the bundle. Whatever fails here is left out: the build's own error matters more.
+pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &BuildError, live: &mut Live) {
+    let logs = cx.logs().to_owned();
+    let interrupted = error.kind() == super::BuildErrorKind::Interrupted;
+    write(&logs.join("error.txt"), &error_text(stage, error));
+    if let Ok(plan) = serde_json::to_string_pretty(plan) {
+        write(&logs.join("plan.json"), &plan);
+    }
+    // Who interrupts a build wants it to end, not to be examined.
+    if !interrupted {
+        if let Some(machine) = &live.machine
+            && let Ok(Ok(png)) = tokio::time::timeout(PATIENCE, machine.screenshot()).await
+        {
+            let _ = std::fs::write(logs.join("screenshot.png"), png);
+        }
+        if let Some(session) = &mut live.session
+            && let Ok(files) = tokio::time::timeout(PATIENCE, session.diagnose(cx)).await
+        {
+            for (name, text) in files {
+                write(&logs.join(format!("guest-{name}.txt")), &cx.redactor().redact(&text));
+            }
+        }
+    }
+    if let Ok(text) = std::fs::read_to_string(logs.join("build.jsonl")) {
+        write(&logs.join("timeline.txt"), &timeline(&text));
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    let _ = std::fs::write(path, text);
+}
+
+fn error_text(stage: &str, error: &BuildError) -> String {
+    let mut text = format!("stage `{stage}` failed\n");
+    for (depth, message) in error.chain().iter().enumerate() {
+        let lead = if depth == 0 { "error" } else { "caused by" };
+        let _ = writeln!(text, "{lead}: {message}");
+    }
+    for hint in error.hints() {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    text
+}
+
+/// One line for each event that a person would ask about.
+fn timeline(jsonl: &str) -> String {
+    let mut text = String::new();
+    let mut first: Option<jiff::Timestamp> = None;
+    let mut waited = String::new();
+    for event in jsonl.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        let Some(at) = event["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()) else { continue };
+        let begin = *first.get_or_insert(at);
+        let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let line = match event["event"].as_str().unwrap_or_default() {
+            "stage-started" => format!("▶ {}", word("stage")),
+            "stage-finished" => format!("✓ {}", word("stage")),
+            "stage-failed" => format!("✗ {}: {}", word("stage"), word("error")),
+            "step-started" => format!("  step {}: {}", event["index"], word("label")),
+            "message" => format!("  {}: {}", word("level"), word("text")),
+            "waiting" => {
+                let seen = event["seen"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let sights: Vec<String> = seen
+                    .iter()
+                    .map(|sight| {
+                        let up = match sight["up"].as_bool() {
+                            Some(true) => "✓",
+                            Some(false) => "✗",
+                            None => "…",
+                        };
+                        format!("{} {up} {}", sight["label"].as_str().unwrap_or_default(), sight["detail"].as_str().unwrap_or_default())
+                    })
+                    .collect();
+                let line = format!("  waiting for {}: {}", word("what"), sights.join(" · "));
+                // Only changes matter.
+                if line == waited {
+                    continue;
+                }
+                waited.clone_from(&line);
+                line
+            }
+            "output" if word("stream") != serde_name(Stream::Serial) => format!("  {} | {}", word("source"), word("line")),
+            "undone" => format!("  removed {}", word("what")),
+            "undo-failed" => format!("  could not remove {}: {}", word("what"), word("error")),
+            _ => continue,
+        };
+        let seconds = at.duration_since(begin).as_secs_f64();
+        let _ = writeln!(text, "{seconds:8.1} s  {line}");
+    }
+    text
+}
+
+const fn serde_name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+        Stream::Serial => "serial",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeline_has_one_line_per_event_that_matters() {
+        let jsonl = r#"{"at":"2026-01-01T00:00:00Z","event":"stage-started","stage":"connect"}
+{"at":"2026-01-01T00:00:01Z","event":"waiting","what":"SSH","seen":[{"label":"port","up":true,"detail":""}]}
+{"at":"2026-01-01T00:00:02Z","event":"waiting","what":"SSH","seen":[{"label":"port","up":true,"detail":""}]}
+{"at":"2026-01-01T00:00:09.5Z","event":"stage-failed","stage":"connect","error":"no"}
+"#;
+        let text = timeline(jsonl);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.ends_with("     9.5 s  ✗ connect: no\n"), "{text}");
+    }
+}

@@ -1,0 +1,175 @@
+//! From the disk of the machine that was built to the files that are delivered: one pass, all formats.
+use super::{BuildError, BuildErrorKind, dirs::make_private, login::Keys, world::BaseDisk};
+use crate::{
+    cx::{Cx, Event, Undo, Unit},
+    disk,
+    driver::{DiskFormat, ExportedDisk},
+    plan::{self, Content, FileStep, OutputFormat, Plan, StepKind},
+    provision::Secrets,
+    value::Size,
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The files, still in their staging folders.
+pub(super) struct Converted {
+    pub(super) outputs: Vec<Staged>,
+}
+
+/// One file that is complete but not yet proved, beside the place where it will be delivered.
+pub(super) struct Staged {
+    pub(super) format: OutputFormat,
+    pub(super) staged: PathBuf,
+    pub(super) destination: PathBuf,
+    pub(super) file_bytes: Size,
+    pub(super) allocated_bytes: Size,
+    pub(super) virtual_bytes: Size,
+    pub(super) sha256: String,
+}
+
+impl Staged {
+    /// Renames the file and its digest file into place.
+    pub(super) async fn deliver(&self) -> io::Result<()> {
+        let digest = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".sha256");
+            PathBuf::from(name)
+        };
+        // The digest first: a file without its digest would look delivered to whoever watches the folder.
+        tokio::fs::rename(digest(&self.staged), digest(&self.destination)).await?;
+        tokio::fs::rename(&self.staged, &self.destination).await
+    }
+}
+
+/// Converts the exported disk into every output of the plan.
+pub(super) async fn outputs(
+    cx: &Cx,
+    plan: &Plan,
+    exported: &ExportedDisk,
+    base: &BaseDisk,
+    keys: &Keys,
+    secrets: &Secrets,
+) -> Result<Converted, BuildError> {
+    let because = |error: Box<dyn std::error::Error + Send + Sync>| {
+        BuildError::because("could not convert the disk", error)
+    };
+    let mut staged = Vec::new();
+    for output in &plan.outputs {
+        staged.push(stage_path(cx, output)?);
+    }
+    let targets: Vec<disk::Target> = plan
+        .outputs
+        .iter()
+        .zip(&staged)
+        .map(|(output, path)| disk::Target { format: disk_format(output.format), path: path.clone(), level: output.level })
+        .collect();
+    let mut needles = keys.needles();
+    needles.extend(secret_needles(plan, secrets));
+    let source = exported.clone();
+    let (progress, cancelled) = (cx.clone(), cx.stop().clone());
+    let backing = base.backing.clone();
+    let converted = tokio::task::spawn_blocking(move || {
+        let format = match source.format {
+            DiskFormat::Raw => disk::Format::Raw,
+            DiskFormat::Qcow2 => disk::Format::Qcow2,
+        };
+        let disk = disk::open(&source.path, Some(format), &open_options(&backing))?;
+        let report = |step: disk::Progress| {
+            progress.emit(Event::Progress {
+                what: "convert".to_owned(),
+                done: step.done,
+                total: Some(step.total),
+                unit: Unit::Bytes,
+            });
+        };
+        let options = disk::ConvertOptions {
+            threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            needles: &needles,
+            progress: &report,
+            cancelled: &|| cancelled.is_cancelled(),
+        };
+        disk::convert(&*disk, &targets, &options)
+    })
+    .await
+    .map_err(|error| because(error.into()))?;
+    cx.emit(Event::ProgressFinished { what: "convert".to_owned() });
+    cx.check()?;
+    let converted = converted.map_err(|error| because(error.into()))?;
+
+    if let Some(hit) = converted.found.first() {
+        return Err(BuildError::new(
+            BuildErrorKind::Unproven,
+            format!("the image holds a secret of this build: {} at byte {}", hit.name, hit.offset),
+        )
+        .hint("the seal removes what goldsmith put into the guest; if a step copied it, remove the copy in a last step")
+        .hint("blocks are only given back when trim is on: `[seal] trim = true`"));
+    }
+    let outputs = plan
+        .outputs
+        .iter()
+        .zip(converted.outputs)
+        .map(|(output, written)| Staged {
+            format: output.format,
+            staged: written.path,
+            destination: output.path.clone(),
+            file_bytes: Size::bytes(written.file_bytes),
+            allocated_bytes: Size::bytes(written.allocated_bytes),
+            virtual_bytes: Size::bytes(written.virtual_bytes),
+            sha256: written.sha256,
+        })
+        .collect();
+    Ok(Converted { outputs })
+}
+
+/// A hidden folder beside the destination, so that delivery is a rename and never a copy.
+fn stage_path(cx: &Cx, output: &plan::OutputPlan) -> Result<PathBuf, BuildError> {
+    let because = |error: Box<dyn std::error::Error + Send + Sync>| {
+        BuildError::because(format!("could not prepare the folder of `{}`", output.path.display()), error)
+    };
+    let (Some(folder), Some(name)) = (output.path.parent(), output.path.file_name()) else {
+        return Err(because("it names no file".into()));
+    };
+    std::fs::create_dir_all(folder).map_err(|error| because(error.into()))?;
+    let staging = folder.join(format!(".goldsmith-{}", cx.id()));
+    if !staging.exists() {
+        let _ = cx.undo().plan(Undo::Path { path: staging.clone() })?;
+        make_private(&staging).map_err(|error| because(error.into()))?;
+    }
+    Ok(staging.join(name))
+}
+
+/// The backing chain is ours: the source put it together.
+pub(super) fn open_options(backing: &[PathBuf]) -> disk::OpenOptions {
+    let _ = backing;
+    disk::OpenOptions::default()
+}
+
+/// Secrets that no file step puts into the image on purpose, and that are long enough not to be there by chance.
+fn secret_needles(plan: &Plan, secrets: &Secrets) -> Vec<disk::Needle> {
+    const SHORTEST: usize = 12;
+    let on_purpose = |name: &str| {
+        let placeholder = format!("${{secret.{name}}}");
+        plan.provision.iter().any(|step| match &step.kind {
+            StepKind::File(FileStep { content: Content::Text(text), .. }) => text.contains(&placeholder),
+            _ => false,
+        })
+    };
+    secrets
+        .iter()
+        .filter(|(name, secret)| secret.expose().len() >= SHORTEST && !on_purpose(name))
+        .map(|(name, secret)| disk::Needle {
+            name: format!("secret `{name}`"),
+            bytes: secret.expose().as_bytes().to_vec(),
+        })
+        .collect()
+}
+
+pub(super) const fn disk_format(format: OutputFormat) -> disk::OutputFormat {
+    match format {
+        OutputFormat::Raw => disk::OutputFormat::Raw,
+        OutputFormat::RawGz => disk::OutputFormat::RawGz,
+        OutputFormat::Qcow2 => disk::OutputFormat::Qcow2,
+    }
+}

@@ -1,0 +1,131 @@
+//! The way into a guest: keys made for this build, a seed that delivers them, and the first login.
+use super::{
+    Access, BuildError,
+    watch::Watch,
+    world::{Login, Session, World},
+};
+use crate::{
+    cx::{BuildId, Cx},
+    disk::Needle,
+    driver::{DiskAttachment, DiskFormat, Machine},
+    guest::BuildKeys,
+    plan::Plan,
+    seed::{self, SeedSpec},
+    value::Secret,
+};
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+
+/// Keys of one machine and the medium that carries them.
+pub(super) struct Keys {
+    keys: BuildKeys,
+    seed: PathBuf,
+    role: String,
+}
+
+impl Keys {
+    /// The seed as a disk of the machine.
+    pub(super) fn seed_disk(&self) -> DiskAttachment {
+        DiskAttachment { path: self.seed.clone(), format: DiskFormat::Raw, read_only: true, backing: Vec::new() }
+    }
+
+    /// Byte strings that must not be in a finished image.
+    pub(super) fn needles(&self) -> Vec<Needle> {
+        self.keys.needles().into_iter().map(|(name, bytes)| Needle { name, bytes }).collect()
+    }
+
+    /// The public key that may log in while the image is built.
+    pub(super) fn authorized_key(&self) -> &str {
+        self.keys.user_public()
+    }
+}
+
+/// Makes keys for the machine with this role and writes the seed that delivers them.
+pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys, BuildError> {
+    let because = |error: Box<dyn std::error::Error + Send + Sync>| {
+        BuildError::because(format!("could not make the seed of the machine `{role}`"), error)
+    };
+    let keys = BuildKeys::generate().map_err(|error| because(error.into()))?;
+    for secret in [keys.user_private(), keys.host_private()] {
+        cx.redactor().learn(secret);
+    }
+    let path = cx.work().join(format!("seed-{role}.img"));
+    let spec = SeedSpec {
+        instance_id: instance_id(cx.id(), role),
+        // RFC 1123 names have no underscore and no full stop in one label.
+        hostname: "goldsmith-build".to_owned(),
+        user: plan.guest.user.clone(),
+        authorized_key: keys.user_public().to_owned(),
+        host_key_private: keys.host_private().clone(),
+        host_key_public: keys.host_public().to_owned(),
+    };
+    let target = path.clone();
+    tokio::task::spawn_blocking(move || seed::write_nocloud(&target, &spec))
+        .await
+        .map_err(|error| because(error.into()))?
+        .map_err(|error| because(error.into()))?;
+    Ok(Keys { keys, seed: path, role: role.to_owned() })
+}
+
+fn instance_id(build: &BuildId, role: &str) -> String {
+    format!("goldsmith-{build}-{role}")
+}
+
+/// Waits for the guest of `machine` and logs in.
+pub(super) async fn connect(
+    cx: &Cx,
+    world: &dyn World,
+    plan: &Plan,
+    machine: &dyn Machine,
+    keys: &Keys,
+    watch: &Watch,
+) -> Result<(Box<dyn Session>, Access), BuildError> {
+    let address = machine.ssh_address(cx).await?;
+    let login = Login {
+        user: plan.guest.user.clone(),
+        key: keys.keys.user_private().clone(),
+        host_key: keys.keys.host_public().to_owned(),
+    };
+    // Written before the wait: when the guest cannot be reached, a person may still want to try by hand.
+    let access = write_access(cx, &login, keys, address)
+        .map_err(|error| BuildError::because("could not write the key of the build user", error))?;
+    let trouble = || watch.trouble();
+    let session = world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await?;
+    Ok((session, access))
+}
+
+/// Key and known_hosts files for `ssh`, readable by their owner only, in the work folder.
+fn write_access(
+    cx: &Cx,
+    login: &Login,
+    keys: &Keys,
+    address: std::net::SocketAddr,
+) -> std::io::Result<Access> {
+    let file = |name: String, text: &str| {
+        let path = cx.work().join(name);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map(|()| path)
+    };
+    let key = private_key_text(&login.key);
+    Ok(Access {
+        address,
+        user: login.user.clone(),
+        key: file(format!("key-{}", keys.role), &key)?,
+        known_hosts: file(
+            format!("known_hosts-{}", keys.role),
+            &format!("[{}]:{} {}\n", address.ip(), address.port(), login.host_key.trim()),
+        )?,
+    })
+}
+
+/// ssh refuses a key file whose last line has no end.
+fn private_key_text(key: &Secret) -> String {
+    let mut text = key.expose().trim_end().to_owned();
+    text.push('\n');
+    text
+}

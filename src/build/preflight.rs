@@ -1,0 +1,85 @@
+//! What is looked at before anything is made: the hypervisor, the inputs, the room on the disks, the target folders.
+use super::{BuildError, BuildErrorKind, world::World};
+use crate::{
+    cx::Cx,
+    driver::{Hypervisor, MachineSpec, Readiness},
+    plan::Plan,
+    provision::Secrets,
+    value::Size,
+};
+use std::{path::Path, sync::Arc};
+
+/// The hypervisor, and what it said it can do.
+pub(super) struct Ready {
+    pub(super) hypervisor: Arc<dyn Hypervisor>,
+    pub(super) readiness: Readiness,
+    pub(super) secrets: Secrets,
+}
+
+/// Looks at everything; the first thing that is missing is the error.
+pub(super) async fn check(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildError> {
+    look(cx, world, plan).await.map_err(|error| error.kind_unless_interrupted(BuildErrorKind::Preflight))
+}
+
+async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildError> {
+    for output in &plan.outputs {
+        let folder = output.path.parent().unwrap_or(Path::new("/"));
+        writable(folder)?;
+    }
+    let secrets = Secrets::load(&plan.secrets)
+        .await
+        .map_err(|error| BuildError::because("could not read a secret", error))?;
+    for (_, secret) in secrets.iter() {
+        cx.redactor().learn(secret);
+    }
+    world.preflight(cx, plan).await?;
+    let hypervisor = world.hypervisor(plan).await?;
+    let readiness = hypervisor.preflight(&spec(plan)).await?;
+    cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));
+    if let Some(notice) = &readiness.notice {
+        cx.events().warn(notice.clone(), None);
+    }
+    Ok(Ready { hypervisor, readiness, secrets })
+}
+
+/// The machine to come, as far as it is known now.
+fn spec(plan: &Plan) -> MachineSpec {
+    MachineSpec {
+        role: "build".to_owned(),
+        image: plan.name.clone(),
+        arch: plan.arch,
+        firmware: plan.machine.firmware,
+        cpus: plan.machine.cpus,
+        memory: plan.machine.memory,
+        accelerator: plan.machine.accelerator,
+        disks: Vec::new(),
+    }
+}
+
+/// The nearest folder that exists must be writable; what is missing below it can be made later.
+fn writable(folder: &Path) -> Result<(), BuildError> {
+    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if existing.is_dir() && nix::unistd::access(existing, nix::unistd::AccessFlags::W_OK).is_ok() {
+        return Ok(());
+    }
+    Err(BuildError::new(
+        BuildErrorKind::Preflight,
+        format!("the output folder `{}` cannot be written to", folder.display()),
+    )
+    .hint(format!("make `{}` writable, or choose another folder with `--out`", existing.display())))
+}
+
+/// An error when `folder` has less room than `need`.
+pub(super) fn room(folder: &Path, need: Size, what: &str) -> Result<(), BuildError> {
+    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let Ok(stat) = nix::sys::statvfs::statvfs(existing) else { return Ok(()) };
+    let free = Size::bytes(stat.blocks_available() * stat.fragment_size());
+    if free >= need {
+        return Ok(());
+    }
+    Err(BuildError::new(
+        BuildErrorKind::Preflight,
+        format!("`{}` has {free} free, and {what} needs {need}", folder.display()),
+    )
+    .hint("free some room, or set GOLDSMITH_WORK_DIR to a folder on a larger file system"))
+}

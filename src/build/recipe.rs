@@ -1,0 +1,136 @@
+//! The recipe: how an image is built, in one function that reads like one.
+//!
+//! ```text
+//! preflight → source → seed → create → power on → connect → provision → seal → shut down → convert → verify → publish
+//! ```
+//!
+//! Values flow from stage to stage as return values. Whatever a stage makes, it planned the removal of before.
+use super::{
+    Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
+    convert::{self, Converted},
+    login::{self, Keys},
+    preflight,
+    stage::Stages,
+    verify,
+    watch::Watch,
+    world::{BaseDisk, Session, World},
+};
+use crate::{
+    cx::{Cx, Event},
+    driver::{DiskAttachment, DiskFormat, Machine, MachineSpec},
+    plan::{ImageFormat, Plan},
+};
+
+/// What is alive while the recipe runs; the failure bundle looks at it.
+#[derive(Default)]
+pub(super) struct Live {
+    /// The machine that runs now.
+    pub(super) machine: Option<Box<dyn Machine>>,
+    /// The session in its guest.
+    pub(super) session: Option<Box<dyn Session>>,
+    /// How a person would log in.
+    pub(super) access: Option<Access>,
+}
+
+/// Builds the image of `plan`.
+pub(super) async fn build(
+    cx: &Cx,
+    world: &dyn World,
+    plan: &Plan,
+    undoer: &LocalUndoer<'_>,
+    stages: &mut Stages<'_>,
+    live: &mut Live,
+) -> Result<BuildResult, BuildError> {
+    let ready = stages.run("preflight", None, preflight::check(cx, world, plan)).await?;
+    let base = stages.run("source", None, world.prepare_source(cx, plan)).await?;
+    let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
+
+    let spec = machine_spec(plan, &base, &keys);
+    let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;
+    let machine = &**live.machine.insert(machine);
+    let watch = Watch::over(machine);
+    stages.run("power-on", None, async { Ok(machine.power_on(cx).await?) }).await?;
+    let (session, access) =
+        stages.run("connect", None, login::connect(cx, world, plan, machine, &keys, &watch)).await?;
+    let session = live.session.insert(session);
+    live.access = Some(access.clone());
+    let facts = session.facts();
+
+    stages
+        .run("provision", Some(access.clone()), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
+        .await?;
+    stages.run("seal", Some(access.clone()), session.seal(cx, plan)).await?;
+    session.close().await;
+    let disk = stages.run("shut-down", Some(access), shut_down(cx, plan, machine)).await?;
+    *live = Live::default();
+
+    let staged = stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
+    let proofs =
+        stages.run("verify", None, verify::all(cx, world, plan, &ready, &staged, &facts, undoer, live)).await?;
+    let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;
+
+    Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source: base.description })
+}
+
+/// The machine that is built in.
+fn machine_spec(plan: &Plan, base: &BaseDisk, keys: &Keys) -> MachineSpec {
+    let format = match base.format {
+        ImageFormat::Raw => DiskFormat::Raw,
+        ImageFormat::Qcow2 => DiskFormat::Qcow2,
+    };
+    MachineSpec {
+        role: "build".to_owned(),
+        image: plan.name.clone(),
+        arch: plan.arch,
+        firmware: plan.machine.firmware,
+        cpus: plan.machine.cpus,
+        memory: plan.machine.memory,
+        accelerator: plan.machine.accelerator,
+        disks: vec![
+            DiskAttachment { path: base.path.clone(), format, read_only: false, backing: base.backing.clone() },
+            keys.seed_disk(),
+        ],
+    }
+}
+
+/// Powers the guest off and returns its disk.
+async fn shut_down(
+    cx: &Cx,
+    plan: &Plan,
+    machine: &dyn Machine,
+) -> Result<crate::driver::ExportedDisk, BuildError> {
+    machine.shut_down(cx, plan.guest.shutdown_timeout).await?;
+    Ok(machine.export(cx, 0).await?)
+}
+
+/// Moves the proved files to where the user wants them. Each rename is atomic; an older file of the same name is replaced.
+async fn publish(
+    cx: &Cx,
+    staged: Converted,
+    proofs: Vec<Vec<super::Verified>>,
+) -> Result<Vec<Artifact>, BuildError> {
+    let mut artifacts = Vec::new();
+    for (output, verified) in staged.outputs.into_iter().zip(proofs) {
+        let path = output.destination.clone();
+        output.deliver().await.map_err(|error| {
+            BuildError::because(format!("could not put `{}` in place", path.display()), error)
+                .kind_unless_interrupted(BuildErrorKind::Failed)
+        })?;
+        cx.emit(Event::Artifact {
+            path: path.clone(),
+            format: output.format.name().to_owned(),
+            bytes: output.file_bytes.as_bytes(),
+            sha256: output.sha256.clone(),
+        });
+        artifacts.push(Artifact {
+            path,
+            format: output.format,
+            file_bytes: output.file_bytes,
+            allocated_bytes: output.allocated_bytes,
+            virtual_bytes: output.virtual_bytes,
+            sha256: output.sha256,
+            verified,
+        });
+    }
+    Ok(artifacts)
+}

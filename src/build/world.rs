@@ -1,0 +1,98 @@
+//! What the recipe needs from outside, as a trait: the real world, and the fake one of the fault-injection tests.
+use super::BuildError;
+use crate::{
+    cx::{Check, Cx, ResourceRef, Stop},
+    driver::{DriverError, Hypervisor},
+    plan::{ImageFormat, Plan},
+    provision::Secrets,
+    value::{HumanDuration, Secret},
+};
+use async_trait::async_trait;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+/// Whether something went wrong with the machine that makes waiting for its guest pointless, and what.
+pub type Trouble = dyn Fn() -> Option<String> + Send + Sync;
+
+/// The disk that a build starts from: writable, of the wanted size, in the build's work folder.
+#[derive(Debug, Clone)]
+pub struct BaseDisk {
+    /// The image file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: ImageFormat,
+    /// The images below it, nearest first. Never written to.
+    pub backing: Vec<PathBuf>,
+    /// What it is, for people.
+    pub description: String,
+}
+
+/// How to log into a guest that got our seed.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The build user.
+    pub user: String,
+    /// Its private key, OpenSSH format.
+    pub key: Secret,
+    /// The only host key that we believe, one line in OpenSSH format.
+    pub host_key: String,
+}
+
+/// A session in a guest.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// What was found out about the guest at login; values only, no secret.
+    fn facts(&self) -> serde_json::Value;
+
+    /// Carries out the plan's steps.
+    async fn provision(
+        &mut self,
+        cx: &Cx,
+        plan: &Plan,
+        secrets: &Secrets,
+        trouble: &Trouble,
+    ) -> Result<(), BuildError>;
+
+    /// Removes what must not be in an image, and trims. The guest is only good for powering off afterwards.
+    async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
+
+    /// Checks a booted result against the plan and against the facts of the guest that was built.
+    async fn check(
+        &mut self,
+        cx: &Cx,
+        subject: &str,
+        plan: &Plan,
+        built: &serde_json::Value,
+    ) -> Result<Vec<Check>, BuildError>;
+
+    /// Logs for the failure bundle: file name and text. Bounded in time and size.
+    async fn diagnose(&mut self, cx: &Cx) -> Vec<(String, String)>;
+
+    /// Ends the session; the guest may be gone already.
+    async fn close(&mut self);
+}
+
+/// Everything outside the recipe.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// The hypervisor that a plan asks for.
+    async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError>;
+
+    /// Removes something that a driver made, by whichever driver that was.
+    async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError>;
+
+    /// Looks whether the plan's inputs and tools are there. Makes nothing.
+    async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
+
+    /// Makes the first disk.
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
+
+    /// Waits for the guest and logs in.
+    async fn connect(
+        &self,
+        cx: &Cx,
+        address: SocketAddr,
+        login: &Login,
+        limit: HumanDuration,
+        trouble: &Trouble,
+    ) -> Result<Box<dyn Session>, BuildError>;
+}
