@@ -69,6 +69,12 @@ impl Console {
         print(&mut io::stderr().lock(), text);
     }
 
+    /// Prints a question; the answer stands on the same line.
+    pub(super) fn prompt(&self, text: &str) {
+        let mut stream = io::stderr().lock();
+        let _ = write!(stream, "{text}").and_then(|()| stream.flush());
+    }
+
     /// Prints a text for people, unless they want only warnings and errors.
     pub(super) fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet && !self.json {
