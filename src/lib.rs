@@ -5,6 +5,7 @@
 pub mod build;
 pub mod cli;
 pub mod cx;
+pub mod definition;
 pub mod disk;
 pub mod doctor;
 pub mod driver;

@@ -1,1 +1,2 @@
-fn main() {}
+//! integration tests
+mod definition;

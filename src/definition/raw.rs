@@ -1,0 +1,369 @@
+//! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+use super::{
+    early::{ImageArch, ImageName, Variables},
+    reader::{Key, Raw, Reader, Sort, Table},
+    scalar::{Anything, Driver, List, Literal, Map, MirrorChoice, Mode, One, SecretText, Text},
+    table::table,
+};
+use crate::{
+    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    value::{Digest, HumanDuration, Size},
+};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use toml::{Spanned, de::DeValue};
+use url::Url;
+
+table! {
+    /// One image to build.
+    "the top level" Definition {
+        // The first three are read in this order, because all that follows may refer to them.
+        /// Variables, used as `${var.NAME}` inside of strings. Values come from `--var`, `--var-file`, the environment
+        /// variable `GOLDSMITH_VAR_NAME`, or the default, in this order.
+        var: optional Variables,
+        /// The guest's architecture: `x86_64` or `aarch64`. The default is this host's.
+        arch: optional ImageArch,
+        /// Name of the image, made of letters, digits, `.`, `_` and `-`. It is also the stem of its files.
+        name: required ImageName,
+        /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
+        secret: optional Map<Secret>,
+        /// Where the first disk comes from: `[source.bootstrap]` or `[source.disk]`.
+        source: required Source,
+        /// The machine that the image is built in.
+        machine: optional Machine,
+        /// How the guest is reached.
+        guest: optional Guest,
+        /// What is done in the guest, in order.
+        provision: optional List<Provision>,
+        /// What is removed before the image is finished.
+        seal: optional Seal,
+        /// The files to deliver.
+        output: required List<Output>,
+        /// How the outputs are proved.
+        verify: optional Verify,
+    }
+}
+
+table! {
+    /// A variable.
+    "a `[var.NAME]`" Variable {
+        /// The value when nothing else gives one. Without a default, the variable must be given.
+        default: optional Literal,
+        /// What the variable is for.
+        description: optional Literal,
+    }
+}
+
+table! {
+    /// Where a secret comes from: one of these.
+    "a `[secret.NAME]`" Secret {
+        /// An environment variable of goldsmith.
+        env: optional Text,
+        /// A file. A final line end is dropped.
+        file: optional Text,
+        /// A command that prints it, run without a shell. A final line end is dropped.
+        command: optional List<Text>,
+    }
+}
+
+table! {
+    /// Where the first disk comes from: one of these.
+    "`[source]`" Source {
+        /// A Debian-family system assembled from packages.
+        bootstrap: optional Bootstrap,
+        /// An existing disk image, such as a cloud image.
+        disk: optional Disk,
+    }
+}
+
+table! {
+    /// A Debian-family system assembled from packages. It boots by BIOS and by UEFI.
+    "`[source.bootstrap]`" Bootstrap {
+        /// Code name of the release, such as `bookworm`.
+        suite: required Text,
+        /// Where packages come from: `host` for what this host's apt uses, or the URL of a mirror. Default: `host`.
+        mirror: optional MirrorChoice,
+        /// URL of the security archive. Only with a mirror that is a URL.
+        security_mirror: optional Url,
+        /// Components of the archive. Default: `main`.
+        components: optional List<Text>,
+        /// Packages on top of what a bootable system needs.
+        packages: optional List<Text>,
+        /// The kernel package. Default: the distribution's own for the architecture.
+        kernel: optional Text,
+        /// Kernel command line besides `root=`. Default: `console=tty0 console=ttyS0,115200`.
+        cmdline: optional Text,
+        /// Kernel modules of the initramfs. Default: all that hardware may need.
+        initramfs_modules: optional List<Text>,
+        /// Size of the EFI system partition. Default: `64MiB`.
+        esp_size: optional Size,
+        /// File systems, in the order on the disk. Default: one at `/` that fills the disk.
+        partition: optional List<Partition>,
+    }
+}
+
+table! {
+    /// One file system.
+    "a `[[source.bootstrap.partition]]`" Partition {
+        /// Where it is mounted, such as `/` or `/var`.
+        mount: required Text,
+        /// How large it is, or `rest` for all that is left.
+        size: required PartitionSize,
+        /// Label of the file system, at most 16 bytes.
+        label: optional Text,
+    }
+}
+
+table! {
+    /// An existing disk image. It is at one of `path`, `url` and `urls`.
+    "`[source.disk]`" Disk {
+        /// A file on this host, relative to the definition's folder.
+        path: optional Text,
+        /// Where to download it: `http`, `https` or `file`.
+        url: optional Url,
+        /// Where to download it, several mirrors: the first that answers is used.
+        urls: optional List<Url>,
+        /// Digest of the file as downloaded: `sha256:…` or `sha512:…`. Required for a download.
+        digest: optional Digest,
+        /// Its format after decompression: `raw` or `qcow2`. Default: what its first bytes say.
+        format: optional One<ImageFormat>,
+    }
+}
+
+table! {
+    /// The machine that the image is built in, and the ones that prove the result.
+    "`[machine]`" Machine {
+        /// The hypervisor: `libvirt`.
+        driver: optional One<Driver>,
+        /// The libvirt connection, such as `qemu:///session`. Default: libvirt inside of goldsmith.
+        uri: optional Text,
+        /// What it boots with: `efi` or `bios`. Default: `efi`.
+        firmware: optional One<Firmware>,
+        /// Number of virtual CPUs. Default: 2.
+        cpus: optional u32,
+        /// Memory. Default: `2GiB`.
+        memory: optional Size,
+        /// Size of the disk. The source grows to it. Default: `8GiB`.
+        disk: optional Size,
+        /// Who executes the guest's instructions: `auto`, `kvm` or `tcg`. Default: `auto`.
+        accelerator: optional One<Accelerator>,
+    }
+}
+
+table! {
+    /// How the guest is reached and how long it may take.
+    "`[guest]`" Guest {
+        /// The user of the build, who is gone afterwards. `root` logs in as root. Default: `goldsmith`.
+        user: optional Text,
+        /// From power-on to a login. Default: `10m`.
+        connect_timeout: optional HumanDuration,
+        /// From the request to power off until it is off. Default: `3m`.
+        shutdown_timeout: optional HumanDuration,
+    }
+}
+
+table! {
+    /// One step in the guest: exactly one of `shell`, `file`, `package`, `service`, `user`, `reboot` and `role`.
+    "a `[[provision]]`" Provision {
+        /// What people read while it runs. Default: made from what the step does.
+        name: optional Text,
+        /// At most this long. Default: `30m`.
+        timeout: optional HumanDuration,
+        /// How often it is tried again after a failure. Default: 3 for packages, else 0.
+        retries: optional u32,
+        /// Run a script as root with `/bin/sh -eu`: the script itself, or a table.
+        shell: optional ShellChoice,
+        /// Put a file in place.
+        file: optional File,
+        /// Install or remove packages.
+        package: optional Package,
+        /// Enable, disable, start or stop a systemd unit.
+        service: optional Service,
+        /// Make or remove a user.
+        user: optional User,
+        /// Restart the guest: `true`.
+        reboot: optional bool,
+        /// Run a role. This version has none built in.
+        role: optional Text,
+        /// Parameters of the role.
+        with: optional Anything,
+    }
+}
+
+table! {
+    /// A script: one of `run` and `script-file`.
+    "`shell` of a `[[provision]]`" Shell {
+        /// The script itself.
+        run: optional SecretText,
+        /// A file with the script, relative to the definition's folder. It is taken as it is: nothing in it is replaced.
+        script_file: optional Text,
+        /// Environment of the script.
+        env: optional Map<SecretText>,
+        /// Run as this user instead of root.
+        user: optional Text,
+        /// Skip the step when this path exists in the guest. Afterwards it must exist.
+        creates: optional Text,
+        /// Exit codes that mean success. Default: 0.
+        exit_codes: optional List<u32>,
+    }
+}
+
+table! {
+    /// A file in the guest: its content is one of `content` and `source`.
+    "`file` of a `[[provision]]`" File {
+        /// Absolute path in the guest. Missing parent folders are made.
+        dest: required Text,
+        /// What is in it.
+        content: optional SecretText,
+        /// A file on this host, relative to the definition's folder.
+        source: optional Text,
+        /// Permission bits, as a string of octal digits. Default: `0644`.
+        mode: optional Mode,
+        /// Owner, by name. Default: `root`.
+        owner: optional Text,
+        /// Group, by name. Default: `root`.
+        group: optional Text,
+    }
+}
+
+table! {
+    /// Packages, by the guest's own package manager.
+    "`package` of a `[[provision]]`" Package {
+        /// To be present: a name, or `name=version`.
+        install: optional List<Text>,
+        /// To be absent.
+        remove: optional List<Text>,
+        /// Upgrade everything first. Default: false.
+        upgrade: optional bool,
+    }
+}
+
+table! {
+    /// A systemd unit. What is not said stays as it is.
+    "`service` of a `[[provision]]`" Service {
+        /// The unit. `.service` may be left out.
+        name: required Text,
+        /// Whether it starts at boot.
+        enabled: optional bool,
+        /// Whether it is forbidden to start at all.
+        masked: optional bool,
+        /// What it does now: `started`, `stopped` or `restarted`.
+        state: optional One<ServiceState>,
+    }
+}
+
+table! {
+    /// A user of the image.
+    "`user` of a `[[provision]]`" User {
+        /// Login name.
+        name: required Text,
+        /// Remove the user instead. Default: false.
+        absent: optional bool,
+        /// User id. Default: the guest chooses.
+        uid: optional u32,
+        /// Supplementary groups. Missing ones are made.
+        groups: optional List<Text>,
+        /// Login shell.
+        shell: optional Text,
+        /// A system user. Default: false.
+        system: optional bool,
+        /// May use sudo without password. Default: false.
+        sudo: optional bool,
+        /// Public keys that may log in.
+        authorized_keys: optional List<Text>,
+    }
+}
+
+table! {
+    /// What is removed before the image is finished.
+    "`[seal]`" Seal {
+        /// Empty the machine id; remove host keys, logs, caches, cloud-init's state and the host name. Default: true.
+        sysprep: optional bool,
+        /// Give freed blocks back, so that they become holes. Default: true.
+        trim: optional bool,
+    }
+}
+
+table! {
+    /// One file to deliver.
+    "an `[[output]]`" Output {
+        /// Its format: `raw`, `raw.gz` or `qcow2`.
+        format: required One<OutputFormat>,
+        /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
+        /// name with the format as extension.
+        path: optional Text,
+        /// Compression level: 1 (fast) to 12 (small). Not for `raw`.
+        level: optional u32,
+    }
+}
+
+table! {
+    /// How the outputs are proved.
+    "`[verify]`" Verify {
+        /// Boot every output and check it from inside. Default: true.
+        boot: optional bool,
+        /// With which firmware. Every output boots with each. Default: the machine's.
+        firmware: optional List<One<Firmware>>,
+        /// Shell commands that must succeed inside of the booted result.
+        commands: optional List<Text>,
+    }
+}
+
+/// A script, or a table that says more about it.
+#[derive(Debug)]
+pub(super) enum ShellChoice {
+    Script(SecretText),
+    Table(Shell),
+}
+
+impl Raw for ShellChoice {
+    const EXPECTED: &'static str = "a script or a table";
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Form;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => SecretText::decode(value, reader).map(Self::Script),
+            DeValue::Table(_) => Shell::decode(value, reader).map(Self::Table),
+            _ => {
+                reader.mismatch::<Self>(value);
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let (script, table) = (SecretText::schema(generator), Shell::schema(generator));
+        json_schema!({ "anyOf": [script, table] })
+    }
+}
+
+/// All tables, by how people find them.
+pub(super) const TABLES: &[(&str, &[Key])] = &[
+    (Definition::HEADER, Definition::KEYS),
+    (Variable::HEADER, Variable::KEYS),
+    (Secret::HEADER, Secret::KEYS),
+    (Source::HEADER, Source::KEYS),
+    (Bootstrap::HEADER, Bootstrap::KEYS),
+    (Partition::HEADER, Partition::KEYS),
+    (Disk::HEADER, Disk::KEYS),
+    (Machine::HEADER, Machine::KEYS),
+    (Guest::HEADER, Guest::KEYS),
+    (Provision::HEADER, Provision::KEYS),
+    (Shell::HEADER, Shell::KEYS),
+    (File::HEADER, File::KEYS),
+    (Package::HEADER, Package::KEYS),
+    (Service::HEADER, Service::KEYS),
+    (User::HEADER, User::KEYS),
+    (Seal::HEADER, Seal::KEYS),
+    (Output::HEADER, Output::KEYS),
+    (Verify::HEADER, Verify::KEYS),
+];
+
+/// The only table that has the key `name`.
+pub(super) fn home_of(name: &str) -> Option<&'static str> {
+    let mut homes = TABLES.iter().filter(|(_, keys)| keys.iter().any(|key| key.name() == name));
+    match (homes.next(), homes.next()) {
+        (Some((home, _)), None) => Some(home),
+        _ => None,
+    }
+}

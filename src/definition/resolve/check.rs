@@ -1,0 +1,130 @@
+//! Checks that several parts of a definition need.
+use crate::definition::{
+    problem::Span,
+    reader::{At, Reader, blame_variables},
+    scalar::{List, Text},
+    suggest::one_of,
+};
+
+/// Reports `message` at `span` unless `condition` holds.
+pub(super) fn holds(
+    span: &Span,
+    condition: bool,
+    reader: &mut Reader<'_>,
+    message: impl FnOnce() -> String,
+) -> Option<()> {
+    if !condition {
+        reader.report(span, message());
+    }
+    condition.then_some(())
+}
+
+/// Whether exactly one of these keys is there; reports when not.
+pub(super) fn exactly_one(
+    header: &Span,
+    of: &str,
+    keys: &[(&str, Option<&Span>)],
+    reader: &mut Reader<'_>,
+) -> bool {
+    let names = one_of(keys.iter().map(|(name, _)| *name));
+    let given: Vec<(&str, &Span)> = keys.iter().filter_map(|(name, span)| Some((*name, (*span)?))).collect();
+    match &given[..] {
+        [] => {
+            reader.report(header, format!("{of} needs {names}")).label("none of them is here");
+            false
+        }
+        [_] => true,
+        [(first, first_span), (second, second_span), ..] => {
+            reader
+                .report(second_span, format!("{of} takes only one of {names}"))
+                .label(format!("`{second}` is the second"))
+                .also((*first_span).clone(), format!("`{first}` is here"));
+            false
+        }
+    }
+}
+
+/// The text, when `condition` holds for it; else reports that it `is_not` something.
+pub(super) fn text(
+    at: At<Text>,
+    reader: &mut Reader<'_>,
+    condition: impl FnOnce(&str) -> bool,
+    is_not: &str,
+    help: &str,
+) -> Option<String> {
+    let expanded = at.value.0;
+    if condition(&expanded.text) {
+        return Some(expanded.text);
+    }
+    let problem = reader.report(&at.span, format!("`{}` {is_not}", expanded.text.escape_debug()));
+    problem.help(help);
+    blame_variables(problem, &expanded);
+    None
+}
+
+/// Every text of a list, each checked like [`text`].
+pub(super) fn texts(
+    list: List<Text>,
+    reader: &mut Reader<'_>,
+    condition: impl Fn(&str) -> bool,
+    is_not: &str,
+    help: &str,
+) -> Option<Vec<String>> {
+    let checked: Vec<Option<String>> =
+        list.into_iter().map(|at| text(at, reader, &condition, is_not, help)).collect();
+    checked.into_iter().collect()
+}
+
+/// Whether `text` is one word of letters, digits and `extra`, which does not look like an option.
+pub(super) fn is_word(text: &str, extra: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || extra.contains(letter))
+}
+
+/// Whether `text` is one line without control characters.
+pub(super) fn is_line(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+/// Whether `path` can be a file or folder in a guest.
+pub(super) fn is_guest_path(path: &str) -> bool {
+    path.starts_with('/') && is_line(path) && !path.split('/').any(|part| matches!(part, "." | ".."))
+}
+
+/// What [`is_guest_path`] asks for.
+pub(super) const GUEST_PATH: &str = "write an absolute path, without `.` and `..`";
+
+/// Whether `name` is a login or group name that all tools of a guest take (see `useradd(8)`).
+pub(super) fn is_account(name: &str) -> bool {
+    name.len() <= 32
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
+}
+
+/// What [`is_account`] asks for.
+pub(super) const ACCOUNT: &str =
+    "a name is made of at most 32 lower-case letters, digits, `_` and `-`, and starts with a letter or `_`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guest_paths_are_absolute_and_go_nowhere_else() {
+        assert!(is_guest_path("/etc/motd"));
+        for path in ["etc/motd", "/etc/../shadow", "/a\nb", ""] {
+            assert!(!is_guest_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn words_cannot_be_options() {
+        assert!(is_word("libstdc++6", "+"));
+        for word in ["--force", "a b", ""] {
+            assert!(!is_word(word, "+"), "{word}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `[seal]`, `[[output]]` and `[verify]`.
+use super::{check, machine};
+use crate::{
+    definition::{
+        problem::Span,
+        raw::{Output, Seal, Verify},
+        reader::{At, Field, Reader},
+        scalar::{List, One},
+    },
+    plan::{Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
+    value::Arch,
+};
+use std::path::{Component, Path, PathBuf};
+
+/// What libdeflate knows; the other compressors map it.
+const LEVELS: std::ops::RangeInclusive<u32> = 1..=12;
+
+pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
+    match seal.maybe()? {
+        None => Some(SealPlan { sysprep: true, trim: true }),
+        Some(At { value, .. }) => {
+            let (sysprep, trim) = (value.sysprep.or(true), value.trim.or(true));
+            Some(SealPlan { sysprep: sysprep?, trim: trim? })
+        }
+    }
+}
+
+pub(super) fn outputs(
+    outputs: Field<List<Output>>,
+    name: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<OutputPlan>> {
+    let At { value: outputs, span } = outputs.required()?;
+    check::holds(&span, !outputs.is_empty(), reader, || {
+        "a build needs at least one `[[output]]`".to_owned()
+    })?;
+    let folder = super::super::out_dir(reader.inputs);
+    let mut plans: Vec<(OutputPlan, Span)> = Vec::new();
+    let mut all_right = true;
+    for At { value: raw, span } in outputs {
+        let place = raw.path.span().cloned().unwrap_or(span);
+        let Some(plan) = output(raw, name, &folder, reader) else {
+            all_right = false;
+            continue;
+        };
+        if let Some((_, first)) = plans.iter().find(|(other, _)| other.path == plan.path) {
+            let first = first.clone();
+            reader
+                .report(&place, format!("two outputs are written to `{}`", plan.path.display()))
+                .label("the second one")
+                .also(first, "the first one")
+                .help("give one of them another `path`");
+            all_right = false;
+        }
+        plans.push((plan, place));
+    }
+    all_right.then(|| plans.into_iter().map(|(plan, _)| plan).collect())
+}
+
+fn output(raw: Output, name: Option<&str>, folder: &Path, reader: &mut Reader<'_>) -> Option<OutputPlan> {
+    let format = raw.format.required().map(|at| at.value.0);
+    let path = match (raw.path.maybe(), name, format) {
+        (Some(None), Some(name), Some(format)) => Some(folder.join(format!("{name}.{format}"))),
+        (Some(Some(path)), ..) => {
+            let right = |path: &str| {
+                !path.is_empty() && !path.ends_with('/') && Path::new(path).file_name().is_some()
+            };
+            check::text(path, reader, right, "does not name a file", "write the path of the file to make")
+                .map(|path| tidy(&folder.join(path)))
+        }
+        _ => None,
+    };
+    let level = match raw.level.maybe() {
+        Some(None) => Some(None),
+        Some(Some(level)) => {
+            let is_raw = format == Some(OutputFormat::Raw);
+            let fits = LEVELS.contains(&level.value);
+            check::holds(&level.span, !is_raw, reader, || {
+                "a `raw` output is not compressed: it has no level".to_owned()
+            })
+            .and_then(|()| {
+                check::holds(&level.span, fits, reader, || {
+                    format!("{} is not a compression level: it goes from 1 (fast) to 12 (small)", level.value)
+                })
+            })
+            .map(|()| Some(level.value))
+        }
+        None => None,
+    };
+    Some(OutputPlan { format: format?, path: path?, level: level? })
+}
+
+/// `path` without `.`, so that equal paths look equal. `..` stays: it may lead through a link.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+pub(super) fn verify(
+    verify: Field<Verify>,
+    machine_firmware: Option<Firmware>,
+    arch: Option<Arch>,
+    reader: &mut Reader<'_>,
+) -> Option<VerifyPlan> {
+    let Some(At { value: raw, .. }) = verify.maybe()? else {
+        return Some(VerifyPlan { boot: true, firmware: vec![machine_firmware?], commands: Vec::new() });
+    };
+    let boot = raw.boot.or(true);
+    let firmware = match raw.firmware.maybe() {
+        Some(None) => machine_firmware.map(|firmware| vec![firmware]),
+        Some(Some(list)) => each_firmware(list, arch, reader),
+        None => None,
+    };
+    let commands_place = raw.commands.span().cloned().unwrap_or_default();
+    let commands = raw.commands.or(List::new()).and_then(|list| {
+        let not_empty = |command: &str| !command.trim().is_empty();
+        check::texts(list, reader, not_empty, "is not a command", "write a shell command that must succeed")
+    });
+    if boot == Some(false) && commands.as_ref().is_some_and(|commands| !commands.is_empty()) {
+        reader
+            .report(&commands_place, "commands that verify need a boot, but `boot` is false")
+            .help("remove `boot = false`, or the commands");
+    }
+    Some(VerifyPlan { boot: boot?, firmware: firmware?, commands: commands? })
+}
+
+fn each_firmware(
+    list: At<List<One<Firmware>>>,
+    arch: Option<Arch>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Firmware>> {
+    check::holds(&list.span, !list.value.is_empty(), reader, || {
+        "a machine boots with some firmware: name one, or leave the key out".to_owned()
+    })?;
+    let mut all = Vec::new();
+    let mut all_right = true;
+    for item in list.value {
+        match machine::available(item, arch, reader) {
+            Some(firmware) if all.contains(&firmware) => {}
+            Some(firmware) => all.push(firmware),
+            None => all_right = false,
+        }
+    }
+    all_right.then_some(all)
+}

@@ -1,0 +1,158 @@
+//! `[machine]` and `[guest]`.
+use super::check;
+use crate::{
+    definition::{
+        raw::{Guest, Machine},
+        reader::{At, Field, Reader},
+        scalar::{Driver, One},
+    },
+    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Firmware, GuestPlan, MachinePlan},
+    value::{Arch, HumanDuration, Size},
+};
+
+/// Below this, the initramfs of an ordinary distribution does not unpack.
+const LEAST_MEMORY: Size = Size::mib(256);
+/// More CPUs than any one machine has; a number above is a slip.
+const MOST_CPUS: u32 = 512;
+/// Disks are made of sectors.
+const SECTOR: u64 = 512;
+
+/// The machine as far as it is known, for checks that need parts of it. `None`: wrong, and reported.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    uri: Option<String>,
+    pub(super) firmware: Option<Firmware>,
+    cpus: Option<u32>,
+    memory: Option<Size>,
+    /// With its place, if the definition says it.
+    pub(super) disk: Option<(Size, Option<crate::definition::problem::Span>)>,
+    accelerator: Option<Accelerator>,
+}
+
+impl Parts {
+    pub(super) fn plan(self) -> Option<MachinePlan> {
+        Some(MachinePlan {
+            uri: self.uri?,
+            firmware: self.firmware?,
+            cpus: self.cpus?,
+            memory: self.memory?,
+            disk: self.disk?.0,
+            accelerator: self.accelerator?,
+        })
+    }
+}
+
+pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut Reader<'_>) -> Option<Parts> {
+    let Some(At { value: machine, .. }) = machine.maybe()? else {
+        return Some(Parts {
+            uri: Some(DEFAULT_LIBVIRT_URI.to_owned()),
+            firmware: Some(Firmware::Efi),
+            cpus: Some(2),
+            memory: Some(Size::gib(2)),
+            disk: Some((Size::gib(8), None)),
+            accelerator: Some(Accelerator::Auto),
+        });
+    };
+    // One driver means nothing to choose yet; reading it already refused all others.
+    let driver = machine.driver.or(One(Driver::Libvirt)).map(|One(Driver::Libvirt)| ());
+    let uri = match machine.uri.maybe() {
+        Some(None) => Some(DEFAULT_LIBVIRT_URI.to_owned()),
+        Some(Some(uri)) => check::text(
+            uri,
+            reader,
+            |uri| {
+                check::is_line(uri) && url::Url::parse(uri).is_ok_and(|url| url.scheme().starts_with("qemu"))
+            },
+            "is not the URI of a libvirt connection to QEMU",
+            "write `qemu:///embed`, `qemu:///session`, `qemu:///system` or `qemu+ssh://host/system`",
+        ),
+        None => None,
+    };
+    let firmware = match machine.firmware.maybe() {
+        Some(None) => Some(Firmware::Efi),
+        Some(Some(firmware)) => available(firmware, arch, reader),
+        None => None,
+    };
+    let cpus = checked(machine.cpus, 2, reader, |cpus| {
+        (!(1..=MOST_CPUS).contains(cpus)).then(|| format!("a machine cannot have {cpus} CPUs"))
+    });
+    let memory = checked(machine.memory, Size::gib(2), reader, |memory| {
+        (*memory < LEAST_MEMORY)
+            .then(|| format!("{memory} of memory is too little: it must be at least {LEAST_MEMORY}"))
+    });
+    let disk_place = machine.disk.span().cloned();
+    let disk = checked(machine.disk, Size::gib(8), reader, |disk| {
+        let bytes = disk.as_bytes();
+        (bytes == 0 || bytes % SECTOR != 0)
+            .then(|| format!("a disk of {bytes} bytes is not made of 512-byte sectors"))
+    });
+    let accelerator = machine.accelerator.or(One(Accelerator::Auto)).map(|One(accelerator)| accelerator);
+    driver?;
+    Some(Parts { uri, firmware, cpus, memory, disk: disk.map(|disk| (disk, disk_place)), accelerator })
+}
+
+/// The firmware, if machines of this architecture have it.
+pub(super) fn available(
+    firmware: At<One<Firmware>>,
+    arch: Option<Arch>,
+    reader: &mut Reader<'_>,
+) -> Option<Firmware> {
+    let One(value) = firmware.value;
+    let exists = !(value == Firmware::Bios && arch == Some(Arch::Aarch64));
+    check::holds(&firmware.span, exists, reader, || {
+        "an `aarch64` machine has no `bios`: it boots by `efi`".to_owned()
+    })?;
+    Some(value)
+}
+
+/// The value or the default, unless `fault` finds something wrong with the value.
+fn checked<T>(
+    field: Field<T>,
+    default: T,
+    reader: &mut Reader<'_>,
+    fault: impl FnOnce(&T) -> Option<String>,
+) -> Option<T> {
+    let Some(at) = field.maybe()? else { return Some(default) };
+    match fault(&at.value) {
+        None => Some(at.value),
+        Some(message) => {
+            let is_bare_number =
+                reader.file.slice(&at.span).trim_matches('"').bytes().all(|b| b.is_ascii_digit());
+            let problem = reader.report(&at.span, message);
+            if is_bare_number && std::any::type_name::<T>() == std::any::type_name::<Size>() {
+                problem.help("a number without a unit counts bytes: write `MiB` or `GiB` after it");
+            }
+            None
+        }
+    }
+}
+
+pub(super) fn guest(guest: Field<Guest>, reader: &mut Reader<'_>) -> Option<GuestPlan> {
+    let default = GuestPlan {
+        user: "goldsmith".to_owned(),
+        connect_timeout: HumanDuration::seconds(10 * 60),
+        shutdown_timeout: HumanDuration::seconds(3 * 60),
+    };
+    let Some(At { value: guest, .. }) = guest.maybe()? else { return Some(default) };
+    let user = match guest.user.maybe() {
+        Some(None) => Some(default.user),
+        Some(Some(user)) => {
+            check::text(user, reader, check::is_account, "cannot be the name of a user", check::ACCOUNT)
+        }
+        None => None,
+    };
+    let connect_timeout = timeout(guest.connect_timeout, default.connect_timeout, reader);
+    let shutdown_timeout = timeout(guest.shutdown_timeout, default.shutdown_timeout, reader);
+    Some(GuestPlan { user: user?, connect_timeout: connect_timeout?, shutdown_timeout: shutdown_timeout? })
+}
+
+/// A time limit; none is not one.
+pub(super) fn timeout(
+    field: Field<HumanDuration>,
+    default: HumanDuration,
+    reader: &mut Reader<'_>,
+) -> Option<HumanDuration> {
+    checked(field, default, reader, |limit| {
+        limit.get().is_zero().then(|| "a time limit of zero always fails".to_owned())
+    })
+}

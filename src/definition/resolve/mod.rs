@@ -1,0 +1,109 @@
+//! From what was read to the plan: defaults, and what must hold between keys.
+//!
+//! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
+mod check;
+mod deliver;
+mod label;
+mod machine;
+mod source;
+mod step;
+
+use super::{
+    early::Variables,
+    raw::{Definition, Secret},
+    reader::{At, Field, Reader},
+    scalar::Map,
+};
+use crate::plan::{Plan, SecretSource};
+use std::{collections::BTreeMap, path::Path};
+
+/// The plan of `definition`, which stands at `path`.
+pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>) -> Option<Plan> {
+    let Definition { var, arch, name, secret, source, machine, guest, provision, seal, output, verify } =
+        definition;
+    let name = name.required().map(|at| at.value.0);
+    let arch = match arch.maybe() {
+        Some(Some(at)) => Some(at.value.0),
+        Some(None) if reader.inputs.host_arch.is_some() => reader.inputs.host_arch,
+        Some(None) => {
+            reader
+                .report(&(0..0), "`arch` is missing at the top level")
+                .help("this host's architecture is none that goldsmith knows: add `arch = \"x86_64\"` or `\"aarch64\"`");
+            None
+        }
+        None => None,
+    };
+    let secrets = secrets(secret, reader);
+    let machine = machine::machine(machine, arch, reader);
+    let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
+    let source = source::source(source, arch, disk, reader);
+    let guest = machine::guest(guest, reader);
+    let provision = step::steps(provision, reader);
+    let seal = deliver::seal(seal);
+    let outputs = deliver::outputs(output, name.as_deref(), reader);
+    let firmware = machine.as_ref().and_then(|machine| machine.firmware);
+    let verify = deliver::verify(verify, firmware, arch, reader);
+    let places = match var {
+        Field::Good(At { value: Variables { places }, .. }) => places,
+        Field::Absent | Field::Bad => BTreeMap::new(),
+    };
+    reader.refuse_useless_variables(&places);
+    Some(Plan {
+        name: name?,
+        arch: arch?,
+        definition: path.to_owned(),
+        source: source?,
+        machine: machine?.plan()?,
+        guest: guest?,
+        provision: provision?,
+        seal: seal?,
+        outputs: outputs?,
+        verify: verify?,
+        secrets: secrets?,
+    })
+}
+
+fn secrets(secrets: Field<Map<Secret>>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, SecretSource>> {
+    let secrets = secrets.or(Map::new())?;
+    let sources: Vec<_> = secrets
+        .into_iter()
+        .map(|(name, entry)| {
+            let right = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+            if !right {
+                let message = format!("`{}` cannot name a secret", name.escape_debug());
+                reader.report(&entry.key, message).help("a name is made of letters, digits, `_` and `-`");
+            }
+            Some((name, secret(entry.value, reader)?))
+        })
+        .collect();
+    sources.into_iter().collect()
+}
+
+fn secret(At { value: secret, span }: At<Secret>, reader: &mut Reader<'_>) -> Option<SecretSource> {
+    let given =
+        [("env", secret.env.span()), ("file", secret.file.span()), ("command", secret.command.span())];
+    let any_bad = matches!(secret.env, Field::Bad)
+        || matches!(secret.file, Field::Bad)
+        || matches!(secret.command, Field::Bad);
+    if any_bad || !check::exactly_one(&span, "a `[secret.NAME]`", &given, reader) {
+        return None;
+    }
+    if let Some(env) = secret.env.maybe()? {
+        check::holds(
+            &env.span,
+            !env.value.0.text.is_empty() && !env.value.0.text.contains('='),
+            reader,
+            || format!("`{}` cannot name an environment variable", env.value.0.text.escape_debug()),
+        )?;
+        return Some(SecretSource::Env(env.value.0.text));
+    }
+    if let Some(file) = secret.file.maybe()? {
+        return Some(SecretSource::File(reader.folder.join(file.value.0.text)));
+    }
+    let command = secret.command.maybe()??;
+    let words: Vec<String> = command.value.into_iter().map(|word| word.value.0.text).collect();
+    let names_program = words.first().is_some_and(|program| !program.is_empty());
+    check::holds(&command.span, names_program, reader, || "a command needs at least a program".to_owned())?;
+    Some(SecretSource::Command(words))
+}

@@ -1,0 +1,425 @@
+//! The values that keys take: texts, numbers, sizes, choices, lists.
+use super::{
+    problem::Span,
+    reader::{At, Raw, Reader, Sort, blame_variables},
+    schema,
+    scope::{Allowed, Expanded},
+    suggest::{nearest, one_of},
+};
+use crate::{
+    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    value::{Arch, Digest, HumanDuration, Size},
+};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use std::collections::BTreeMap;
+use toml::{Spanned, de::DeValue};
+use url::Url;
+
+/// A text without secrets.
+#[derive(Debug, Clone)]
+pub(super) struct Text(pub(super) Expanded);
+
+/// A text that may hold placeholders of secrets.
+#[derive(Debug, Clone)]
+pub(super) struct SecretText(pub(super) String);
+
+/// A text without any references, because it is read before there are variables.
+#[derive(Debug, Clone)]
+pub(super) struct Literal(pub(super) String);
+
+/// Any value at all: it is not looked at.
+#[derive(Debug)]
+pub(super) struct Anything;
+
+/// Where packages come from.
+#[derive(Debug, Clone)]
+pub(super) enum MirrorChoice {
+    Host,
+    Url(Url),
+}
+
+/// Permission bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mode(pub(super) u32);
+
+impl Raw for Text {
+    const EXPECTED: &'static str = "a string";
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Text;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.text::<Self>(value, Allowed::Variables).map(Self)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::text()
+    }
+}
+
+impl Raw for SecretText {
+    const EXPECTED: &'static str = "a string";
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Text;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.text::<Self>(value, Allowed::Secrets).map(|expanded| Self(expanded.text))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::text()
+    }
+}
+
+impl Raw for Literal {
+    const EXPECTED: &'static str = "a string";
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Text;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.text::<Self>(value, Allowed::Nothing).map(|expanded| Self(expanded.text))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::text()
+    }
+}
+
+impl Raw for Anything {
+    const EXPECTED: &'static str = "anything";
+    const EXAMPLE: &'static str = "{ … }";
+    const SORT: Sort = Sort::Table;
+
+    fn decode(_: &Spanned<DeValue<'_>>, _: &mut Reader<'_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
+
+/// Whether a bare value may also be written as a text, because variables are texts.
+fn has_reference(value: &Spanned<DeValue<'_>>) -> bool {
+    value.get_ref().as_str().is_some_and(|text| text.contains("${"))
+}
+
+impl Raw for u32 {
+    const EXPECTED: &'static str = "a whole number";
+    const EXAMPLE: &'static str = "2";
+    const SORT: Sort = Sort::Number;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        let range =
+            |text: &str| format!("`{}` is not a whole number from 0 to {}", text.escape_debug(), u32::MAX);
+        if has_reference(value) {
+            return reader.parsed(value, |text| text.trim().parse().map_err(|_| range(text)));
+        }
+        let Some(integer) = value.get_ref().as_integer() else {
+            reader.mismatch::<Self>(value);
+            return None;
+        };
+        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        if number.is_none() {
+            let message = range(reader.file.slice(&value.span()));
+            let label = format!("value of `{}`", reader.path());
+            reader.report(&value.span(), message).label(label);
+        }
+        number
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::or_reference(json_schema!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }))
+    }
+}
+
+impl Raw for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+    const EXAMPLE: &'static str = "true";
+    const SORT: Sort = Sort::Boolean;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        if has_reference(value) {
+            let error = |text: &str| format!("`{}` is neither `true` nor `false`", text.escape_debug());
+            return reader.parsed(value, |text| text.trim().parse().map_err(|_| error(text)));
+        }
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            reader.mismatch::<Self>(value);
+        }
+        boolean
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::or_reference(json_schema!({ "type": "boolean" }))
+    }
+}
+
+/// Texts that a parser understands.
+macro_rules! parsed {
+    ($($type:ty: $expected:literal, $example:literal, $parse:expr;)*) => { $(
+        impl Raw for $type {
+            const EXPECTED: &'static str = $expected;
+            const EXAMPLE: &'static str = $example;
+            const SORT: Sort = Sort::Form;
+
+            fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+                reader.parsed(value, $parse)
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                schema::text()
+            }
+        }
+    )* };
+}
+
+parsed! {
+    Size: "a size", "\"2GiB\"", str::parse::<Size>;
+    HumanDuration: "a duration", "\"10m\"", str::parse::<HumanDuration>;
+    Digest: "a digest", "\"sha256:…\"", parse_digest;
+    Url: "a URL", "\"https://…\"", |text| parse_url(text, &["http", "https", "file"]);
+    MirrorChoice: "`host` or the URL of a mirror", "\"host\"", parse_mirror;
+    PartitionSize: "a size or `rest`", "\"2GiB\"", parse_partition_size;
+}
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    // A bare run of digits does not say which function made it.
+    if text.contains(':') || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || text.is_empty() {
+        return text.parse::<Digest>().map_err(|error| error.to_string());
+    }
+    Err(format!("`{text}` does not say which digest it is: write `sha256:` or `sha512:` before it"))
+}
+
+/// A URL with one of `schemes` and, unless it is a file, a host.
+pub(super) fn parse_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
+    let shown = text.escape_debug();
+    let url = Url::parse(text).map_err(|error| format!("`{shown}` is not a URL: {error}"))?;
+    if schemes.contains(&url.scheme()) {
+        return Ok(url);
+    }
+    let schemes: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+    Err(format!(
+        "`{shown}` cannot be used: a URL here starts with {}",
+        one_of(schemes.iter().map(String::as_str))
+    ))
+}
+
+fn parse_mirror(text: &str) -> Result<MirrorChoice, String> {
+    match text {
+        "host" => Ok(MirrorChoice::Host),
+        _ if text.contains(':') => parse_url(text, &["http", "https", "file"]).map(MirrorChoice::Url),
+        _ => Err(format!("`{}` is neither `host` nor the URL of a mirror", text.escape_debug())),
+    }
+}
+
+fn parse_partition_size(text: &str) -> Result<PartitionSize, String> {
+    if text == "rest" {
+        return Ok(PartitionSize::Rest);
+    }
+    text.parse().map(PartitionSize::Fixed).map_err(|error: crate::value::SizeError| error.to_string())
+}
+
+impl Raw for Mode {
+    const EXPECTED: &'static str = "permission bits as a string";
+    const EXAMPLE: &'static str = "\"0644\"";
+    const SORT: Sort = Sort::Form;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Some(integer) = value.get_ref().as_integer() {
+            // Both readings are shown, because either may be what was meant.
+            let written = reader.file.slice(&value.span()).to_owned();
+            let message =
+                format!("`{}` takes permission bits as a string, but this is an integer", reader.path());
+            let problem = reader.report(&value.span(), message);
+            problem.label("an integer");
+            let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+            match (integer.radix(), number) {
+                (8, Some(bits)) => problem.help(format!("write `mode = \"{bits:04o}\"`")),
+                (10, Some(bits)) => problem.help(format!(
+                    "permission bits are octal: write `mode = \"{bits:0>4}\"`; the number {written} would be {bits:04o}"
+                )),
+                _ => problem.help("write `mode = \"0644\"`"),
+            };
+            return None;
+        }
+        reader.parsed(value, |text| {
+            let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+            let bits = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
+            let shown = text.escape_debug();
+            bits.map(Self).ok_or_else(|| {
+                format!("`{shown}` is not permission bits: write three or four octal digits, such as `0644`")
+            })
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema::or_reference(json_schema!({ "type": "string", "pattern": "^[0-7]{3,4}$" }))
+    }
+}
+
+/// A closed set of names.
+pub(super) trait Choice: Copy + 'static {
+    /// What a person would call it.
+    const WHAT: &'static str;
+    /// All values by name; the first name is the usual one.
+    const NAMES: &'static [(&'static str, Self)];
+}
+
+/// A value out of a closed set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct One<T>(pub(super) T);
+
+impl<T: Choice> Raw for One<T> {
+    const EXPECTED: &'static str = T::WHAT;
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Text;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        let names = || T::NAMES.iter().map(|(name, _)| *name);
+        if value.get_ref().as_str().is_none() {
+            reader.mismatch::<Self>(value);
+            if let Some(problem) = reader.problems.last_mut() {
+                problem.help(format!("it is {}", one_of(names())));
+            }
+            return None;
+        }
+        let expanded = reader.text::<Self>(value, Allowed::Variables)?;
+        let found = T::NAMES.iter().find(|(name, _)| *name == expanded.text);
+        if found.is_none() {
+            let message = format!("`{}` is not {}", expanded.text.escape_debug(), T::WHAT);
+            let label = format!("`{}` is {}", reader.path(), one_of(names()));
+            let problem = reader.report(&value.span(), message);
+            problem.label(label);
+            if let Some(guess) = nearest(&expanded.text, names()) {
+                problem.help(format!("did you mean `{guess}`?"));
+            }
+            blame_variables(problem, &expanded);
+        }
+        found.map(|(_, value)| Self(*value))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = T::NAMES.iter().map(|(name, _)| *name).collect();
+        schema::or_reference(json_schema!({ "enum": names }))
+    }
+}
+
+/// The hypervisors that this version drives.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Driver {
+    /// QEMU through libvirt.
+    Libvirt,
+}
+
+impl Choice for Driver {
+    const WHAT: &'static str = "a driver";
+    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt)];
+}
+
+impl Choice for Arch {
+    const WHAT: &'static str = "an architecture";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("x86_64", Self::X86_64),
+        ("aarch64", Self::Aarch64),
+        ("amd64", Self::X86_64),
+        ("arm64", Self::Aarch64),
+    ];
+}
+
+impl Choice for Firmware {
+    const WHAT: &'static str = "a firmware";
+    const NAMES: &'static [(&'static str, Self)] = &[("bios", Self::Bios), ("efi", Self::Efi)];
+}
+
+impl Choice for Accelerator {
+    const WHAT: &'static str = "an accelerator";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("kvm", Self::Kvm), ("tcg", Self::Tcg)];
+}
+
+impl Choice for ImageFormat {
+    const WHAT: &'static str = "an image format";
+    const NAMES: &'static [(&'static str, Self)] = &[("raw", Self::Raw), ("qcow2", Self::Qcow2)];
+}
+
+impl Choice for OutputFormat {
+    const WHAT: &'static str = "an output format";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("raw", Self::Raw), ("raw.gz", Self::RawGz), ("qcow2", Self::Qcow2)];
+}
+
+impl Choice for ServiceState {
+    const WHAT: &'static str = "a service state";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("started", Self::Started), ("stopped", Self::Stopped), ("restarted", Self::Restarted)];
+}
+
+/// A list of values.
+pub(super) type List<T> = Vec<At<T>>;
+
+impl<T: Raw> Raw for List<T> {
+    const EXPECTED: &'static str = match T::SORT {
+        Sort::Table => "a list of tables",
+        _ => "a list",
+    };
+    const EXAMPLE: &'static str = match T::SORT {
+        Sort::Text | Sort::Form => "[\"…\"]",
+        Sort::Table => "[{ … }]",
+        _ => "[…]",
+    };
+    const SORT: Sort = match T::SORT {
+        Sort::Table => Sort::Tables,
+        _ => Sort::List,
+    };
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(array) = value.get_ref().as_array() else {
+            reader.mismatch::<Self>(value);
+            return None;
+        };
+        let items: Vec<Option<At<T>>> = array
+            .iter()
+            .map(|item| T::decode(item, reader).map(|value| At { value, span: item.span() }))
+            .collect();
+        items.into_iter().collect()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::list(T::schema(generator))
+    }
+}
+
+/// An entry of a [`Map`].
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) key: Span,
+    pub(super) value: At<T>,
+}
+
+/// A table whose keys are the user's own names.
+pub(super) type Map<T> = BTreeMap<String, Entry<T>>;
+
+impl<T: Raw> Raw for Map<T> {
+    const EXPECTED: &'static str = "a table";
+    const EXAMPLE: &'static str = "{ NAME = … }";
+    const SORT: Sort = Sort::Table;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(table) = value.get_ref().as_table() else {
+            reader.mismatch::<Self>(value);
+            return None;
+        };
+        let entries: Vec<Option<(String, Entry<T>)>> = table
+            .iter()
+            .map(|(key, value)| {
+                let at = reader.enter::<T>(key.get_ref(), value).required()?;
+                Some((key.get_ref().to_string(), Entry { key: key.span(), value: at }))
+            })
+            .collect();
+        entries.into_iter().collect()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::map(T::schema(generator))
+    }
+}
