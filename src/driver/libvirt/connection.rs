@@ -1,0 +1,175 @@
+//! A connection to libvirt, and how its blocking calls are made.
+use super::{
+    embed::Lease,
+    event::{self, Subscription},
+    place::Place,
+};
+use crate::driver::{DriverError, DriverErrorKind};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use virt::{connect::Connect, error::ErrorNumber};
+
+/// Opening includes the first look at QEMU (2-5 s) and maybe the start of a daemon.
+const OPEN_LIMIT: Duration = Duration::from_secs(90);
+
+/// An open connection whose events are delivered.
+#[derive(Debug)]
+pub(super) struct Connection {
+    connect: Connect,
+    id: usize,
+    subscription: Subscription,
+    lease: Option<Lease>,
+}
+
+impl Connection {
+    /// Opens `uri`.
+    pub(super) async fn open(uri: &str, place: Place, run_root: &Path) -> Result<Arc<Self>, DriverError> {
+        let (uri, run_root) = (uri.to_owned(), run_root.to_owned());
+        let attempt = format!("connect to libvirt at `{uri}`");
+        blocking(&attempt.clone(), OPEN_LIMIT, move || Self::open_blocking(&uri, place, run_root, &attempt))
+            .await
+    }
+
+    fn open_blocking(
+        uri: &str,
+        place: Place,
+        run_root: PathBuf,
+        attempt: &str,
+    ) -> Result<Arc<Self>, DriverError> {
+        // libvirt initialises itself and the embedded driver without a lock of its own.
+        static OPENING: Mutex<()> = Mutex::new(());
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let lease = match place {
+            Place::Embed => Some(Lease::take(&run_root)?),
+            _ => None,
+        };
+        let folder = lease.as_ref().map_or(run_root.as_path(), Lease::root);
+        event::start(&folder.join("libvirt.log"))?;
+        let target = lease.as_ref().map_or_else(|| uri.to_owned(), Lease::uri);
+        let connect = Connect::open(Some(&target))
+            .map_err(|error| explain_open(place, failed(attempt, &error), &error))?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        match event::subscribe(&connect, id) {
+            Ok(subscription) => Ok(Arc::new(Self { connect, id, subscription, lease })),
+            Err(error) => {
+                close(connect);
+                Err(failed(attempt, &error))
+            }
+        }
+    }
+
+    /// libvirt's handle.
+    pub(super) fn connect(&self) -> &Connect {
+        &self.connect
+    }
+
+    /// Its number in this process, for the delivery of events.
+    pub(super) fn id(&self) -> usize {
+        self.id
+    }
+
+    /// The private folder of the embedded driver.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        event::unsubscribe(&self.connect, &self.subscription);
+        // The handle is counted: this closes it, as `virt` does not do so by itself.
+        let _ = self.connect.close();
+    }
+}
+
+fn close(mut connect: Connect) {
+    let _ = connect.close();
+}
+
+/// Makes a blocking call of libvirt on a thread for such calls. When `limit` passes, the thread is left to itself: libvirt
+/// has no way to interrupt it.
+pub(super) async fn blocking<T: Send + 'static>(
+    attempt: &str,
+    limit: Duration,
+    work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
+) -> Result<T, DriverError> {
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(join)) => Err(DriverError::new(DriverErrorKind::Other, attempt).because(join)),
+        Err(_) => Err(DriverError::new(DriverErrorKind::Timeout, attempt)
+            .because(format!("libvirt did not answer within {} s", limit.as_secs()))),
+    }
+}
+
+/// libvirt's error as ours.
+pub(super) fn failed(attempt: &str, error: &virt::error::Error) -> DriverError {
+    let kind = match error.code() {
+        ErrorNumber::NoDomain => DriverErrorKind::NotFound,
+        ErrorNumber::AuthFailed | ErrorNumber::AuthCancelled | ErrorNumber::AuthUnavailable => {
+            DriverErrorKind::Auth
+        }
+        ErrorNumber::OperationDenied | ErrorNumber::AccessDenied => DriverErrorKind::Permission,
+        ErrorNumber::NoSupport
+        | ErrorNumber::ConfigUnsupported
+        | ErrorNumber::ArgumentUnsupported
+        | ErrorNumber::OperationUnsupported => DriverErrorKind::Unsupported,
+        ErrorNumber::OperationTimeout => DriverErrorKind::Timeout,
+        ErrorNumber::NoConnect | ErrorNumber::Rpc | ErrorNumber::InvalidConn => DriverErrorKind::Unavailable,
+        _ => DriverErrorKind::Other,
+    };
+    DriverError::new(kind, attempt).because(error.message().to_owned())
+}
+
+/// Whether libvirt says that there is no such domain.
+pub(super) fn is_gone(error: &virt::error::Error) -> bool {
+    error.code() == ErrorNumber::NoDomain
+}
+
+/// What to do when a connection does not open.
+fn explain_open(place: Place, failed: DriverError, error: &virt::error::Error) -> DriverError {
+    let message = error.message();
+    let missing_module = message.contains("driver_qemu") || error.code() == ErrorNumber::NoConnect;
+    let hint = match place {
+        Place::Embed if missing_module => DRIVER_HINT.to_owned(),
+        Place::System if message.contains("Permission denied") || message.contains("authentication") => {
+            "sudo usermod -aG libvirt \"$USER\", then log in again; or use `qemu:///embed`, which needs no daemon".to_owned()
+        }
+        Place::System if message.contains("socket") => {
+            "sudo apt-get install libvirt-daemon-system, and `sudo systemctl start libvirtd`; or use `qemu:///embed`, which needs no daemon".to_owned()
+        }
+        Place::Session if message.contains("socket") || message.contains("daemon") || message.contains("spawn") => {
+            "sudo apt-get install libvirt-daemon libvirt-daemon-driver-qemu; or use `qemu:///embed`, which needs no daemon".to_owned()
+        }
+        _ => return failed,
+    };
+    failed.hint(hint)
+}
+
+/// What brings libvirt's QEMU driver.
+pub(super) const DRIVER_HINT: &str =
+    "sudo apt-get install --no-install-recommends libvirt-daemon-driver-qemu";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_hangs_is_given_up() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let error = blocking("see it", Duration::from_millis(30), move || {
+            let _ = held.recv();
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(error.kind(), DriverErrorKind::Timeout);
+        drop(release);
+    }
+}

@@ -1,0 +1,306 @@
+//! The machine as libvirt's domain XML. Pure: the same input gives the same text.
+use super::firmware::UefiFirmware;
+use crate::{driver::DiskFormat, value::Arch};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+/// Everything that the XML depends on.
+#[derive(Debug, Clone)]
+pub(super) struct DomainXml {
+    /// Name of the domain.
+    pub(super) name: String,
+    /// Its UUID.
+    pub(super) uuid: uuid::Uuid,
+    /// The build's id, for the tag.
+    pub(super) build: String,
+    /// For people.
+    pub(super) title: String,
+    /// Architecture.
+    pub(super) arch: Arch,
+    /// KVM instead of TCG.
+    pub(super) kvm: bool,
+    /// Virtual CPUs.
+    pub(super) cpus: u32,
+    /// Memory in MiB.
+    pub(super) memory_mib: u64,
+    /// UEFI code and this machine's own variable store; BIOS without.
+    pub(super) uefi: Option<(UefiFirmware, PathBuf)>,
+    /// Disks in boot order.
+    pub(super) disks: Vec<DiskXml>,
+    /// File for the serial console.
+    pub(super) serial: PathBuf,
+    /// Socket of the guest agent's channel; libvirt chooses one without.
+    pub(super) agent: Option<PathBuf>,
+}
+
+/// One disk.
+#[derive(Debug, Clone)]
+pub(super) struct DiskXml {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Its format.
+    pub(super) format: DiskFormat,
+    /// The guest cannot write.
+    pub(super) read_only: bool,
+    /// Whether the image is an overlay. Then libvirt follows the chain by the formats that the overlays state (it refuses
+    /// to guess); otherwise it is told that there is nothing below.
+    pub(super) has_backing: bool,
+}
+
+/// XML namespace of the tag that marks domains of a build.
+const TAG_NAMESPACE: &str = "urn:goldsmith:build:1";
+
+impl DomainXml {
+    /// The text for `virDomainCreateXML`.
+    pub(super) fn render(&self) -> String {
+        let mut out = String::with_capacity(4096);
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let x86 = self.arch == Arch::X86_64;
+        writeln!(out, "<domain type='{}'>", if self.kvm { "kvm" } else { "qemu" })?;
+        writeln!(out, "  <name>{}</name>", escape(&self.name))?;
+        writeln!(out, "  <uuid>{}</uuid>", self.uuid)?;
+        writeln!(out, "  <metadata>")?;
+        writeln!(out, "    <g:build xmlns:g='{TAG_NAMESPACE}' id='{}'/>", escape(&self.build))?;
+        writeln!(out, "  </metadata>")?;
+        writeln!(out, "  <title>{}</title>", escape(&self.title))?;
+        writeln!(out, "  <description>made by goldsmith, build {}</description>", escape(&self.build))?;
+        writeln!(out, "  <memory unit='MiB'>{}</memory>", self.memory_mib)?;
+        writeln!(out, "  <vcpu>{}</vcpu>", self.cpus)?;
+        self.write_os(out)?;
+        writeln!(out, "  <features>\n    <acpi/>")?;
+        if x86 {
+            writeln!(out, "    <apic/>")?;
+        }
+        writeln!(out, "  </features>")?;
+        self.write_cpu(out)?;
+        writeln!(out, "  <clock offset='utc'/>")?;
+        writeln!(out, "  <on_poweroff>destroy</on_poweroff>")?;
+        writeln!(out, "  <on_reboot>restart</on_reboot>")?;
+        writeln!(out, "  <on_crash>destroy</on_crash>")?;
+        writeln!(out, "  <devices>")?;
+        for (index, disk) in self.disks.iter().enumerate() {
+            write_disk(out, index, disk)?;
+        }
+        if x86 {
+            // The PS/2 keyboard that every PC has is the one that boot loaders listen to.
+            writeln!(out, "    <controller type='usb' model='none'/>")?;
+        } else {
+            writeln!(out, "    <controller type='usb' model='qemu-xhci'/>")?;
+            writeln!(out, "    <input type='keyboard' bus='usb'/>")?;
+        }
+        writeln!(out, "    <interface type='user'>")?;
+        writeln!(out, "      <mac address='{}'/>", self.mac())?;
+        writeln!(out, "      <model type='virtio'/>")?;
+        writeln!(out, "    </interface>")?;
+        writeln!(out, "    <serial type='file'>")?;
+        writeln!(out, "      <source path='{}'/>", escape_path(&self.serial))?;
+        writeln!(out, "      <target port='0'/>")?;
+        writeln!(out, "    </serial>")?;
+        writeln!(out, "    <channel type='unix'>")?;
+        if let Some(agent) = &self.agent {
+            writeln!(out, "      <source mode='bind' path='{}'/>", escape_path(agent))?;
+        }
+        writeln!(out, "      <target type='virtio' name='org.qemu.guest_agent.0'/>")?;
+        writeln!(out, "    </channel>")?;
+        writeln!(out, "    <audio id='1' type='none'/>")?;
+        // A screen that nobody can connect to: screenshots come through the monitor.
+        let video = if x86 { "type='vga' vram='16384'" } else { "type='virtio'" };
+        writeln!(out, "    <video>\n      <model {video} heads='1'/>\n    </video>")?;
+        writeln!(out, "    <memballoon model='none'/>")?;
+        writeln!(out, "    <rng model='virtio'>")?;
+        writeln!(out, "      <backend model='random'>/dev/urandom</backend>")?;
+        writeln!(out, "    </rng>")?;
+        if x86 {
+            writeln!(out, "    <panic model='isa'/>")?;
+        }
+        writeln!(out, "  </devices>")?;
+        writeln!(out, "</domain>")
+    }
+
+    fn write_os(&self, out: &mut String) -> std::fmt::Result {
+        let machine = match self.arch {
+            Arch::X86_64 => "q35",
+            Arch::Aarch64 => "virt",
+        };
+        writeln!(out, "  <os>")?;
+        writeln!(out, "    <type arch='{}' machine='{machine}'>hvm</type>", self.arch)?;
+        if let Some((firmware, variables)) = &self.uefi {
+            let code = escape_path(&firmware.code);
+            writeln!(out, "    <loader readonly='yes' secure='no' type='pflash'>{code}</loader>")?;
+            let template = escape_path(&firmware.variables);
+            writeln!(out, "    <nvram template='{template}'>{}</nvram>", escape_path(variables))?;
+        }
+        writeln!(out, "  </os>")
+    }
+
+    fn write_cpu(&self, out: &mut String) -> std::fmt::Result {
+        let mode = if self.kvm { "host-passthrough" } else { "maximum" };
+        writeln!(out, "  <cpu mode='{mode}' check='none'>")?;
+        writeln!(out, "    <topology sockets='1' cores='{}' threads='1'/>", self.cpus)?;
+        if !self.kvm && self.arch == Arch::X86_64 {
+            // With it, guests load kvm_amd for four seconds.
+            writeln!(out, "    <feature policy='disable' name='svm'/>")?;
+        }
+        writeln!(out, "  </cpu>")
+    }
+
+    /// In QEMU's range, different for each machine, the same each time.
+    fn mac(&self) -> String {
+        let bytes = self.uuid.as_bytes();
+        format!("52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2])
+    }
+}
+
+fn write_disk(out: &mut String, index: usize, disk: &DiskXml) -> std::fmt::Result {
+    let format = match disk.format {
+        DiskFormat::Raw => "raw",
+        DiskFormat::Qcow2 => "qcow2",
+    };
+    writeln!(out, "    <disk type='file' device='disk'>")?;
+    // Nothing needs to survive a power cut of this host, hence no flushes. Holes must stay what the guest freed, hence no
+    // detection of zeroes. A full disk pauses the machine instead of showing the guest errors that would end in the image.
+    writeln!(
+        out,
+        "      <driver name='qemu' type='{format}' cache='unsafe' error_policy='stop' rerror_policy='stop' discard='unmap' detect_zeroes='off'/>"
+    )?;
+    writeln!(out, "      <source file='{}'/>", escape_path(&disk.path))?;
+    if !disk.has_backing {
+        writeln!(out, "      <backingStore/>")?;
+    }
+    writeln!(out, "      <target dev='{}' bus='virtio'/>", device_name(index))?;
+    if index == 0 {
+        writeln!(out, "      <boot order='1'/>")?;
+    }
+    if disk.read_only {
+        writeln!(out, "      <readonly/>")?;
+    }
+    writeln!(out, "    </disk>")
+}
+
+/// `vda`, `vdb`, …, `vdz`, `vdaa`, …
+fn device_name(index: usize) -> String {
+    let mut letters = Vec::new();
+    let mut rest = index + 1;
+    while rest > 0 {
+        rest -= 1;
+        letters.push(char::from(b'a' + (rest % 26) as u8));
+        rest /= 26;
+    }
+    letters.iter().rev().fold("vd".to_owned(), |name, letter| name + &letter.to_string())
+}
+
+/// Text for element content and attributes. Control characters cannot be in XML 1.0 at all and are dropped.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn escape_path(path: &Path) -> String {
+    escape(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    fn domain(kvm: bool, efi: bool) -> DomainXml {
+        DomainXml {
+            name: "goldsmith-0123456789ab-build".into(),
+            uuid: uuid::Uuid::from_u128(0x6f1b_5c6a_1111_5222_8333_4444_5555_6666),
+            build: "0123456789ab".into(),
+            title: "debian-12 (build)".into(),
+            arch: Arch::X86_64,
+            kvm,
+            cpus: 2,
+            memory_mib: 1024,
+            uefi: efi.then(|| {
+                let firmware = UefiFirmware {
+                    code: "/usr/share/OVMF/OVMF_CODE_4M.fd".into(),
+                    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd".into(),
+                };
+                (firmware, PathBuf::from("/work/build.nvram"))
+            }),
+            disks: vec![
+                DiskXml {
+                    path: "/work/disk.qcow2".into(),
+                    format: DiskFormat::Qcow2,
+                    read_only: false,
+                    has_backing: true,
+                },
+                DiskXml {
+                    path: "/work/seed.img".into(),
+                    format: DiskFormat::Raw,
+                    read_only: true,
+                    has_backing: false,
+                },
+            ],
+            serial: "/logs/serial-build.log".into(),
+            agent: Some("/run/g/6f1b5c6a.agent".into()),
+        }
+    }
+
+    #[test_case("bios-tcg", false, false)]
+    #[test_case("bios-kvm", true, false)]
+    #[test_case("efi-tcg", false, true)]
+    #[test_case("efi-kvm", true, true)]
+    fn the_xml_of_a_pc_is(name: &str, kvm: bool, efi: bool) {
+        insta::assert_snapshot!(name, domain(kvm, efi).render());
+    }
+
+    #[test]
+    fn the_xml_of_an_arm_server_is() {
+        let mut domain = domain(false, true);
+        domain.arch = Arch::Aarch64;
+        domain.agent = None;
+        insta::assert_snapshot!("arm-efi-tcg", domain.render());
+    }
+
+    #[test]
+    fn names_and_paths_cannot_break_out_of_their_places() {
+        let mut domain = domain(false, false);
+        domain.title = "a & b <c> \u{1b}".into();
+        domain.disks[0].path = "/tmp/it's \"here\"/<x>.qcow2".into();
+        let xml = domain.render();
+        assert!(xml.contains("<title>a &amp; b &lt;c&gt; </title>"), "{xml}");
+        assert!(xml.contains("file='/tmp/it&apos;s &quot;here&quot;/&lt;x&gt;.qcow2'"), "{xml}");
+    }
+
+    #[test_case(0, "vda")]
+    #[test_case(25, "vdz")]
+    #[test_case(26, "vdaa")]
+    #[test_case(701, "vdzz")]
+    #[test_case(702, "vdaaa")]
+    fn the_disk_with_index_is_called(index: usize, name: &str) {
+        assert_eq!(device_name(index), name);
+    }
+
+    #[test]
+    fn machines_listen_on_no_network_port() {
+        let xml = domain(false, true).render();
+        assert!(
+            !xml.contains("<graphics") && !xml.contains("listen") && !xml.contains("type='tcp'"),
+            "{xml}"
+        );
+    }
+}
