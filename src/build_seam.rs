@@ -42,3 +42,8 @@ impl Collected {
 }
 pub fn dead_builds(_: &Dirs) -> Result<Vec<DeadBuild>, BuildError> { Ok(Vec::new()) }
 pub async fn collect(_: &dyn World, _: &Dirs, _: &Stop, _: &(dyn Fn(&DeadBuild, Event) + Sync)) -> Result<Collected, BuildError> { Ok(Collected::default()) }
+
+#[derive(Debug)]
+pub struct RealWorld(Dirs);
+impl RealWorld { pub fn new(dirs: Dirs) -> Self { Self(dirs) } }
+impl World for RealWorld {}

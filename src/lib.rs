@@ -10,4 +10,7 @@ pub mod disk;
 pub mod doctor;
 pub mod driver;
 pub mod plan;
+pub mod report;
+#[path = "source_seam.rs"]
+pub mod source;
 pub mod value;

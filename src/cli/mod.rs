@@ -25,7 +25,7 @@ use args::{Cli, ColorWhen};
 use clap::{CommandFactory, FromArgMatches};
 use console::Console;
 use exit::Exit;
-use problem::Problem;
+
 use std::{panic, process::ExitCode};
 
 /// Runs the command line of this process.

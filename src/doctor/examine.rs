@@ -257,10 +257,10 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Disk(_) => "image",
     };
     match &subject.source {
-        Ok(()) => Finding::new("source", Status::Ok, format!("`{}`: its {what} can be had", subject.plan.name)),
-        Err((chain, hints)) => {
+        Ok(_) => Finding::new("source", Status::Ok, format!("`{}`: its {what} can be had", subject.plan.name)),
+        Err((chain, hint)) => {
             Finding::new("source", Status::Failure, format!("`{}`: {}", subject.plan.name, chain.join(": ")))
-                .mend_all(hints.clone())
+                .mend_all(hint.clone())
         }
     }
 }

@@ -3,10 +3,11 @@ use super::packages::{Distro, Tool};
 use crate::{
     build::{DeadBuild, Dirs, dead_builds},
     plan::Plan,
+    source,
     value::{Arch, Size},
 };
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -27,7 +28,7 @@ pub struct Facts {
     /// Whether KVM runs guests.
     pub kvm: Kvm,
     /// The tools that are there.
-    pub tools: BTreeSet<Tool>,
+    pub tools: HashSet<Tool>,
     /// Whether our user has subordinate user and group ids (subuid(5), subgid(5)).
     pub subordinate_ids: bool,
     /// The kernel setting that keeps ordinary users from making user namespaces, if one does.
@@ -67,8 +68,35 @@ pub enum Kvm {
 pub struct Subject {
     /// What it comes to.
     pub plan: Plan,
-    /// The chain of messages, when its inputs are not there, and what to do about it.
-    pub source: Result<(), (Vec<String>, Vec<String>)>,
+    /// Room that its source takes in the work folder; or the chain of messages when its inputs are not there, and what to
+    /// do about it.
+    pub source: Result<Size, (Vec<String>, Option<String>)>,
+}
+
+impl Subject {
+    /// Looks whether the inputs of `plan` can be had. Asks the network where they are there.
+    pub async fn look(plan: Plan) -> Self {
+        let source = match source::preflight(&plan).await {
+            Ok(needs) => Ok(needs.bytes_work),
+            Err(error) => {
+                let hint = error.hint();
+                Err((chain(&error), hint))
+            }
+        };
+        Self { plan, source }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> Vec<String> {
+    let mut chain: Vec<String> = Vec::new();
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        let text = error.to_string();
+        // Transparent wrappers repeat their inner message.
+        if chain.last() != Some(&text) {
+            chain.push(text);
+        }
+    }
+    chain
 }
 
 impl Facts {
@@ -80,7 +108,7 @@ impl Facts {
             .ok()
             .flatten()
             .map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name);
-        let wanted: BTreeSet<Arch> = subjects.iter().map(|subject| subject.plan.arch).chain(arch).collect();
+        let wanted: HashSet<Arch> = subjects.iter().map(|subject| subject.plan.arch).chain(arch).collect();
         let tools = wanted.iter().flat_map(|arch| Tool::all(*arch)).filter(|tool| is_there(*tool)).collect();
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         Self {
@@ -127,10 +155,9 @@ fn is_there(tool: Tool) -> bool {
 
 #[cfg(feature = "libvirt")]
 fn kvm() -> Kvm {
-    use crate::driver::libvirt::{KvmProbe, kvm_probe};
-    match kvm_probe() {
-        KvmProbe::Usable => Kvm::Runs,
-        KvmProbe::Unusable { reason, hint } => Kvm::Fails { reason: reason.clone(), hint: hint.clone() },
+    match crate::driver::libvirt::kvm() {
+        Ok(()) => Kvm::Runs,
+        Err((reason, hint)) => Kvm::Fails { reason, hint },
     }
 }
 
@@ -141,7 +168,7 @@ fn kvm() -> Kvm {
 
 #[cfg(feature = "libvirt")]
 fn uefi(arch: Arch) -> bool {
-    crate::driver::libvirt::find_uefi(arch).is_some()
+    crate::driver::libvirt::has_uefi(arch)
 }
 
 #[cfg(not(feature = "libvirt"))]

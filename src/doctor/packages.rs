@@ -44,7 +44,7 @@ impl Distro {
 }
 
 /// Something that goldsmith runs or loads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tool {
     /// QEMU for a guest of this architecture.
     Qemu(Arch),

@@ -13,7 +13,6 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
-    plan::Plan,
     report,
 };
 use futures_util::StreamExt;
