@@ -16,7 +16,6 @@ const STYLES: Styles = Styles::styled().header(HEADER).usage(HEADER).literal(LIT
 #[command(
     name = "goldsmith",
     version,
-    about,
     long_about = "Builds, proves and delivers golden VM images.\n\n\
         A definition is a TOML file that says where an image comes from, what is done to it, and which files come out. \
         Goldsmith boots a machine, provisions it over SSH, seals it, converts the disk, and boots every result once \
@@ -53,8 +52,8 @@ pub(super) struct Global {
     /// Print results as JSON on stdout; `build` prints one event a line
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    /// When to use colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto, hide_possible_values = true)]
     pub(super) color: ColorWhen,
     /// The same as `--color never`
     #[arg(long, global = true, overrides_with = "color")]
@@ -145,7 +144,6 @@ pub(super) struct Definitions {
 
 /// What fills in a definition's variables.
 #[derive(Debug, Args, Default)]
-#[command(next_help_heading = "Variables")]
 pub(super) struct Variables {
     /// Set a variable of the definitions; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -159,7 +157,7 @@ pub(super) struct Variables {
 pub(super) struct Build {
     #[command(flatten)]
     pub(super) definitions: Definitions,
-    /// Deliver to this folder instead of the ones in the definitions
+    /// Deliver to this folder, unless a definition gives an output a path of its own [default: out]
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
     /// What to do with the machine of a build that failed
@@ -330,7 +328,8 @@ mod tests {
         top.build();
         for command in std::iter::once(&top).chain(top.get_subcommands()) {
             let mut command = command.clone();
-            let _ = writeln!(all, "━━━ {} --help\n{}", command.get_name(), command.render_long_help());
+            let help = command.render_long_help();
+            let _ = writeln!(all, "━━━ {} --help\n{help}", command.get_name());
         }
         insta::assert_snapshot!("help", all.trim_end());
         insta::assert_snapshot!("help_short", command().render_help().to_string().trim_end());

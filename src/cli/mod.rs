@@ -19,6 +19,8 @@ mod problem;
 mod render;
 mod signals;
 mod summary;
+#[cfg(test)]
+mod texts_tests;
 mod theme;
 
 use args::{Cli, ColorWhen};

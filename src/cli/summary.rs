@@ -14,6 +14,7 @@ use super::{
 use crate::{
     build::{Artifact, BuildResult, Outcome, StageTime, Verified},
     plan::{Firmware, OutputFormat, Plan},
+    value::Arch,
 };
 use std::{fmt::Write as _, path::Path, time::Duration};
 
@@ -35,6 +36,7 @@ pub(super) fn success(
     plan: &Plan,
     report: Option<&Path>,
 ) -> String {
+    let next = next(theme, made, plan);
     let dot = format!(" {} ", theme.symbols().dot);
     let machine = format!("{}, {}", made.machine.hypervisor, made.machine.accelerator);
     let mut text = format!(
@@ -70,7 +72,7 @@ pub(super) fn success(
     if let Some(report) = report {
         row("result", &theme.path(report));
     }
-    if let Some((label, command)) = next(theme, made, plan) {
+    if let Some((label, command)) = next {
         row(label, &theme.paint(Tone::Accent, command));
     }
     text.truncate(text.trim_end().len());
@@ -174,13 +176,15 @@ fn next(theme: &Theme, made: &BuildResult, plan: &Plan) -> Option<(&'static str,
         let packed = made.artifacts.first()?;
         return Some(("write", format!("gzip -dc {} | sudo dd of=/dev/DISK bs=4M conv=fsync", path(packed))));
     };
-    if plan.machine.firmware == Firmware::Efi {
-        let boot = "--boot uefi --osinfo detect=on,require=off";
-        let (memory, cpus) = (plan.machine.memory.as_mib_ceil(), plan.machine.cpus);
+    let (memory, cpus) = (plan.machine.memory.as_mib_ceil(), plan.machine.cpus);
+    let by_bios = plan.verify.firmware.contains(&Firmware::Bios) || plan.machine.firmware == Firmware::Bios;
+    if plan.arch != Arch::X86_64 || !by_bios {
+        // virt-install knows where this host keeps its UEFI.
         return Some((
             "try it",
             format!(
-                "virt-install --import --transient --name {} --memory {memory} --vcpus {cpus} --disk {},format={} {boot}",
+                "virt-install --import --transient --name {} --memory {memory} --vcpus {cpus} --boot uefi \
+                 --osinfo detect=on,require=off --disk path={},format={},transient=on",
                 plan.name,
                 path(disk),
                 disk.format,
@@ -190,12 +194,29 @@ fn next(theme: &Theme, made: &BuildResult, plan: &Plan) -> Option<(&'static str,
     Some((
         "try it",
         format!(
-            "qemu-system-{} -machine q35,accel=kvm:tcg -cpu max -smp {} -m {} -snapshot -drive file={},format={},if=virtio",
-            plan.arch,
-            plan.machine.cpus,
-            plan.machine.memory.as_mib_ceil(),
+            "qemu-system-x86_64 -machine q35,accel=kvm:tcg -cpu max -smp {cpus} -m {memory} -nographic -snapshot \
+             -drive file={},format={},if=virtio",
             path(disk),
             disk.format,
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_share_and_never_empty() {
+        let theme = Theme::new(false, true);
+        let bars: Vec<String> = [0.0, 0.5, 0.53, 1.0, 2.0].map(|share| bar(&theme, share, 8)).to_vec();
+        assert_eq!(bars, ["▏", "████", "████▎", "████████", "████████"]);
+        assert_eq!(bar(&Theme::new(false, false), 0.0, 8), "#");
+    }
+
+    #[test]
+    fn proofs_wrap_between_and_not_inside() {
+        let parts = ["aaaa".to_owned(), "bbbb".to_owned(), "cccc".to_owned()];
+        assert_eq!(wrapped(&parts, " - ", 12), ["aaaa - bbbb", "cccc"]);
+    }
 }

@@ -91,6 +91,7 @@ const ASCII: Symbols = Symbols {
 
 impl Theme {
     /// Without any knowledge of the surroundings.
+    #[cfg(test)]
     pub(super) const fn new(color: bool, unicode: bool) -> Self {
         Self { color, unicode, home: None, here: None }
     }

@@ -116,11 +116,9 @@ impl Judge<'_> {
                 findings.push(self.tool(check, tool, what, false, bootstraps));
             }
         }
-        let mut ssh = self.tool("ssh", Tool::Ssh, "an SSH client, for `--on-error shell` and `--debug`", false, |_| false);
-        // Builds bring their own.
-        if !self.facts.tools.contains(&Tool::Ssh) {
-            ssh.status = Status::Warning;
-        }
+        // Builds bring their own client; people need one.
+        let mut ssh = self.tool("ssh", Tool::Ssh, "an SSH client, for `--on-error shell` and `--debug`", true, |_| true);
+        ssh.status = ssh.status.min(Status::Warning);
         findings.push(ssh);
         findings
     }
@@ -131,6 +129,9 @@ impl Judge<'_> {
             return Finding::new(check, Status::Ok, found);
         }
         let status = self.missing(always, does);
+        if status == Status::Ok {
+            return Finding::new(check, status, format!("{what}: not installed, and not needed"));
+        }
         let missing = Finding::new(check, status, format!("{what}: not installed"));
         let family = self.facts.distro.family;
         match install(family, self.facts.root, &[tool]) {

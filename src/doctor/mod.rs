@@ -5,6 +5,8 @@
 mod examine;
 mod facts;
 mod packages;
+#[cfg(test)]
+mod tests;
 
 pub use examine::{examine, install_all};
 pub use facts::{Facts, Kvm, Subject};

@@ -1,10 +1,10 @@
 //! The commands: what the arguments mean.
 mod build;
-mod doctor;
-mod gc;
+pub(in crate::cli) mod doctor;
+pub(in crate::cli) mod gc;
 mod init;
 mod load;
-mod plan;
+pub(in crate::cli) mod plan;
 
 use super::{
     args::{self, Command},

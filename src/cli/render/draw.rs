@@ -21,6 +21,12 @@ const DURATION: usize = 11;
 /// A wider bar says nothing more.
 const WIDEST_BAR: usize = 32;
 
+/// Columns of what stands behind a progress bar, at most times: bars that stand together are equally long then.
+const FIGURES: usize = "460.8 MiB of 1.5 GiB  204.8 MiB/s  13 s left".len();
+
+/// Columns of the gaps and of the percentage.
+const BETWEEN: usize = 11;
+
 /// How the lines of one build are drawn.
 #[derive(Debug)]
 pub(super) struct Draw<'a> {
@@ -79,10 +85,10 @@ impl Draw<'_> {
                 vec![self.loose(track, &format!("{head} {line}"))]
             }
             Event::BuildFailed { .. } => match ended.and_then(|running| Some((running, running.undo?))) {
-                Some((running, (done, _))) => {
+                Some((running, (done, all))) => {
                     let seconds = since(running.since, record.at);
-                    let detail = self.theme.paint(Tone::Dim, count(done, "thing"));
-                    vec![row(&theme.paint(Tone::Good, theme.symbols().dot), &running.stage, &seconds, &detail)]
+                    let detail = theme.paint(Tone::Dim, format!("{done} of {all} removed"));
+                    vec![row(&theme.mark(done == all), &running.stage, &seconds, &detail)]
                 }
                 None => Vec::new(),
             },
@@ -115,7 +121,7 @@ impl Draw<'_> {
             headline.push(self.checks(running));
         }
         if let Some(wait) = wait {
-            let limit = format!("{} of at most {}", whole(wait.elapsed(now)), wait.limit);
+            let limit = format!("({} of at most {})", whole(wait.elapsed(now)), wait.limit);
             headline.push(format!("waiting for {} {}", wait.what, theme.paint(Tone::Dim, limit)));
         }
         let detail = headline.join(&theme.paint(Tone::Dim, format!(" {} ", theme.symbols().dot)));
@@ -124,8 +130,9 @@ impl Draw<'_> {
         if let Some(wait) = wait {
             lines.push(self.below(&self.sights(&wait.seen)));
         }
+        let label = running.bars.iter().map(|bar| columns(&bar.what)).max().unwrap_or(0);
         for bar in &running.bars {
-            lines.push(self.below(&self.bar(bar)));
+            lines.push(self.below(&self.bar(bar, label)));
         }
         if let (Some(line), None, false) = (&running.line, wait, self.verbose) {
             let line = format!("{} {line}", theme.symbols().gutter);
@@ -212,7 +219,8 @@ impl Draw<'_> {
         sights.join(&self.theme.paint(Tone::Dim, format!(" {} ", symbols.dot)))
     }
 
-    fn bar(&self, bar: &Bar) -> String {
+    /// `label` is the width of the longest name of the bars that stand together.
+    fn bar(&self, bar: &Bar, label: usize) -> String {
         let theme = self.theme;
         let mut figures = vec![amount(bar)];
         if let (Some(speed), Unit::Bytes) = (bar.speed(), bar.unit) {
@@ -226,9 +234,10 @@ impl Draw<'_> {
             return format!("{}  {}", bar.what, theme.paint(Tone::Dim, figures));
         };
         // The figures are the point; what is worked on gives way first, then the bar.
-        let room = self.room_below().saturating_sub(columns(&figures) + 10);
-        let cells = (room / 2).clamp(6, WIDEST_BAR);
-        let what = theme.fit(&bar.what, room.saturating_sub(cells).max(8));
+        let room = self.room_below().saturating_sub(columns(&figures).max(FIGURES) + BETWEEN);
+        let cells = room.saturating_sub(label).clamp(room / 2, WIDEST_BAR.max(room / 2)).max(6);
+        let label = label.min(room.saturating_sub(cells)).max(8);
+        let what = pad(&theme.fit(&bar.what, label), label);
         let percent = format!("{:>3.0} %", (fraction * 100.0).floor());
         format!("{what}  {}  {percent}  {}", self.cells(fraction, cells), theme.paint(Tone::Dim, figures))
     }

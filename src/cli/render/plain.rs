@@ -18,11 +18,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Lines about the same wait or the same work come at most so often; a log of an hour stays readable.
+/// Lines about the same wait or the same work come so often; a log of an hour stays readable.
 const EVERY: SignedDuration = SignedDuration::from_secs(10);
 
-/// Progress is worth a line when it grew by so much.
+/// Progress is worth a line earlier when it grew by so much, but never earlier than [`SOONEST`]: what is over in a moment
+/// needs no line at all.
 const STRIDE: f64 = 0.1;
+
+/// The least time between two lines about the same work.
+const SOONEST: SignedDuration = SignedDuration::from_secs(3);
 
 /// The renderer of plain lines.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ struct Seen {
     track: Track,
     wait: Option<(String, Timestamp)>,
     bars: HashMap<String, (f64, Timestamp)>,
+    /// A build that went well has only its temporary files to remove: nobody asks about those.
+    failed: bool,
 }
 
 impl Lines {
@@ -62,6 +68,7 @@ impl Lines {
             track: Track::new(&record.name),
             wait: None,
             bars: HashMap::new(),
+            failed: false,
         });
         let ended = seen.track.apply(record);
         let quiet = self.verbosity == Verbosity::Quiet;
@@ -100,6 +107,7 @@ impl Seen {
                 format!("stage {stage} {} in {seconds}{checks}", theme.paint(Tone::Good, "done"))
             }
             Event::StageFailed { stage, seconds, error } => {
+                self.failed = true;
                 format!("stage {stage} {} after {seconds}: {error}", theme.paint(Tone::Bad, "failed"))
             }
             Event::StepStarted { index, total, label } => format!("step {index}/{total}: {label}"),
@@ -132,7 +140,7 @@ impl Seen {
             Event::Artifact { path, format, bytes, sha256 } => {
                 format!("delivered {} ({format}, {}, sha256 {sha256})", theme.path(path), Size::bytes(*bytes))
             }
-            Event::UndoStarted { count } if *count > 0 => format!("cleaning up: {count} to remove"),
+            Event::UndoStarted { count } if *count > 0 && self.failed => format!("cleaning up: {count} to remove"),
             Event::Undone { what } if verbose => format!("removed {what}"),
             _ => return Vec::new(),
         };
@@ -142,11 +150,12 @@ impl Seen {
     fn bar_line(&mut self, what: &str, at: Timestamp) -> Option<String> {
         let bar = self.track.running.as_ref()?.bars.iter().find(|bar| bar.what == what)?;
         let fraction = bar.fraction().unwrap_or(0.0);
-        let due = self.bars.get(what).is_none_or(|(last, when)| {
-            let grown = fraction - last >= STRIDE || (fraction >= 1.0 && *last < 1.0);
-            grown || at.duration_since(*when) >= EVERY
-        });
-        if !due {
+        let Some((last, when)) = self.bars.get(what) else {
+            self.bars.insert(what.to_owned(), (fraction, at));
+            return None;
+        };
+        let quiet = at.duration_since(*when);
+        if quiet < SOONEST || (quiet < EVERY && fraction - last < STRIDE) {
             return None;
         }
         self.bars.insert(what.to_owned(), (fraction, at));

@@ -223,7 +223,7 @@ impl Running {
                     self.checks.failed += 1;
                 }
             }
-            Event::Undone { .. } | Event::UndoFailed { .. } => {
+            Event::Undone { .. } => {
                 if let Some((done, _)) = &mut self.undo {
                     *done += 1;
                 }
