@@ -47,7 +47,7 @@ pub(super) fn success(
         theme.paint(Tone::Dim, format!("{dot}{machine}")),
     );
     let mut row = |label: &str, value: &str| {
-        let label = theme.paint(Tone::Dim, pad(label, LABEL));
+        let label = pad(&theme.paint(Tone::Dim, label), LABEL);
         let _ = writeln!(text, "{}", format!("  {label}{value}").trim_end());
     };
     for artifact in &made.artifacts {
