@@ -1,11 +1,12 @@
 //! From the disk of the machine that was built to the files that are delivered: one pass, all formats.
-use super::{BuildError, BuildErrorKind, dirs::make_private, login::Keys, world::BaseDisk};
+use super::{BuildError, BuildErrorKind, dirs::make_private, login::Keys};
 use crate::{
     cx::{Cx, Event, Undo, Unit},
     disk,
     driver::{DiskFormat, ExportedDisk},
     plan::{self, Content, FileStep, OutputFormat, Plan, StepKind},
     provision::Secrets,
+    source::BaseDisk,
     value::Size,
 };
 use std::{

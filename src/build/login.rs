@@ -2,13 +2,13 @@
 use super::{
     Access, BuildError,
     watch::Watch,
-    world::{Login, Session, World},
+    world::{Session, World},
 };
 use crate::{
     cx::{BuildId, Cx},
     disk::Needle,
     driver::{DiskAttachment, DiskFormat, Machine},
-    guest::BuildKeys,
+    guest::{BuildKeys, Login},
     plan::Plan,
     seed::{self, SeedSpec},
     value::Secret,
@@ -28,14 +28,13 @@ impl Keys {
         DiskAttachment { path: self.seed.clone(), format: DiskFormat::Raw, read_only: true, backing: Vec::new() }
     }
 
-    /// Byte strings that must not be in a finished image.
+    /// Byte strings that must not be in a finished image: the private keys, and the line that lets the build user in.
     pub(super) fn needles(&self) -> Vec<Needle> {
-        self.keys.needles().into_iter().map(|(name, bytes)| Needle { name, bytes }).collect()
-    }
-
-    /// The public key that may log in while the image is built.
-    pub(super) fn authorized_key(&self) -> &str {
-        self.keys.user_public()
+        let texts = self.keys.needles().into_iter().map(|text| text.expose().as_bytes().to_vec());
+        texts
+            .chain(self.keys.seeds())
+            .map(|bytes| Needle { name: "a key of this build".to_owned(), bytes })
+            .collect()
     }
 }
 
@@ -44,22 +43,25 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
     let because = |error: Box<dyn std::error::Error + Send + Sync>| {
         BuildError::because(format!("could not make the seed of the machine `{role}`"), error)
     };
-    let keys = BuildKeys::generate().map_err(|error| because(error.into()))?;
+    let keys = BuildKeys::generate(cx.id().as_str()).map_err(|error| because(error.into()))?;
     for secret in [keys.user_private(), keys.host_private()] {
         cx.redactor().learn(secret);
     }
     let path = cx.work().join(format!("seed-{role}.img"));
-    let spec = SeedSpec {
-        instance_id: instance_id(cx.id(), role),
-        // RFC 1123 names have no underscore and no full stop in one label.
-        hostname: "goldsmith-build".to_owned(),
-        user: plan.guest.user.clone(),
-        authorized_key: keys.user_public().to_owned(),
-        host_key_private: keys.host_private().clone(),
-        host_key_public: keys.host_public().to_owned(),
-    };
-    let target = path.clone();
-    tokio::task::spawn_blocking(move || seed::write_nocloud(&target, &spec))
+    let (target, user, instance) = (path.clone(), plan.guest.user.clone(), instance_id(cx.id(), role));
+    let (authorized, private, public) =
+        (keys.authorized_key().to_owned(), keys.host_private().clone(), keys.host_public().to_owned());
+    tokio::task::spawn_blocking(move || {
+        let spec = SeedSpec {
+            instance_id: &instance,
+            hostname: "goldsmith-build",
+            user: &user,
+            authorized_key: &authorized,
+            host_key_private: &private,
+            host_key_public: &public,
+        };
+        seed::write_nocloud(&target, &spec)
+    })
         .await
         .map_err(|error| because(error.into()))?
         .map_err(|error| because(error.into()))?;
@@ -80,11 +82,7 @@ pub(super) async fn connect(
     watch: &Watch,
 ) -> Result<(Box<dyn Session>, Access), BuildError> {
     let address = machine.ssh_address(cx).await?;
-    let login = Login {
-        user: plan.guest.user.clone(),
-        key: keys.keys.user_private().clone(),
-        host_key: keys.keys.host_public().to_owned(),
-    };
+    let login = keys.keys.login(plan.guest.user.clone());
     // Written before the wait: when the guest cannot be reached, a person may still want to try by hand.
     let access = write_access(cx, &login, keys, address)
         .map_err(|error| BuildError::because("could not write the key of the build user", error))?;

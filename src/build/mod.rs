@@ -30,4 +30,4 @@ pub use run::{Job, OnError, run};
 pub use stage::STAGES;
 pub use undoer::LocalUndoer;
 pub use real::RealWorld;
-pub use world::{BaseDisk, Login, Session, Trouble, World};
+pub use world::{Session, Trouble, World};

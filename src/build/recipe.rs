@@ -13,12 +13,13 @@ use super::{
     stage::Stages,
     verify,
     watch::Watch,
-    world::{BaseDisk, Session, World},
+    world::{Session, World},
 };
 use crate::{
     cx::{Cx, Event},
     driver::{DiskAttachment, DiskFormat, Machine, MachineSpec},
     plan::{ImageFormat, Plan},
+    source::BaseDisk,
 };
 
 /// What is alive while the recipe runs; the failure bundle looks at it.

@@ -7,7 +7,9 @@ use crate::{
         DriverError, Hypervisor,
         fake::{CALLS, Cloud, FakeHypervisor, Fault},
     },
+    guest::Login,
     plan::*,
+    source::BaseDisk,
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -61,7 +63,7 @@ impl World for FakeWorld {
     async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<BaseDisk, BuildError> {
         let path = cx.work().join("disk.raw");
         std::fs::copy(base_image(), &path).unwrap();
-        Ok(BaseDisk { path, format: ImageFormat::Raw, backing: vec![], description: "a tiny ext4".into() })
+        Ok(BaseDisk { path, format: ImageFormat::Raw, backing: vec![], description: "a tiny ext4".into(), digest: None })
     }
 
     async fn connect(

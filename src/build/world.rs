@@ -3,39 +3,17 @@ use super::BuildError;
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
-    plan::{ImageFormat, Plan},
+    guest::Login,
+    plan::Plan,
     provision::Secrets,
-    value::{HumanDuration, Secret},
+    source::BaseDisk,
+    value::HumanDuration,
 };
 use async_trait::async_trait;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 /// Whether something went wrong with the machine that makes waiting for its guest pointless, and what.
 pub type Trouble = dyn Fn() -> Option<String> + Send + Sync;
-
-/// The disk that a build starts from: writable, of the wanted size, in the build's work folder.
-#[derive(Debug, Clone)]
-pub struct BaseDisk {
-    /// The image file.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: ImageFormat,
-    /// The images below it, nearest first. Never written to.
-    pub backing: Vec<PathBuf>,
-    /// What it is, for people.
-    pub description: String,
-}
-
-/// How to log into a guest that got our seed.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// The build user.
-    pub user: String,
-    /// Its private key, OpenSSH format.
-    pub key: Secret,
-    /// The only host key that we believe, one line in OpenSSH format.
-    pub host_key: String,
-}
 
 /// A session in a guest.
 #[async_trait]

@@ -60,6 +60,7 @@ impl Stop {
     }
 
     /// A stop that follows this one but can also be cancelled alone: one build of several.
+    #[must_use]
     pub fn child(&self) -> Self {
         Self { cancelled: self.cancelled.child_token(), hurried: self.hurried.child_token() }
     }

@@ -23,7 +23,8 @@ pub(super) struct HostFiles;
 
 impl Files for HostFiles {
     fn read_text(&self, path: &Path) -> io::Result<String> {
-        let file = open(path)?;
+        // Also a pipe, such as a shell's `<(…)`.
+        let file = fs::File::open(path)?;
         let mut bytes = Vec::new();
         file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST_TEXT {
@@ -34,20 +35,16 @@ impl Files for HostFiles {
     }
 
     fn check(&self, path: &Path) -> io::Result<()> {
-        open(path).map(drop)
+        // Opening a pipe would wait for a writer, so the type is looked at first.
+        let kind = fs::metadata(path)?.file_type();
+        if kind.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        if !kind.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        fs::File::open(path).map(drop)
     }
-}
-
-/// Opening a named pipe would wait for a writer, so the type is looked at first.
-fn open(path: &Path) -> io::Result<fs::File> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    if !kind.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    fs::File::open(path)
 }
 
 /// No files: nothing is looked at, and what would have to be read is an error.

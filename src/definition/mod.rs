@@ -72,6 +72,9 @@ pub fn resolve(text: &str, path: &Path, inputs: &Inputs) -> Result<Plan, Definit
     resolve_with(text, &path.display().to_string(), path, inputs, &NoFiles)
 }
 
+/// After a few, the parser mostly reports what follows from those before.
+const MOST_SYNTAX_PROBLEMS: usize = 5;
+
 fn out_dir(inputs: &Inputs) -> PathBuf {
     inputs.out_dir.clone().unwrap_or_else(|| PathBuf::from("out"))
 }
@@ -86,7 +89,8 @@ fn resolve_with(
     let file = SourceFile::new(shown, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let problems = errors.iter().map(|error| syntax_problem(&file, error)).collect();
+        let problems =
+            errors.iter().take(MOST_SYNTAX_PROBLEMS).map(|error| syntax_problem(&file, error)).collect();
         return Err(DefinitionError::new(shown, problems));
     }
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -119,7 +123,7 @@ fn syntax_problem(file: &SourceFile, error: &toml::de::Error) -> Problem {
     let line =
         file.text().get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
     let mut problem = file.problem(span, format!("this is not TOML: {}", error.message()));
-    if line.trim_start().starts_with("mode") || line.contains("mode =") {
+    if error.message().contains("leading zero") && line.contains("mode") {
         problem.help("permission bits are a string: `mode = \"0644\"`");
     }
     problem

@@ -15,7 +15,7 @@ use url::Url;
 
 table! {
     /// One image to build.
-    "the top level" Definition {
+    "the top level", Definition {
         // The first three are read in this order, because all that follows may refer to them.
         /// Variables, used as `${var.NAME}` inside of strings. Values come from `--var`, `--var-file`, the environment
         /// variable `GOLDSMITH_VAR_NAME`, or the default, in this order.
@@ -45,7 +45,7 @@ table! {
 
 table! {
     /// A variable.
-    "a `[var.NAME]`" Variable {
+    "a `[var.NAME]`", Variable {
         /// The value when nothing else gives one. Without a default, the variable must be given.
         default: optional Literal,
         /// What the variable is for.
@@ -55,7 +55,7 @@ table! {
 
 table! {
     /// Where a secret comes from: one of these.
-    "a `[secret.NAME]`" Secret {
+    "a `[secret.NAME]`", Secret {
         /// An environment variable of goldsmith.
         env: optional Text,
         /// A file. A final line end is dropped.
@@ -67,7 +67,7 @@ table! {
 
 table! {
     /// Where the first disk comes from: one of these.
-    "`[source]`" Source {
+    "`[source]`", Source {
         /// A Debian-family system assembled from packages.
         bootstrap: optional Bootstrap,
         /// An existing disk image, such as a cloud image.
@@ -77,7 +77,7 @@ table! {
 
 table! {
     /// A Debian-family system assembled from packages. It boots by BIOS and by UEFI.
-    "`[source.bootstrap]`" Bootstrap {
+    "`[source.bootstrap]`", Bootstrap {
         /// Code name of the release, such as `bookworm`.
         suite: required Text,
         /// Where packages come from: `host` for what this host's apt uses, or the URL of a mirror. Default: `host`.
@@ -103,7 +103,7 @@ table! {
 
 table! {
     /// One file system.
-    "a `[[source.bootstrap.partition]]`" Partition {
+    "a `[[source.bootstrap.partition]]`", Partition {
         /// Where it is mounted, such as `/` or `/var`.
         mount: required Text,
         /// How large it is, or `rest` for all that is left.
@@ -115,7 +115,7 @@ table! {
 
 table! {
     /// An existing disk image. It is at one of `path`, `url` and `urls`.
-    "`[source.disk]`" Disk {
+    "`[source.disk]`", Disk {
         /// A file on this host, relative to the definition's folder.
         path: optional Text,
         /// Where to download it: `http`, `https` or `file`.
@@ -131,7 +131,7 @@ table! {
 
 table! {
     /// The machine that the image is built in, and the ones that prove the result.
-    "`[machine]`" Machine {
+    "`[machine]`", Machine {
         /// The hypervisor: `libvirt`.
         driver: optional One<Driver>,
         /// The libvirt connection, such as `qemu:///session`. Default: libvirt inside of goldsmith.
@@ -151,7 +151,7 @@ table! {
 
 table! {
     /// How the guest is reached and how long it may take.
-    "`[guest]`" Guest {
+    "`[guest]`", Guest {
         /// The user of the build, who is gone afterwards. `root` logs in as root. Default: `goldsmith`.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
@@ -163,7 +163,7 @@ table! {
 
 table! {
     /// One step in the guest: exactly one of `shell`, `file`, `package`, `service`, `user`, `reboot` and `role`.
-    "a `[[provision]]`" Provision {
+    "a `[[provision]]`", Provision {
         /// What people read while it runs. Default: made from what the step does.
         name: optional Text,
         /// At most this long. Default: `30m`.
@@ -191,7 +191,7 @@ table! {
 
 table! {
     /// A script: one of `run` and `script-file`.
-    "`shell` of a `[[provision]]`" Shell {
+    "`shell` of a `[[provision]]`", Shell {
         /// The script itself.
         run: optional SecretText,
         /// A file with the script, relative to the definition's folder. It is taken as it is: nothing in it is replaced.
@@ -209,7 +209,7 @@ table! {
 
 table! {
     /// A file in the guest: its content is one of `content` and `source`.
-    "`file` of a `[[provision]]`" File {
+    "`file` of a `[[provision]]`", File {
         /// Absolute path in the guest. Missing parent folders are made.
         dest: required Text,
         /// What is in it.
@@ -227,7 +227,7 @@ table! {
 
 table! {
     /// Packages, by the guest's own package manager.
-    "`package` of a `[[provision]]`" Package {
+    "`package` of a `[[provision]]`", Package {
         /// To be present: a name, or `name=version`.
         install: optional List<Text>,
         /// To be absent.
@@ -239,7 +239,7 @@ table! {
 
 table! {
     /// A systemd unit. What is not said stays as it is.
-    "`service` of a `[[provision]]`" Service {
+    "`service` of a `[[provision]]`", Service {
         /// The unit. `.service` may be left out.
         name: required Text,
         /// Whether it starts at boot.
@@ -253,7 +253,7 @@ table! {
 
 table! {
     /// A user of the image.
-    "`user` of a `[[provision]]`" User {
+    "`user` of a `[[provision]]`", User {
         /// Login name.
         name: required Text,
         /// Remove the user instead. Default: false.
@@ -275,7 +275,7 @@ table! {
 
 table! {
     /// What is removed before the image is finished.
-    "`[seal]`" Seal {
+    "`[seal]`", Seal {
         /// Empty the machine id; remove host keys, logs, caches, cloud-init's state and the host name. Default: true.
         sysprep: optional bool,
         /// Give freed blocks back, so that they become holes. Default: true.
@@ -285,20 +285,21 @@ table! {
 
 table! {
     /// One file to deliver.
-    "an `[[output]]`" Output {
+    "an `[[output]]`", Output {
         /// Its format: `raw`, `raw.gz` or `qcow2`.
         format: required One<OutputFormat>,
         /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
-        /// Compression level: 1 (fast) to 12 (small). Not for `raw`.
+        /// Compression level, from 1 (fast) to 12 (small). `raw.gz` takes 6 without one, `qcow2` is compressed only with
+        /// one, and `raw` has none.
         level: optional u32,
     }
 }
 
 table! {
     /// How the outputs are proved.
-    "`[verify]`" Verify {
+    "`[verify]`", Verify {
         /// Boot every output and check it from inside. Default: true.
         boot: optional bool,
         /// With which firmware. Every output boots with each. Default: the machine's.
@@ -312,7 +313,7 @@ table! {
 #[derive(Debug)]
 pub(super) enum ShellChoice {
     Script(SecretText),
-    Table(Shell),
+    Table(Box<Shell>),
 }
 
 impl Raw for ShellChoice {
@@ -323,7 +324,7 @@ impl Raw for ShellChoice {
     fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(_) => SecretText::decode(value, reader).map(Self::Script),
-            DeValue::Table(_) => Shell::decode(value, reader).map(Self::Table),
+            DeValue::Table(_) => Shell::decode(value, reader).map(Box::new).map(Self::Table),
             _ => {
                 reader.mismatch::<Self>(value);
                 None

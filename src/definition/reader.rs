@@ -4,7 +4,7 @@ use super::{
     files::Files,
     problem::{Problem, SourceFile, Span},
     scope::{Allowed, Expanded, Scope},
-    suggest::{nearest, one_of},
+    suggest::{all_of, nearest},
 };
 use schemars::{Schema, SchemaGenerator};
 use std::path::PathBuf;
@@ -15,8 +15,10 @@ use toml::{Spanned, de::DeTable, de::DeValue};
 pub(super) enum Sort {
     /// Any text.
     Text,
-    /// A text of a certain form, such as a size.
+    /// A text of a certain form, such as a URL.
     Form,
+    /// A text with a number and a unit.
+    Amount,
     /// A number without quotes.
     Number,
     /// `true` or `false`.
@@ -78,6 +80,7 @@ impl<T> Field<T> {
     }
 
     /// The value, if there is one; `None` when it is wrong.
+    #[allow(clippy::option_option, reason = "wrong and absent are different, and `?` is for what is wrong")]
     pub(super) fn maybe(self) -> Option<Option<At<T>>> {
         match self {
             Self::Absent => Some(None),
@@ -120,6 +123,9 @@ impl Key {
         doc.split_once(". ").map_or(doc, |(first, _)| first).trim_end_matches('.')
     }
 }
+
+/// What people call the table that has no header.
+pub(super) const TOP_LEVEL: &str = "the top level";
 
 /// A table with fixed keys; see [`super::table`].
 pub(super) trait Table {
@@ -179,30 +185,36 @@ impl<'a> Reader<'a> {
         decoded.map_or(Field::Bad, |decoded| Field::Good(At { value: decoded, span: value.span() }))
     }
 
-    /// Decodes one key of a table with the header at `header`.
-    pub(super) fn field<T: Raw>(
+    /// Decodes one key of a table of the kind `K`, whose header is at `header`.
+    pub(super) fn field<T: Raw, K: Table>(
         &mut self,
         table: &DeTable<'_>,
         header: &Span,
         key: &Key,
-        of: &str,
     ) -> Field<T> {
         let name = key.name();
-        match table.get(name.as_str()) {
-            Some(value) => self.enter(&name, value),
-            None if key.required => {
-                let line = match T::SORT {
-                    Sort::Table => format!("[{name}]"),
-                    Sort::Tables => format!("[[{name}]]"),
-                    _ => format!("{name} = {}", T::EXAMPLE),
-                };
-                self.report(header, format!("`{name}` is missing in {of}"))
-                    .label(format!("add `{line}`"))
-                    .help(format!("`{name}` is required: {}", key.summary()));
-                Field::Bad
-            }
-            None => Field::Absent,
+        if let Some(value) = table.get(name.as_str()) {
+            return self.enter(&name, value);
         }
+        if !key.required {
+            return Field::Absent;
+        }
+        // A slip in its name is already reported, with this name as the suggestion.
+        let is_slip = |other: &str| {
+            K::KEYS.iter().all(|key| key.name() != other) && guess::<K>(other).as_ref() == Some(&name)
+        };
+        if !table.keys().any(|other| is_slip(other.get_ref())) {
+            let line = match T::SORT {
+                Sort::Table => format!("[{name}]"),
+                Sort::Tables => format!("[[{name}]]"),
+                _ => format!("{name} = {}", T::EXAMPLE),
+            };
+            let preposition = if K::HEADER == TOP_LEVEL { "at" } else { "in" };
+            self.report(header, format!("`{name}` is missing {preposition} {}", K::HEADER))
+                .label(format!("add `{line}`"))
+                .help(format!("`{name}` is required: {}", key.summary()));
+        }
+        Field::Bad
     }
 
     /// The table in `value`.
@@ -214,26 +226,26 @@ impl<'a> Reader<'a> {
             self.mismatch::<T>(value);
             return None;
         };
-        self.refuse_unknown_keys(table, T::KEYS, T::HEADER);
+        self.refuse_unknown_keys::<T>(table);
         Some(table)
     }
 
     /// Reports keys that the table does not have.
-    pub(super) fn refuse_unknown_keys(&mut self, table: &DeTable<'_>, keys: &[Key], of: &str) {
-        let names: Vec<String> = keys.iter().map(Key::name).collect();
+    fn refuse_unknown_keys<K: Table>(&mut self, table: &DeTable<'_>) {
         for key in table.keys() {
             let name: &str = key.get_ref();
-            if names.iter().any(|known| known == name) {
+            if K::KEYS.iter().any(|known| known.name() == name) {
                 continue;
             }
-            let help = match nearest(name, names.iter().map(String::as_str)) {
-                Some(guess) => format!("did you mean `{guess}`?"),
-                None => match super::raw::home_of(name) {
-                    Some(home) => format!("`{name}` is a key of {home}"),
-                    None => format!("it has {}", one_of(names.iter().map(String::as_str))),
-                },
+            let names = || K::KEYS.iter().map(Key::name).collect::<Vec<_>>();
+            let help = if let Some(guess) = guess::<K>(name) {
+                format!("did you mean `{guess}`?")
+            } else if let Some(home) = super::raw::home_of(name) {
+                format!("`{name}` is a key of {home}")
+            } else {
+                format!("its keys are {}", all_of(names().iter().map(String::as_str)))
             };
-            let message = format!("`{}` is not a key of {of}", name.escape_debug());
+            let message = format!("`{}` is not a key of {}", name.escape_debug(), K::HEADER);
             self.report(&key.span(), message).label("unknown key").help(help);
         }
     }
@@ -314,6 +326,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The key that was probably meant.
+fn guess<K: Table>(name: &str) -> Option<String> {
+    let names: Vec<String> = K::KEYS.iter().map(Key::name).collect();
+    nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
 /// Says which variables a wrong text came from.
 pub(super) fn blame_variables(problem: &mut Problem, expanded: &Expanded) {
     for variable in &expanded.variables {
@@ -330,8 +348,8 @@ fn hint<T: Raw>(key: &str, value: &DeValue<'_>, written: &str) -> String {
             format!("put it in quotes: `{key} = \"{written}\"`; as a number, {written} would become {short}")
         }
         (Sort::Text, _) if is_bare => format!("put it in quotes: `{key} = \"{written}\"`"),
-        (Sort::Form, DeValue::Integer(_) | DeValue::Float(_)) => {
-            format!("write it in quotes, with all that belongs to it, like `{key} = {}`", T::EXAMPLE)
+        (Sort::Amount, DeValue::Integer(_) | DeValue::Float(_)) => {
+            format!("write a number and a unit in quotes, like `{key} = {}`", T::EXAMPLE)
         }
         (Sort::Number | Sort::Boolean, DeValue::String(text)) if is_value_of(T::SORT, text) => {
             format!("write it without quotes: `{key} = {text}`")

@@ -156,11 +156,11 @@ impl Raw for bool {
 
 /// Texts that a parser understands.
 macro_rules! parsed {
-    ($($type:ty: $expected:literal, $example:literal, $parse:expr;)*) => { $(
+    ($($type:ty: $sort:ident $expected:literal, $example:literal, $parse:expr;)*) => { $(
         impl Raw for $type {
             const EXPECTED: &'static str = $expected;
             const EXAMPLE: &'static str = $example;
-            const SORT: Sort = Sort::Form;
+            const SORT: Sort = Sort::$sort;
 
             fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
                 reader.parsed(value, $parse)
@@ -174,12 +174,12 @@ macro_rules! parsed {
 }
 
 parsed! {
-    Size: "a size", "\"2GiB\"", str::parse::<Size>;
-    HumanDuration: "a duration", "\"10m\"", str::parse::<HumanDuration>;
-    Digest: "a digest", "\"sha256:…\"", parse_digest;
-    Url: "a URL", "\"https://…\"", |text| parse_url(text, &["http", "https", "file"]);
-    MirrorChoice: "`host` or the URL of a mirror", "\"host\"", parse_mirror;
-    PartitionSize: "a size or `rest`", "\"2GiB\"", parse_partition_size;
+    Size: Amount "a size", "\"2GiB\"", str::parse::<Size>;
+    HumanDuration: Amount "a duration", "\"10m\"", str::parse::<HumanDuration>;
+    Digest: Form "a digest", "\"sha256:…\"", parse_digest;
+    Url: Form "a URL", "\"https://…\"", |text| parse_url(text, &["http", "https", "file"]);
+    MirrorChoice: Form "`host` or the URL of a mirror", "\"host\"", parse_mirror;
+    PartitionSize: Amount "a size or `rest`", "\"2GiB\"", parse_partition_size;
 }
 
 fn parse_digest(text: &str) -> Result<Digest, String> {
@@ -272,7 +272,7 @@ pub(super) struct One<T>(pub(super) T);
 impl<T: Choice> Raw for One<T> {
     const EXPECTED: &'static str = T::WHAT;
     const EXAMPLE: &'static str = "\"…\"";
-    const SORT: Sort = Sort::Text;
+    const SORT: Sort = Sort::Form;
 
     fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let names = || T::NAMES.iter().map(|(name, _)| *name);
@@ -363,7 +363,7 @@ impl<T: Raw> Raw for List<T> {
         _ => "a list",
     };
     const EXAMPLE: &'static str = match T::SORT {
-        Sort::Text | Sort::Form => "[\"…\"]",
+        Sort::Text | Sort::Form | Sort::Amount => "[\"…\"]",
         Sort::Table => "[{ … }]",
         _ => "[…]",
     };

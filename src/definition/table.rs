@@ -5,7 +5,7 @@
 /// ```text
 /// table! {
 ///     /// What it is for.
-///     "`[machine]`" Machine {
+///     "`[machine]`", Machine {
 ///         /// What the key means. Becomes the schema's description and the help for a missing key.
 ///         connect_timeout: optional HumanDuration,
 ///     }
@@ -16,7 +16,7 @@
 macro_rules! table {
     (
         $(#[doc = $doc:literal])*
-        $header:literal $name:ident {
+        $header:literal, $name:ident {
             $( $(#[doc = $field_doc:literal])* $field:ident: $need:ident $type:ty, )*
         }
     ) => {
@@ -46,7 +46,7 @@ macro_rules! table {
                 value: &toml::Spanned<toml::de::DeValue<'_>>,
                 reader: &mut $crate::definition::reader::Reader<'_>,
             ) -> Option<Self> {
-                use $crate::definition::reader::Table;
+                use $crate::definition::reader::Table as _;
                 let table = reader.table::<Self>(value)?;
                 let span = value.span();
                 let mut keys = Self::KEYS.iter();
@@ -54,7 +54,7 @@ macro_rules! table {
                     $( $field: {
                         // There is one key for each field, in this order.
                         let key = keys.next()?;
-                        reader.field(table, &span, key, Self::HEADER)
+                        reader.field::<_, Self>(table, &span, key)
                     }, )*
                 })
             }

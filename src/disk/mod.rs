@@ -1,1 +1,176 @@
 //! Disk images: readers, allocation maps, writers and the one conversion loop. Synchronous.
+//!
+//! ```text
+//!  file ── open ──► dyn DiskRead ──► convert ──► raw, raw.gz, qcow2 (+ .sha256) in one pass
+//!   ▲   (raw, qcow2)    │   │
+//!   │                   │   └──► gpt::read, look::open_root: a view without mounting
+//!   │                   └──► extent_at: which parts are holes
+//!   └─ decompress (gzip, xz, zstd)
+//! ```
+//!
+//! It knows no other module of the crate, no async runtime and no configuration. Start reading at [`DiskRead`], then
+//! [`convert`].
+//!
+//! **Holes carry intent.** A range is a hole only if the guest never wrote it or discarded it; a written zero is data.
+//! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
+//! does; a reader that is not sure says [`ExtentKind::Data`].
+mod convert;
+mod decompress;
+mod error;
+pub mod gpt;
+pub mod look;
+mod open;
+mod output;
+pub mod qcow2;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Debug};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, Target, Written, convert};
+pub use decompress::{Decompressed, decompress};
+pub use error::{DiskError, DiskErrorKind};
+pub use open::{BackingPolicy, Detected, OpenOptions, detect, open};
+
+/// The unit in which partition tables and disk sizes count, in bytes.
+pub(crate) const SECTOR: u64 = 512;
+
+/// A virtual disk that can be read from several threads at once.
+pub trait DiskRead: Send + Sync + Debug {
+    /// The size of the virtual disk in bytes, a multiple of 512.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` from `offset`. Holes read as zeroes; reading beyond [`DiskRead::size`] is an error.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<(), DiskError>;
+
+    /// What lies at `offset` (which must be below the size) and how far it goes. The extent never reaches beyond the
+    /// disk, is never empty, and need not be as long as possible.
+    fn extent_at(&self, offset: u64) -> Result<Extent, DiskError>;
+
+    /// Every file that reading needs, the image itself first. Writers refuse to replace one of them.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// A range of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Length in bytes.
+    pub len: u64,
+    /// What it holds.
+    pub kind: ExtentKind,
+}
+
+/// Whether the guest wrote a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtentKind {
+    /// Written, or not known to be unwritten. May well read as zeroes.
+    Data,
+    /// Never written, or discarded. Reads as zeroes.
+    Hole,
+}
+
+/// Formats of images that are read in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The bytes of the disk.
+    Raw,
+    /// QEMU's copy-on-write format, versions 2 and 3.
+    Qcow2,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = DiskError;
+
+    fn from_str(text: &str) -> Result<Self, DiskError> {
+        match text {
+            "raw" => Ok(Self::Raw),
+            "qcow2" => Ok(Self::Qcow2),
+            other => Err(DiskError::unsupported(format!(
+                "`{other}` is not a disk format that is read here (raw, qcow2)"
+            ))),
+        }
+    }
+}
+
+/// Formats that [`convert`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OutputFormat {
+    /// The bytes of the disk; holes stay holes of the file.
+    #[serde(rename = "raw")]
+    Raw,
+    /// The bytes of the disk as gzip members.
+    #[serde(rename = "raw.gz")]
+    RawGz,
+    /// qcow2 version 3; holes stay unallocated.
+    #[serde(rename = "qcow2")]
+    Qcow2,
+}
+
+impl OutputFormat {
+    /// The usual end of the file name, without the leading full stop.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::RawGz => "raw.gz",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+}
+
+impl fmt::Display for OutputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}
+
+impl FromStr for OutputFormat {
+    type Err = DiskError;
+
+    fn from_str(text: &str) -> Result<Self, DiskError> {
+        match text {
+            "raw" => Ok(Self::Raw),
+            "raw.gz" => Ok(Self::RawGz),
+            "qcow2" => Ok(Self::Qcow2),
+            other => Err(DiskError::unsupported(format!(
+                "`{other}` is not a disk format that is written here (raw, raw.gz, qcow2)"
+            ))),
+        }
+    }
+}
+
+/// How far a conversion or decompression is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes dealt with: of allocated data when converting (holes do not count), of input when decompressing.
+    pub done: u64,
+    /// What `done` will be at the end.
+    pub total: u64,
+}
+
+/// Refuses ranges outside a disk of `size` bytes, so that every reader says it in the same words.
+pub(crate) fn check_range(size: u64, offset: u64, len: usize) -> Result<(), DiskError> {
+    match offset.checked_add(len as u64) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(DiskError::corrupt(format!(
+            "tried to read {len} bytes beyond the end of a disk of {size} bytes"
+        ))
+        .at(offset)),
+    }
+}

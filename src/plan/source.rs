@@ -7,6 +7,7 @@ use url::Url;
 /// The source of the first disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "a plan has one source; a box would only be in the way")]
 pub enum SourcePlan {
     /// A Debian-family system assembled from an apt mirror.
     Bootstrap(BootstrapPlan),

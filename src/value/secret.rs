@@ -46,9 +46,9 @@ pub struct Redactor {
 impl Redactor {
     /// Registers a secret. Each of its non-empty lines is a secret too, because guests print keys line by line.
     pub fn learn(&self, secret: &Secret) {
-        let Ok(mut secrets) = self.secrets.write() else { return };
         // Lines shorter than this would blank out ordinary words.
         const SHORTEST: usize = 4;
+        let Ok(mut secrets) = self.secrets.write() else { return };
         let whole = secret.expose().trim();
         for part in std::iter::once(whole).chain(whole.lines().map(str::trim)) {
             if part.len() >= SHORTEST && !secrets.iter().any(|known| known.expose() == part) {

@@ -11,8 +11,11 @@ fn the_demo_delivers_images_that_other_tools_accept() {
     // Both formats hold the same disk.
     let raw = out.join("again.raw");
     let file = std::fs::File::create(&raw).unwrap();
-    let status =
-        std::process::Command::new("gzip").args(["-dc", "debian-12.raw.gz"]).current_dir(&out).stdout(file).status();
+    let status = std::process::Command::new("gzip")
+        .args(["-dc", "debian-12.raw.gz"])
+        .current_dir(&out)
+        .stdout(file)
+        .status();
     assert!(status.unwrap().success());
     tool("qemu-img", &["compare", "-f", "raw", "-F", "qcow2", "again.raw", "debian-12.qcow2"], &out);
     std::fs::remove_file(raw).unwrap();

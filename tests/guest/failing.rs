@@ -23,14 +23,19 @@ format = "raw.gz"
 "#,
         ),
     );
-    let ran = home
-        .run(&["build", definition.to_str().unwrap()])
-        .expect_code(1)
-        .expect_stderr(&["the bad one", "failing.toml:", "42", "the reason", "s/logs/failing-"]);
+    let ran = home.run(&["build", definition.to_str().unwrap()]).expect_code(1).expect_stderr(&[
+        "the bad one",
+        "failing.toml:",
+        "42",
+        "the reason",
+        "s/logs/failing-",
+    ]);
     drop(ran);
     home.assert_clean("a failing step");
     let logs = std::fs::read_dir(home.root.join("s/logs")).unwrap().next().unwrap().unwrap().path();
-    for file in ["build.jsonl", "timeline.txt", "error.txt", "plan.json", "serial-build.log", "screenshot.png"] {
+    for file in
+        ["build.jsonl", "timeline.txt", "error.txt", "plan.json", "serial-build.log", "screenshot.png"]
+    {
         let metadata = std::fs::metadata(logs.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(metadata.len() > 0, "{file} is empty");
     }
@@ -57,9 +62,7 @@ fn a_guest_that_never_answers_is_explained() {
             blank.display()
         ),
     );
-    home.run(&["build", definition.to_str().unwrap()])
-        .expect_code(1)
-        .expect_stderr(&["8 s", "banner ✗"]);
+    home.run(&["build", definition.to_str().unwrap()]).expect_code(1).expect_stderr(&["8 s", "banner ✗"]);
     home.assert_clean("a silent guest");
 }
 

@@ -48,9 +48,19 @@ fn ctrl_c_cleans_up() {
 #[test]
 fn after_kill_9_gc_cleans_up_in_every_stage() {
     let home = Home::new("kill-9");
-    for stage in
-        ["preflight", "source", "seed", "create", "power-on", "connect", "provision", "seal", "shut-down", "convert", "verify"]
-    {
+    for stage in [
+        "preflight",
+        "source",
+        "seed",
+        "create",
+        "power-on",
+        "connect",
+        "provision",
+        "seal",
+        "shut-down",
+        "convert",
+        "verify",
+    ] {
         kill(&home, stage);
     }
 }

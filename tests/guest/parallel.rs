@@ -9,8 +9,7 @@ fn two_builds_in_one_call_and_a_third_beside_them_all_succeed() {
     let home = Home::new("parallel");
     let one = home.definition("one", &over_base("one", "", REST));
     let two = home.definition("two", &over_base("two", "firmware = \"bios\"", REST));
-    let mut both =
-        home.start(&["build", "--parallel", "2", one.to_str().unwrap(), two.to_str().unwrap()]);
+    let mut both = home.start(&["build", "--parallel", "2", one.to_str().unwrap(), two.to_str().unwrap()]);
     let other = Home::new("parallel-other");
     let three = other.definition("three", &over_base("three", "", REST));
     let mut third = other.start(&["build", three.to_str().unwrap()]);

@@ -14,7 +14,10 @@ fn a_wrong_digest_names_expected_and_found() {
     let digest = "0".repeat(64);
     let definition = home.definition(
         "digest",
-        &disk_source(&format!("path = \"{}\"\nformat = \"raw\"\ndigest = \"sha256:{digest}\"", image.display())),
+        &disk_source(&format!(
+            "path = \"{}\"\nformat = \"raw\"\ndigest = \"sha256:{digest}\"",
+            image.display()
+        )),
     );
     let ran = home.run(&["build", definition.to_str().unwrap()]).expect_stderr(&[&digest, "image.raw"]);
     assert!(matches!(ran.output.status.code(), Some(1 | 3)));
@@ -65,8 +68,10 @@ fn a_typo_shows_the_caret_and_the_nearest_word() {
         "typo",
         "name = \"typo\"\n[source.bootstrap]\nsuite = \"bookworm\"\n[machine]\nmemroy = \"1GiB\"\n[[output]]\nformat = \"raw\"\n",
     );
-    home.run(&["build", definition.to_str().unwrap()])
-        .expect_code(2)
-        .expect_stderr(&["memroy", "memory", "typo.toml:5"]);
+    home.run(&["build", definition.to_str().unwrap()]).expect_code(2).expect_stderr(&[
+        "memroy",
+        "memory",
+        "typo.toml:5",
+    ]);
     home.assert_clean("a typo");
 }

@@ -52,8 +52,11 @@ impl Home {
     pub(crate) fn ordinary(name: &str) -> Self {
         let mut home = Self::new(name);
         if is_root() {
-            let status =
-                Command::new("chown").arg(ORDINARY_USER).arg(&home.root).status().expect("chown is essential");
+            let status = Command::new("chown")
+                .arg(ORDINARY_USER)
+                .arg(&home.root)
+                .status()
+                .expect("chown is essential");
             assert!(status.success(), "the user {ORDINARY_USER} is missing: run scripts/setup.sh test");
             home.user = Some(ORDINARY_USER);
         }
@@ -117,7 +120,12 @@ impl Home {
         let start = Instant::now();
         let output = self.command().args(arguments).stdin(Stdio::null()).output().expect("the binary starts");
         let ran = Ran { output, arguments: arguments.join(" ") };
-        println!("goldsmith {}: {} after {:.0} s", ran.arguments, ran.output.status, start.elapsed().as_secs_f64());
+        println!(
+            "goldsmith {}: {} after {:.0} s",
+            ran.arguments,
+            ran.output.status,
+            start.elapsed().as_secs_f64()
+        );
         ran
     }
 
@@ -137,7 +145,8 @@ impl Home {
         let (sender, events) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON: {error}: {line}"));
+                let event =
+                    serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON: {error}: {line}"));
                 if sender.send(event).is_err() {
                     break;
                 }
@@ -150,12 +159,19 @@ impl Home {
     pub(crate) fn stop_session_daemons(&self) {
         let needle = format!("XDG_RUNTIME_DIR={}", self.root.join("x").display());
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
             let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
             let command = String::from_utf8_lossy(&read("cmdline")).into_owned();
             let daemon = ["virtqemud", "libvirtd", "virtlogd"].iter().any(|name| command.contains(name));
-            if daemon && read("environ").split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes()) {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+            if daemon
+                && read("environ").split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes())
+            {
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGTERM,
+                );
             }
         }
     }
@@ -178,7 +194,9 @@ impl Home {
             wrong.push(format!("processes: {strays:#?}"));
         }
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-        wrong.extend(mounts.lines().filter(|line| line.contains(&needle)).map(|line| format!("mount: {line}")));
+        wrong.extend(
+            mounts.lines().filter(|line| line.contains(&needle)).map(|line| format!("mount: {line}")),
+        );
         assert!(wrong.is_empty(), "{case} left behind:\n{}", wrong.join("\n"));
     }
 }
@@ -187,7 +205,9 @@ impl Home {
 fn processes() -> Vec<String> {
     let mut lines = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         if pid == std::process::id() {
             continue;
         }
@@ -302,7 +322,10 @@ impl Building {
             std::thread::sleep(Duration::from_millis(50));
         }
         let _ = self.child.kill();
-        panic!("the build did not end within {limit:?}\n{}", std::fs::read_to_string(&self.stderr).unwrap_or_default());
+        panic!(
+            "the build did not end within {limit:?}\n{}",
+            std::fs::read_to_string(&self.stderr).unwrap_or_default()
+        );
     }
 }
 

@@ -1,10 +1,7 @@
 //! Definitions as people write them, right and wrong.
 use goldsmith::{
     definition::{DefinitionError, Inputs, TemplateKind, json_schema, load, resolve, template},
-    plan::{
-        Content, Firmware, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SourcePlan,
-        StepKind,
-    },
+    plan::{Content, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SourcePlan, StepKind},
     value::{Arch, Size},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -527,7 +524,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_makes_the_loader_panic(pieces in prop::collection::vec(piece(), 0..24), value in any::<String>()) {

@@ -1,2 +1,4 @@
-//! integration tests
+//! Tests that boot nothing: the invariants of the house and the behaviour of the binary.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod definition;
+mod tidy;

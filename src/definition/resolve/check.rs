@@ -27,7 +27,9 @@ pub(super) fn exactly_one(
     reader: &mut Reader<'_>,
 ) -> bool {
     let names = one_of(keys.iter().map(|(name, _)| *name));
-    let given: Vec<(&str, &Span)> = keys.iter().filter_map(|(name, span)| Some((*name, (*span)?))).collect();
+    let mut given: Vec<(&str, &Span)> =
+        keys.iter().filter_map(|(name, span)| Some((*name, (*span)?))).collect();
+    given.sort_by_key(|(_, span)| span.start);
     match &given[..] {
         [] => {
             reader.report(header, format!("{of} needs {names}")).label("none of them is here");

@@ -315,12 +315,14 @@ fn is_public_key(line: &str) -> bool {
     check::is_line(line) && words.windows(2).any(|pair| is_type(pair[0]) && is_key(pair[1]))
 }
 
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
 fn account(field: Field<crate::definition::scalar::Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
     let Some(at) = field.maybe()? else { return Some(None) };
     check::text(at, reader, check::is_account, "cannot be the name of a user or group", check::ACCOUNT)
         .map(Some)
 }
 
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
 fn guest_path(
     field: Field<crate::definition::scalar::Text>,
     reader: &mut Reader<'_>,

@@ -1,0 +1,195 @@
+//! The real world: libvirt, the source module, SSH.
+use super::{
+    BuildError, BuildErrorKind, Dirs,
+    preflight::room,
+    world::{Session, Trouble, World},
+};
+use crate::{
+    cx::{Check, Cx, ResourceRef, Stop},
+    driver::{DriverError, DriverErrorKind, Hypervisor},
+    fetch::Fetcher,
+    guest::{self, Facts, Guest, GuestError, Login},
+    plan::{OutputFormat, Plan},
+    provision::{self, Secrets},
+    source::{self, BaseDisk},
+    value::{HumanDuration, Size},
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Hypervisors, sources and guests as they are.
+#[derive(Debug)]
+pub struct RealWorld {
+    dirs: Dirs,
+    fetcher: Fetcher,
+    /// One per connection URI: builds of one process share it.
+    hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
+}
+
+impl RealWorld {
+    /// Keeps its files in `dirs`. Connects to nothing yet.
+    pub fn new(dirs: Dirs) -> Self {
+        let fetcher = Fetcher::new(dirs.cache());
+        Self { dirs, fetcher, hypervisors: Mutex::default() }
+    }
+
+    fn libvirt(&self, uri: &str) -> Result<Arc<dyn Hypervisor>, DriverError> {
+        let mut hypervisors = self.hypervisors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = hypervisors.get(uri) {
+            return Ok(Arc::clone(known));
+        }
+        let made = open_libvirt(uri, &self.dirs)?;
+        hypervisors.insert(uri.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+#[cfg(feature = "libvirt")]
+fn open_libvirt(uri: &str, dirs: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    Ok(Arc::new(crate::driver::libvirt::Libvirt::connect(uri, dirs.run_root())?))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    Err(DriverError::new(DriverErrorKind::Unsupported, format!("connect to `{uri}`"))
+        .because("this goldsmith was compiled without the feature `libvirt`"))
+}
+
+#[async_trait]
+impl World for RealWorld {
+    async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+        self.libvirt(&plan.machine.uri)
+    }
+
+    async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
+        match (resource.driver.as_str(), resource.details.get("uri")) {
+            ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
+            _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
+                .because("this version of goldsmith does not know how it was made")),
+        }
+    }
+
+    async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
+        let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
+            let hint = error.hint();
+            with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
+        })?;
+        // The proof of a compressed output decompresses it beside the disk that was built.
+        let compressed = plan.outputs.iter().any(|output| output.format == OutputFormat::RawGz);
+        let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
+        room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
+    }
+
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError> {
+        source::prepare(cx, plan, &self.fetcher).await.map_err(|error| {
+            let hint = error.hint();
+            with_hint(BuildError::because("could not make the first disk", error), hint)
+        })
+    }
+
+    async fn connect(
+        &self,
+        cx: &Cx,
+        address: SocketAddr,
+        login: &Login,
+        limit: HumanDuration,
+        trouble: &Trouble,
+    ) -> Result<Box<dyn Session>, BuildError> {
+        let start = std::time::Instant::now();
+        let trouble: guest::Trouble<'_> = &|| trouble();
+        let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
+        let left = limit.get().saturating_sub(start.elapsed()).into();
+        guest.settle(cx, left, trouble).await.map_err(unreachable)?;
+        guest.quiesce(cx, left, trouble).await.map_err(unreachable)?;
+        let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
+        Ok(Box::new(RealSession { guest, facts, connect_timeout: limit }))
+    }
+}
+
+fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn unreachable(error: GuestError) -> BuildError {
+    let hint = error.hint().map(str::to_owned);
+    with_hint(BuildError::because("the guest could not be reached", error), hint)
+}
+
+/// A guest over SSH.
+#[derive(Debug)]
+struct RealSession {
+    guest: Guest,
+    facts: Facts,
+    connect_timeout: HumanDuration,
+}
+
+#[async_trait]
+impl Session for RealSession {
+    fn facts(&self) -> serde_json::Value {
+        serde_json::to_value(&self.facts).unwrap_or_default()
+    }
+
+    async fn provision(
+        &mut self,
+        cx: &Cx,
+        plan: &Plan,
+        secrets: &Secrets,
+        trouble: &Trouble,
+    ) -> Result<(), BuildError> {
+        let _ = self.connect_timeout;
+        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, &|| trouble())
+            .await
+            .map_err(|error| BuildError::because("provisioning failed", error))
+    }
+
+    async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
+        provision::seal(cx, &self.guest, &self.facts, plan)
+            .await
+            .map(|_| ())
+            .map_err(|error| BuildError::because("could not seal the image", error))
+    }
+
+    async fn check(
+        &mut self,
+        cx: &Cx,
+        subject: &str,
+        plan: &Plan,
+        built: &serde_json::Value,
+    ) -> Result<Vec<Check>, BuildError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            BuildError::because(format!("could not check the {subject}"), error)
+                .kind_unless_interrupted(BuildErrorKind::Unproven)
+        };
+        let built: Facts = serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?;
+        let checks = provision::checks(plan, &built);
+        provision::run_checks(cx, &self.guest, subject, &checks).await.map_err(|error| failed(error.into()))
+    }
+
+    async fn diagnose(&mut self, cx: &Cx) -> Vec<(String, String)> {
+        const LOGS: [(&str, &str); 4] = [
+            ("journal", "journalctl --no-pager -b -n 2000 || tail -n 2000 /var/log/messages"),
+            ("failed-units", "systemctl --no-pager --failed; systemctl --no-pager status --failed"),
+            ("cloud-init", "cloud-init status --long; tail -n 500 /var/log/cloud-init.log /var/log/cloud-init-output.log"),
+            ("disk", "df -h; lsblk; cat /proc/mounts"),
+        ];
+        let mut files = Vec::new();
+        for (name, script) in LOGS {
+            let command = guest::Command::script(name, script).timeout(std::time::Duration::from_secs(8));
+            if let Ok(captured) = guest::capture(&self.guest, cx, &command).await {
+                files.push((name.to_owned(), format!("{}\n{}", captured.stdout, captured.stderr)));
+            }
+        }
+        files
+    }
+
+    async fn close(&mut self) {
+        self.guest.close().await;
+    }
+}

@@ -1,0 +1,133 @@
+//! Cuts a disk into the items of a conversion, by its allocation map.
+use super::super::{DiskError, DiskRead, ExtentKind};
+
+/// What one worker handles at a time, in bytes: large enough that a gzip member of this size loses nothing against one
+/// stream, small enough that many fit into memory. A multiple of every cluster and grain size that is written.
+pub(crate) const CHUNK: u64 = 1 << 20;
+
+/// A piece of the disk, aligned to [`CHUNK`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Any number of chunks that nothing was ever written to.
+    Hole { offset: u64, len: u64 },
+    /// One chunk (the last of a disk may be short) and the ranges within it that are data, relative to its start.
+    Data { offset: u64, len: u64, ranges: Vec<Range> },
+}
+
+/// A range within a chunk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// Walks the map of `src`; yields items that together are the disk.
+pub(super) struct Map<'a> {
+    src: &'a dyn DiskRead,
+    at: u64,
+    /// The extent that `at` lies in, as its end and kind.
+    current: Option<(u64, ExtentKind)>,
+}
+
+impl<'a> Map<'a> {
+    pub(super) fn new(src: &'a dyn DiskRead) -> Self {
+        Self { src, at: 0, current: None }
+    }
+
+    fn extent(&mut self, offset: u64) -> Result<(u64, ExtentKind), DiskError> {
+        if let Some((end, kind)) = self.current
+            && offset < end
+        {
+            return Ok((end, kind));
+        }
+        let extent = self.src.extent_at(offset)?;
+        let end = offset
+            .checked_add(extent.len)
+            .filter(|end| *end > offset && *end <= self.src.size())
+            .ok_or_else(|| DiskError::corrupt("the map of the disk makes no sense").at(offset))?;
+        self.current = Some((end, extent.kind));
+        Ok((end, extent.kind))
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Item>, DiskError> {
+        let (offset, size) = (self.at, self.src.size());
+        if offset >= size {
+            return Ok(None);
+        }
+        let (end, kind) = self.extent(offset)?;
+        let whole = if end == size { size } else { end / CHUNK * CHUNK };
+        if kind == ExtentKind::Hole && whole > offset {
+            self.at = whole;
+            return Ok(Some(Item::Hole { offset, len: whole - offset }));
+        }
+        let chunk_end = (offset + CHUNK).min(size);
+        let mut ranges: Vec<Range> = Vec::new();
+        let mut at = offset;
+        while at < chunk_end {
+            let (end, kind) = self.extent(at)?;
+            let end = end.min(chunk_end);
+            if kind == ExtentKind::Data {
+                let (start, end) = ((at - offset) as u32, (end - offset) as u32);
+                match ranges.last_mut() {
+                    Some(last) if last.end == start => last.end = end,
+                    _ => ranges.push(Range { start, end }),
+                }
+            }
+            at = end;
+        }
+        self.at = chunk_end;
+        let len = chunk_end - offset;
+        Ok(Some(if ranges.is_empty() {
+            Item::Hole { offset, len }
+        } else {
+            Item::Data { offset, len, ranges }
+        }))
+    }
+}
+
+/// What must be known of the whole map before the first byte is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Plan {
+    /// Bytes that are not holes.
+    pub(super) data_bytes: u64,
+    /// 64 KiB clusters with data in them.
+    pub(super) clusters: u64,
+    /// 512 MiB spans (of one qcow2 L2 table) with data in them.
+    pub(super) spans: u64,
+}
+
+impl Plan {
+    pub(super) fn of(src: &dyn DiskRead, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Self, DiskError> {
+        let mut plan = Self::default();
+        let mut last_span = None;
+        let mut map = Map::new(src);
+        while let Some(item) = map.next()? {
+            if cancelled() {
+                return Err(DiskError::cancelled());
+            }
+            let Item::Data { offset, ranges, .. } = item else { continue };
+            plan.data_bytes += ranges.iter().map(|range| u64::from(range.end - range.start)).sum::<u64>();
+            plan.clusters += clusters(&ranges).count() as u64;
+            let span = offset / crate::disk::qcow2::L2_SPAN;
+            if last_span != Some(span) {
+                last_span = Some(span);
+                plan.spans += 1;
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// The 64 KiB clusters of a chunk that any of its data ranges touches, as their index within the chunk, rising.
+pub(super) fn clusters(ranges: &[Range]) -> impl Iterator<Item = u64> + '_ {
+    const CLUSTER: u32 = crate::disk::qcow2::CLUSTER as u32;
+    let mut next = 0;
+    ranges
+        .iter()
+        .flat_map(move |range| {
+            let first = (range.start / CLUSTER).max(next);
+            next = range.end.div_ceil(CLUSTER);
+            first..next
+        })
+        .map(u64::from)
+}

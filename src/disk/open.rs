@@ -1,0 +1,217 @@
+//! The one way into an image: detection by magic, opening, and the rules for backing files.
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::qcow2::{self, Qcow2Disk};
+use super::raw::RawDisk;
+use super::{DiskError, DiskRead, Format};
+
+/// Which backing files an image may pull in.
+///
+/// An image from elsewhere can name any file of this machine as its backing file, and would then carry that file's
+/// content into the result.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum BackingPolicy {
+    /// None: an image that has one is refused.
+    Never,
+    /// Those in or below the folder of the image that [`open`] was called with.
+    #[default]
+    SameFolder,
+    /// As [`BackingPolicy::SameFolder`], or in or below one of these folders.
+    Within(Vec<PathBuf>),
+    /// Any. For images made on this machine.
+    Anywhere,
+}
+
+/// Limits for [`open`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Which backing files are allowed.
+    pub backing: BackingPolicy,
+    /// How many images a chain may have, the first included. Each costs a file descriptor.
+    pub max_depth: usize,
+    /// Whether the format of a backing file may be detected where the image does not state it. A guest can write a
+    /// qcow2 header into its raw disk, and so make a detected backing file read another file of this machine.
+    pub detect_backing: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        // libvirt's limit for backing chains is 200 too.
+        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false }
+    }
+}
+
+/// What the first bytes of a file say about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detected {
+    /// No known magic.
+    Raw,
+    /// A qcow2 image.
+    Qcow2,
+    /// A gzip file, for [`super::decompress`].
+    Gzip,
+    /// An xz file, for [`super::decompress`].
+    Xz,
+    /// A zstd file, for [`super::decompress`].
+    Zstd,
+    /// Something that must not be taken for a raw disk, but cannot be read here; its name.
+    Foreign(&'static str),
+}
+
+const MAGICS: [(&[u8], Detected); 9] = [
+    (b"QFI\xfb", Detected::Qcow2),
+    (b"\x1f\x8b\x08", Detected::Gzip),
+    (b"\xfd7zXZ\x00", Detected::Xz),
+    (b"\x28\xb5\x2f\xfd", Detected::Zstd),
+    (b"\x04\x22\x4d\x18", Detected::Foreign("lz4")),
+    (b"BZh", Detected::Foreign("bzip2")),
+    (b"KDMV", Detected::Foreign("vmdk")),
+    (b"# Disk DescriptorFile", Detected::Foreign("vmdk")),
+    (b"vhdxfile", Detected::Foreign("vhdx")),
+];
+
+/// Looks at the first bytes of `path`.
+pub fn detect(path: &Path) -> Result<Detected, DiskError> {
+    detect_in(&open_file(path)?, path)
+}
+
+fn detect_in(file: &File, path: &Path) -> Result<Detected, DiskError> {
+    let mut head = Vec::new();
+    file.take(32)
+        .read_to_end(&mut head)
+        .map_err(|error| DiskError::io("could not read the start of the file", error).in_file(path))?;
+    Ok(MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Detected::Raw, |(_, found)| *found))
+}
+
+/// Opens an image and its backing files for reading.
+///
+/// A stated `format` is believed: a raw disk whose guest wrote a qcow2 header into it stays a raw disk. Without one the
+/// format is detected once, and compressed or foreign files are refused with their name.
+pub fn open(
+    path: &Path,
+    format: Option<Format>,
+    limits: &OpenOptions,
+) -> Result<Box<dyn DiskRead>, DiskError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut allowed = vec![canonical(folder)?];
+    if let BackingPolicy::Within(folders) = &limits.backing {
+        for folder in folders {
+            allowed.push(canonical(folder)?);
+        }
+    }
+    Opener { limits, allowed, seen: Vec::new() }.open(path, format)
+}
+
+struct Opener<'a> {
+    limits: &'a OpenOptions,
+    allowed: Vec<PathBuf>,
+    /// Device and inode of every image of the chain so far.
+    seen: Vec<(u64, u64)>,
+}
+
+impl Opener<'_> {
+    fn open(&mut self, path: &Path, format: Option<Format>) -> Result<Box<dyn DiskRead>, DiskError> {
+        let file = open_file(path)?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| DiskError::io("could not look at the image", error).in_file(path))?;
+        let identity = (metadata.dev(), metadata.ino());
+        if self.seen.contains(&identity) {
+            return Err(DiskError::corrupt("the image is its own backing file").in_file(path));
+        }
+        self.seen.push(identity);
+        if self.seen.len() > self.limits.max_depth {
+            return Err(DiskError::refused(format!(
+                "the chain of backing files is longer than {}",
+                self.limits.max_depth
+            ))
+            .in_file(path));
+        }
+        let format = match format {
+            Some(format) => format,
+            None => detected_format(&file, path)?,
+        };
+        match format {
+            Format::Raw => Ok(Box::new(RawDisk::new(file, path)?)),
+            Format::Qcow2 => {
+                let header = qcow2::Header::read(&file, path)?;
+                let backing = match &header.backing {
+                    Some(backing) => Some(self.open_backing(backing, path)?),
+                    None => None,
+                };
+                Ok(Box::new(Qcow2Disk::new(file, path, &header, backing)?))
+            }
+        }
+    }
+
+    fn open_backing(
+        &mut self,
+        backing: &qcow2::Backing,
+        image: &Path,
+    ) -> Result<Box<dyn DiskRead>, DiskError> {
+        let name = backing.name.display();
+        if self.limits.backing == BackingPolicy::Never {
+            return Err(DiskError::refused(format!("the image has a backing file, `{name}`, and may not"))
+                .in_file(image));
+        }
+        let path = image.parent().unwrap_or(Path::new("")).join(&backing.name);
+        let path = canonical(&path).map_err(|error| {
+            DiskError::new(error.kind(), format!("could not open the backing file `{name}`"))
+                .in_file(image)
+                .because(error)
+        })?;
+        if self.limits.backing != BackingPolicy::Anywhere
+            && !self.allowed.iter().any(|folder| path.starts_with(folder))
+        {
+            return Err(DiskError::refused(format!(
+                "the backing file `{name}` lies outside the folders that are allowed"
+            ))
+            .in_file(image));
+        }
+        let format = match backing.format.as_deref() {
+            Some(stated) => Some(stated.parse::<Format>().map_err(|error| error.in_file(image))?),
+            None if self.limits.detect_backing => None,
+            None => {
+                return Err(DiskError::refused(format!(
+                    "the image does not state the format of its backing file `{name}`, and guessing is not allowed"
+                ))
+                .in_file(image));
+            }
+        };
+        self.open(&path, format)
+    }
+}
+
+fn detected_format(file: &File, path: &Path) -> Result<Format, DiskError> {
+    let name = match detect_in(file, path)? {
+        Detected::Raw => return Ok(Format::Raw),
+        Detected::Qcow2 => return Ok(Format::Qcow2),
+        Detected::Gzip => "gzip",
+        Detected::Xz => "xz",
+        Detected::Zstd => "zstd",
+        Detected::Foreign(name) => name,
+    };
+    Err(DiskError::unsupported(format!("the file looks like {name}, not like a raw or qcow2 disk"))
+        .in_file(path))
+}
+
+pub(crate) fn open_file(path: &Path) -> Result<File, DiskError> {
+    // Looked at before it is opened: opening a FIFO would wait for its other end.
+    let kind = fs::metadata(path)
+        .map_err(|error| DiskError::io("could not open the file", error).in_file(path))?
+        .file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(DiskError::unsupported("neither a file nor a block device").in_file(path));
+    }
+    File::open(path).map_err(|error| DiskError::io("could not open the file", error).in_file(path))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, DiskError> {
+    path.canonicalize().map_err(|error| DiskError::io("could not resolve the path", error).in_file(path))
+}

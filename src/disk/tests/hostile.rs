@@ -1,0 +1,149 @@
+//! Corrupt images: errors, never panics, endless loops or huge allocations. A bounded fuzz run on stable; the targets in
+//! `fuzz/` do the same without bounds.
+use std::fs;
+
+use super::*;
+
+/// Reads everything that a conversion would, in bounded memory.
+fn exercise(disk: &dyn DiskRead) -> Result<(), DiskError> {
+    let mut at = 0;
+    let mut buffer = vec![0; 64 << 10];
+    for _ in 0..4096 {
+        if at >= disk.size() {
+            break;
+        }
+        let extent = disk.extent_at(at)?;
+        assert!(extent.len > 0 && extent.len <= disk.size() - at);
+        if extent.kind == ExtentKind::Data {
+            let len = extent.len.min(buffer.len() as u64);
+            disk.read_at(&mut buffer[..len as usize], at)?;
+            at += len;
+        } else {
+            at += extent.len;
+        }
+    }
+    Ok(())
+}
+
+fn mutate(original: &[u8], interesting: &[usize], round: u64) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    let dice = noise(round + 1, 64);
+    let number = |index: usize| {
+        let mut value = [0; 8];
+        value.copy_from_slice(&dice[index * 8..][..8]);
+        u64::from_le_bytes(value) as usize
+    };
+    for change in 0..=number(0) % 3 {
+        let area = interesting[number(change + 1) % interesting.len()];
+        let at = (area + number(change + 4) % 128).min(bytes.len() - 8);
+        match dice[40 + change] % 4 {
+            0 => bytes[at] ^= 1 << (dice[50] % 8),
+            1 => bytes[at] = dice[51],
+            2 => bytes[at..at + 8].fill(0xff),
+            _ => bytes[at & !7..][..8].copy_from_slice(&dice[52..60]),
+        }
+    }
+    if dice[63].is_multiple_of(8) {
+        bytes.truncate(number(6) % bytes.len());
+    }
+    bytes
+}
+
+#[test]
+fn mutated_qcow2_images_never_panic() {
+    let dir = folder();
+    let source = raw(&dir.path().join("source.raw"), 2 * MIB, &[(0, prose(1, MIB as usize))]);
+    let image = dir.path().join("x.qcow2");
+    let mut failed = 0;
+    for options in [
+        &["-o", "cluster_size=4k"][..],
+        &["-c", "-o", "cluster_size=4k"],
+        &["-c", "-o", "cluster_size=4k,compression_type=zstd"],
+    ] {
+        let mut args = vec!["convert", "-f", "raw", "-O", "qcow2"];
+        args.extend(options);
+        args.extend([text(&source), text(&image)]);
+        run("qemu-img", &args);
+        let original = fs::read(&image).unwrap();
+        let header = qcow2::Header::read(&fs::File::open(&image).unwrap(), &image).unwrap();
+        let l1 = header.l1_offset as usize;
+        let mut l2 = [0; 8];
+        l2.copy_from_slice(&original[l1..l1 + 8]);
+        let l2 = (u64::from_be_bytes(l2) & qcow2::OFFSET) as usize;
+        for round in 0..400 {
+            fs::write(&image, mutate(&original, &[0, 64, l1, l2, l2 + 512], round)).unwrap();
+            let result =
+                open(&image, Some(Format::Qcow2), &OpenOptions::default()).and_then(|disk| exercise(&*disk));
+            failed += usize::from(result.is_err());
+        }
+    }
+    assert!(failed > 200, "the mutations hit nothing: {failed} failures");
+}
+
+#[test]
+fn truncated_images_are_errors_at_every_length() {
+    let dir = folder();
+    let source = raw(&dir.path().join("source.raw"), MIB, &[(0, prose(1, MIB as usize))]);
+    let image = dir.path().join("x.qcow2");
+    run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", text(&source), text(&image)]);
+    let original = fs::read(&image).unwrap();
+    for len in (0..original.len()).step_by(37_777) {
+        fs::write(&image, &original[..len]).unwrap();
+        let error = open(&image, Some(Format::Qcow2), &OpenOptions::default())
+            .and_then(|disk| {
+                try_convert(&*disk, &[target(OutputFormat::Raw, &dir.path().join("out"), None)], 2)
+            })
+            .unwrap_err();
+        assert_eq!(error.kind(), DiskErrorKind::Corrupt, "{len}: {error}");
+        assert_eq!(names(dir.path()), ["source.raw", "x.qcow2"]);
+    }
+}
+
+#[test]
+fn a_raw_source_that_shrinks_is_an_error() {
+    let dir = folder();
+    let source = raw(&dir.path().join("source.raw"), 4 * MIB, &[(0, noise(1, 4 << 20))]);
+    let disk = opened(&source);
+    fs::File::options().write(true).open(&source).unwrap().set_len(MIB).unwrap();
+    let mut buffer = vec![0; 4096];
+    let error = disk.read_at(&mut buffer, 2 * MIB).unwrap_err();
+    assert_eq!(error.kind(), DiskErrorKind::Corrupt);
+    let error = disk.read_at(&mut buffer, 4 * MIB).unwrap_err();
+    assert_eq!(error.kind(), DiskErrorKind::Corrupt, "beyond the end");
+}
+
+#[test]
+fn mutated_partition_tables_never_panic() {
+    let dir = folder();
+    let image = dir.path().join("x.raw");
+    let size = 8 * MIB;
+    raw(&image, size, &[]);
+    let partition = gpt::Partition {
+        name: "root".to_owned(),
+        type_guid: gpt::LINUX_FILESYSTEM,
+        guid: uuid::Uuid::from_u128(7),
+        first_lba: 2048,
+        last_lba: 4095,
+        attributes: 0,
+    };
+    let mut file = fs::File::options().write(true).open(&image).unwrap();
+    gpt::write(&mut file, size, uuid::Uuid::from_u128(1), &[partition], gpt::BootCode::Clear).unwrap();
+    let original = fs::read(&image).unwrap();
+    run(
+        "sh",
+        &["-c", &format!("printf 'label: dos\\n,1M\\n,3M,E\\n,1M\\n,1M\\n' | sfdisk -q {}", text(&image))],
+    );
+    let mbr = fs::read(&image).unwrap();
+    for (original, areas) in
+        [(&original, &[400, 512, 1024, original.len() - 512][..]), (&mbr, &[430, 1 << 20, 2 << 20])]
+    {
+        for round in 0..1000 {
+            fs::write(&image, mutate(original, areas, round)).unwrap();
+            if let Ok(partitions) =
+                gpt::read(&*open(&image, Some(Format::Raw), &OpenOptions::default()).unwrap())
+            {
+                assert!(partitions.iter().all(|partition| partition.offset() + partition.len() <= size));
+            }
+        }
+    }
+}

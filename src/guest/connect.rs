@@ -1,0 +1,223 @@
+//! Getting into a guest and back into it, with an account of what can be seen while it is not there yet.
+use super::{
+    CommError, Command, Guest, Login, capture,
+    ssh::{Credentials, Denied, Session},
+};
+use crate::{
+    cx::{Cancelled, Cx, Look, Sight, WaitError},
+    value::HumanDuration,
+};
+use std::{net::SocketAddr, sync::Mutex, time::Duration};
+
+/// Asked at every look: `Some` says why waiting is pointless, because the machine died.
+pub type Trouble<'a> = &'a (dyn Fn() -> Option<String> + Sync);
+
+/// Between two attempts to connect.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// The guest cannot be reached, or is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// Our own keys are malformed.
+    #[error("could not read the build's SSH keys")]
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It did not come in time, or cannot come any more.
+    #[error("could not get into the guest as `{user}` at {addr}")]
+    Unreachable {
+        /// The login name.
+        user: String,
+        /// The address on this host.
+        addr: SocketAddr,
+        /// What was seen last.
+        #[source]
+        source: WaitError,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The guest did not get into the state that provisioning needs.
+    #[error("the guest did not settle")]
+    Unsettled(#[source] WaitError),
+    /// A question to the guest failed.
+    #[error("could not ask the guest")]
+    Comm(#[from] CommError),
+    /// The guest answered something else than was asked.
+    #[error("could not understand the guest's answer to `{question}`: {reason}")]
+    Answer {
+        /// What was asked.
+        question: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The user interrupted the build.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl GuestError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Waits until `login` works at `addr`, at most for `limit`.
+pub async fn connect(
+    cx: &Cx,
+    addr: SocketAddr,
+    login: &Login,
+    limit: HumanDuration,
+    trouble: Trouble<'_>,
+) -> Result<Guest, GuestError> {
+    let credentials = Credentials::parse(login).map_err(GuestError::Keys)?;
+    let session = open(cx, "the guest's SSH login", addr, &credentials, limit, trouble)
+        .await
+        .map_err(|(source, last)| unreachable(login, addr, source, last))?;
+    Ok(Guest::new(addr, login.clone(), credentials, session))
+}
+
+/// Which kind of obstacle was seen last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    Port,
+    Banner,
+    HostKey,
+    Login,
+    Handshake,
+}
+
+async fn open(
+    cx: &Cx,
+    what: &str,
+    addr: SocketAddr,
+    credentials: &Credentials,
+    limit: HumanDuration,
+    trouble: Trouble<'_>,
+) -> Result<Session, (WaitError, Option<Obstacle>)> {
+    let last = Mutex::new(None);
+    let result = cx
+        .wait_for(what, limit.get(), BETWEEN, || async {
+            if let Some(trouble) = trouble() {
+                return Look::Hopeless(trouble.into());
+            }
+            match Session::open(addr, credentials).await {
+                Ok(session) => Look::Ready(session),
+                Err(denied) => {
+                    let (obstacle, sights) = describe(addr, denied);
+                    if let Ok(mut last) = last.lock() {
+                        *last = Some(obstacle);
+                    }
+                    Look::NotYet(sights)
+                }
+            }
+        })
+        .await;
+    result.map_err(|error| (error, last.into_inner().ok().flatten()))
+}
+
+/// What is up and what is not, in the order of a connection.
+fn describe(addr: SocketAddr, denied: Denied) -> (Obstacle, Vec<Sight>) {
+    let port = Sight::yes(format!("port {}", addr.port()), "");
+    let banner = Sight::yes("SSH server", "");
+    match denied {
+        Denied::Port(why) => (Obstacle::Port, vec![Sight { up: Some(false), detail: why, ..port }]),
+        Denied::Banner(why) => (Obstacle::Banner, vec![port, Sight::no("SSH server", why)]),
+        Denied::Handshake(why) => (Obstacle::Handshake, vec![port, banner, Sight::no("handshake", why)]),
+        Denied::HostKey { shown } => {
+            (Obstacle::HostKey, vec![port, banner, Sight::no("host key", format!("not ours: {shown}"))])
+        }
+        Denied::Login(why) => {
+            (Obstacle::Login, vec![port, banner, Sight::yes("host key", ""), Sight::no("login", why)])
+        }
+    }
+}
+
+fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<Obstacle>) -> GuestError {
+    if let WaitError::Cancelled(cancelled) = source {
+        return GuestError::Cancelled(cancelled);
+    }
+    let hint = match (last, &source) {
+        (_, WaitError::Hopeless { .. }) | (None, _) => None,
+        (Some(Obstacle::Port | Obstacle::Banner), _) => {
+            Some("the guest did not boot to an SSH server: look at the serial log and the screenshot".to_owned())
+        }
+        (Some(Obstacle::HostKey), _) => Some(
+            "the guest has a host key of its own, so it never took the seed: is cloud-init installed and enabled in \
+             it, and does its kernel see the seed disk?"
+                .to_owned(),
+        ),
+        (Some(Obstacle::Login), _) => Some(format!(
+            "the guest took the host key but lets `{}` not in: look for errors of cloud-init in the serial log",
+            login.user
+        )),
+        (Some(Obstacle::Handshake), _) => {
+            Some("something speaks SSH there, but breaks off: look for sshd in the serial log".to_owned())
+        }
+    };
+    GuestError::Unreachable { user: login.user.clone(), addr, source, hint }
+}
+
+impl Guest {
+    /// Connects again after the connection was lost.
+    pub async fn reconnect(
+        &self,
+        cx: &Cx,
+        limit: HumanDuration,
+        trouble: Trouble<'_>,
+    ) -> Result<(), GuestError> {
+        let session = open(cx, "the guest's SSH login", self.addr(), self.credentials(), limit, trouble)
+            .await
+            .map_err(|(source, last)| unreachable(self.login(), self.addr(), source, last))?;
+        self.replace(session).await;
+        Ok(())
+    }
+
+    /// Restarts the guest and waits until it is back: when its boot id is another, not when a port answers. Then lets it
+    /// settle again, and quiesces it if it was quiesced.
+    pub async fn reboot(
+        &self,
+        cx: &Cx,
+        limit: HumanDuration,
+        trouble: Trouble<'_>,
+    ) -> Result<(), GuestError> {
+        let before = self.boot_id(cx).await?;
+        let ask = Command::script(
+            "restart the guest",
+            "if command -v systemctl >/dev/null; then systemctl reboot; else reboot; fi",
+        )
+        .timeout(Duration::from_secs(60));
+        // The connection may end before the answer; the boot id is the proof. A refusal is one, though.
+        let asked = capture(self, cx, &ask).await;
+        if let Ok(captured) = asked
+            && matches!(captured.exit, super::Exit::Code(1..))
+        {
+            captured.ok("restart the guest")?;
+        }
+        let what = "the guest to restart";
+        let result = cx
+            .wait_for(what, limit.get(), BETWEEN, || async {
+                if let Some(trouble) = trouble() {
+                    return Look::Hopeless(trouble.into());
+                }
+                let session = match Session::open(self.addr(), self.credentials()).await {
+                    Ok(session) => session,
+                    Err(denied) => return Look::NotYet(describe(self.addr(), denied).1),
+                };
+                self.replace(session).await;
+                match self.boot_id(cx).await {
+                    Ok(now) if now != before => Look::Ready(()),
+                    Ok(now) => Look::NotYet(vec![Sight::no("boot id", format!("still {now}"))]),
+                    Err(error) => Look::NotYet(vec![Sight::no("boot id", error.to_string())]),
+                }
+            })
+            .await;
+        result.map_err(|source| unreachable(self.login(), self.addr(), source, None))?;
+        self.settle(cx, limit, trouble).await?;
+        if self.is_quiet() {
+            self.quiesce(cx, limit, trouble).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The way into a guest: keys, connection, commands, files, facts.
+//!
+//! ```text
+//!   connect ──> Guest ── settle, quiesce, reboot     bring it to rest, restart it
+//!                 │
+//!                 ├─ Communicator: exec, upload, download     (the only seam that provisioning knows)
+//!                 │       │
+//!                 │     launch   how a script gets in and its output out
+//!                 │       │
+//!                 └──── ssh      one connection; the only file that knows the SSH library
+//! ```
+//!
+//! A guest is recognised by a host key that we made and put into its seed: until it shows that key it is somebody else.
+//! Scripts run as root, through `sudo -n` unless the login is root's. What they hold never touches a command line or a
+//! disk of the guest.
+mod command;
+mod connect;
+mod facts;
+mod keys;
+mod launch;
+mod quote;
+mod session;
+mod settle;
+mod ssh;
+#[cfg(test)]
+pub(crate) mod sshd;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
+pub use connect::{GuestError, Trouble, connect};
+pub use facts::{Facts, Family, PackageManager};
+pub use keys::{BuildKeys, KeyError};
+pub use quote::{quote, quote_all};
+pub use session::Guest;
+pub use settle::APT_JOBS;
+
+use crate::value::Secret;
+
+/// How to log in to a guest, and by what it is recognised.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// Its private key, as OpenSSH PEM text.
+    pub key: Secret,
+    /// Its public key, as a line of `authorized_keys`.
+    pub authorized_key: String,
+    /// The guest's public host key, as a line of `ssh_host_ed25519_key.pub`.
+    pub host_key: String,
+}

@@ -1,0 +1,110 @@
+//! A real SSH server for tests: OpenSSH on a loopback port, as the current user, with files of its own.
+use super::{BuildKeys, Login};
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A running sshd; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Sshd {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) addr: SocketAddr,
+    pub(crate) keys: BuildKeys,
+    child: Option<Child>,
+}
+
+/// Name of the user that runs the tests.
+pub(crate) fn me() -> String {
+    nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name
+}
+
+impl Sshd {
+    /// Starts a server that accepts `keys` and shows their host key.
+    pub(crate) fn start() -> Self {
+        let keys = BuildKeys::generate("test").unwrap();
+        // The port is free when we ask; a moment later sshd takes it. Nobody else binds ports that the kernel just gave out.
+        let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut sshd = Self { folder, addr, keys, child: None };
+        sshd.write("host_key", sshd.keys.host_private().expose());
+        sshd.write("authorized_keys", sshd.keys.authorized_key());
+        sshd.write("log", "");
+        let at = |name: &str| sshd.folder.path().join(name).display().to_string();
+        let config = format!(
+            "ListenAddress {addr}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\nUsePAM no\nStrictModes no\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
+             LogLevel VERBOSE\n",
+            at("host_key"),
+            at("authorized_keys"),
+            at("pid")
+        );
+        sshd.write("config", &config);
+        sshd.run();
+        sshd
+    }
+
+    /// Starts the server (again) and waits until it listens.
+    pub(crate) fn run(&mut self) {
+        if nix::unistd::getuid().is_root() {
+            std::fs::create_dir_all("/run/sshd").unwrap();
+        }
+        let child = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-E"])
+            .arg(self.path("log"))
+            .arg("-f")
+            .arg(self.path("config"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let start = Instant::now();
+        while std::net::TcpStream::connect(self.addr).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "sshd does not listen: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+        std::fs::set_permissions(self.path(name), PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn login(&self) -> Login {
+        self.keys.login(me())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Replaces who may log in.
+    pub(crate) fn authorize(&self, line: &str) {
+        self.write("authorized_keys", line);
+    }
+
+    /// Stops the listener and every connection at once, as a crash would.
+    pub(crate) fn crash(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid"]).arg(child.id().to_string()).output();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Its children are the connections; each has a child of its own when privileges are separated.
+        for pid in String::from_utf8_lossy(&children.unwrap().stdout).split_whitespace() {
+            let _gone_already = Command::new("kill").args(["-KILL", pid]).status();
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}

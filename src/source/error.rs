@@ -1,0 +1,132 @@
+//! Why there is no first disk.
+use crate::{
+    cx::{Cancelled, JournalError},
+    disk::DiskError,
+    fetch::FetchError,
+    value::Size,
+};
+use std::path::{Path, PathBuf};
+
+/// Why the first disk could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A download or a digest failed.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// No origin has the image.
+    #[error("could not read the source image from any of {} places: {}", .tried.len(), .tried.join("; "))]
+    NoOrigin {
+        /// One message for each place.
+        tried: Vec<String>,
+    },
+    /// An image could not be read or written.
+    #[error("could not {attempt}")]
+    Disk {
+        /// What was attempted.
+        attempt: String,
+        /// Why not.
+        #[source]
+        source: DiskError,
+    },
+    /// The image is larger than the disk.
+    #[error("could not put an image of {image} onto a disk of {disk}: disks are never shrunk")]
+    Shrink {
+        /// Virtual size of the image.
+        image: Size,
+        /// Size of the machine's disk.
+        disk: Size,
+    },
+    /// Programs are missing on this host.
+    #[error("could not find {} on this host", .programs.join(", "))]
+    MissingTools {
+        /// Their names.
+        programs: Vec<String>,
+        /// Debian packages that hold them.
+        packages: Vec<String>,
+    },
+    /// This host does not let us build a system.
+    #[error("could not set up a place to bootstrap in: {reason}")]
+    Namespace {
+        /// What the attempt printed.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A program failed.
+    #[error("could not {attempt}: {status}; it last said:\n{}", .tail.join("\n"))]
+    Tool {
+        /// What it was to do.
+        attempt: String,
+        /// How it ended.
+        status: String,
+        /// Its last lines, redacted.
+        tail: Vec<String>,
+    },
+    /// A program could not be started.
+    #[error("could not start `{program}`")]
+    Spawn {
+        /// Its name.
+        program: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The package archive is not usable.
+    #[error("could not use the package archive: {reason}")]
+    Archive {
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The partitions do not fit.
+    #[error("could not lay out the disk: {reason}")]
+    Layout {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The new system lacks something it needs to boot.
+    #[error("could not make the disk bootable: {reason}")]
+    Boot {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file could not be written or read.
+    #[error("could not {action} `{}`", .path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The undo could not be recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The build was interrupted.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl SourceError {
+    pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// What to do about it, with the exact command where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fetch(error) => error.hint(),
+            Self::MissingTools { packages, .. } => {
+                Some(format!("on Debian and Ubuntu: sudo apt-get install -y {}", packages.join(" ")))
+            }
+            Self::Namespace { hint, .. } | Self::Archive { hint, .. } => Some(hint.clone()),
+            Self::Shrink { image, .. } => Some(format!("set `machine.disk` to {image} or more")),
+            Self::Layout { .. } => Some("make `machine.disk` larger or the partitions smaller".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where the first disk comes from: an existing image, or a system assembled from packages.
+//!
+//! [`prepare`] leaves one writable disk in the build's work folder; whatever it needs on the way is temporary, planned in
+//! the undo log before it is made, and never outside that folder. [`preflight`] says beforehand what would be missing.
+mod bootstrap;
+mod error;
+mod image;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+pub use error::SourceError;
+
+use crate::{
+    cx::{Cancelled, Cx},
+    fetch::Fetcher,
+    plan::{ImageFormat, Plan, SourcePlan},
+    value::{Digest, Size},
+};
+use serde::Serialize;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The first disk of a build: writable, of the machine's size, in the build's work folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseDisk {
+    /// The image file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: ImageFormat,
+    /// Images below it, nearest first. They are only read.
+    pub backing: Vec<PathBuf>,
+    /// For people and for the record: what it was made from.
+    pub description: String,
+    /// Digest of the image it was made from, if it was one.
+    pub digest: Option<Digest>,
+}
+
+/// What a source needs, as far as that can be known beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// Space in the work folder, besides what the guest will write.
+    pub bytes_work: Size,
+    /// Programs of this host that will be run.
+    pub tools: Vec<PathBuf>,
+    /// Files and addresses that will be read. They answered.
+    pub reads: Vec<String>,
+}
+
+/// Looks whether the source of `plan` can work: programs, permissions, addresses, sizes. Makes nothing.
+pub async fn preflight(plan: &Plan) -> Result<Needs, SourceError> {
+    match &plan.source {
+        SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap).await,
+        SourcePlan::Disk(disk) => image::preflight(plan, disk).await,
+    }
+}
+
+/// Makes the first disk.
+pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<BaseDisk, SourceError> {
+    match &plan.source {
+        SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await,
+        SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await,
+    }
+}
+
+/// Removes a file or folder of a build with all that is in it. A bootstrap by an ordinary user leaves files of its mapped
+/// users behind when it is killed; only inside a user namespace can that user remove them. Gone already is `Ok`.
+pub async fn remove_tree(path: &Path) -> io::Result<()> {
+    // Processes that were killed a moment ago may still write.
+    const ATTEMPTS: u32 = 5;
+    for attempt in 1.. {
+        let target = path.to_owned();
+        let removed = tokio::task::spawn_blocking(move || match target.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&target),
+            Ok(_) => std::fs::remove_file(&target),
+            Err(error) => Err(error),
+        })
+        .await
+        .map_err(io::Error::other)?;
+        match removed {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let (succeeded, said) = tool::ask(bootstrap::remove_command(path), REMOVAL).await?;
+                return if succeeded { Ok(()) } else { Err(io::Error::new(error.kind(), said)) };
+            }
+            Err(error) if attempt >= ATTEMPTS => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    Ok(())
+}
+
+/// The longest that removing a tree may take.
+const REMOVAL: Duration = Duration::from_secs(120);
+
+/// Runs blocking work aside; a panic in it goes on here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Cancelled.into()),
+    }
+}

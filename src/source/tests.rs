@@ -1,0 +1,257 @@
+//! Sources for real: images of every kind, and (ignored, for they take minutes and a mirror) bootstraps that boot.
+use super::*;
+use crate::{
+    cx::tests_support::cx,
+    disk,
+    plan::{
+        Accelerator, BootstrapPlan, DiskSourcePlan, Firmware, GuestPlan, MachinePlan, Mirror, Origin, Partition,
+        PartitionSize, SealPlan, VerifyPlan,
+    },
+    value::{Arch, HumanDuration},
+};
+use std::{collections::BTreeMap, io::Write};
+
+fn plan(source: SourcePlan, disk: Size) -> Plan {
+    Plan {
+        name: "test".into(),
+        arch: Arch::X86_64,
+        definition: "/test.toml".into(),
+        source,
+        machine: MachinePlan {
+            uri: String::new(),
+            firmware: Firmware::Bios,
+            cpus: 2,
+            memory: Size::gib(1),
+            disk,
+            accelerator: Accelerator::Tcg,
+        },
+        guest: GuestPlan {
+            user: "build".into(),
+            connect_timeout: HumanDuration::seconds(300),
+            shutdown_timeout: HumanDuration::seconds(60),
+        },
+        provision: vec![],
+        seal: SealPlan { sysprep: true, trim: true },
+        outputs: vec![],
+        verify: VerifyPlan { boot: false, firmware: vec![], commands: vec![] },
+        secrets: BTreeMap::new(),
+    }
+}
+
+fn image(path: &Path, format: Option<ImageFormat>) -> Plan {
+    let source =
+        DiskSourcePlan { origins: vec![Origin::Path(path.to_owned())], digest: None, format };
+    plan(SourcePlan::Disk(source), Size::mib(64))
+}
+
+/// 8 MiB that are neither empty nor uniform.
+fn raw_bytes() -> Vec<u8> {
+    (0..8u32 << 18).flat_map(|n| if n % 4096 < 100 { n.to_le_bytes() } else { [0; 4] }).collect()
+}
+
+fn content_of(base: &BaseDisk, bytes: usize) -> Vec<u8> {
+    let limits = disk::OpenOptions { backing: disk::BackingPolicy::Anywhere, ..disk::OpenOptions::default() };
+    let opened = disk::open(&base.path, Some(disk::Format::Qcow2), &limits).unwrap();
+    assert_eq!(opened.size(), 64 << 20);
+    let mut content = vec![0; bytes];
+    opened.read_at(&mut content, 0).unwrap();
+    content
+}
+
+#[tokio::test]
+async fn an_image_of_any_packing_becomes_an_overlay_of_the_machines_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = raw_bytes();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).unwrap();
+    let packed = [
+        ("disk.raw", bytes.clone()),
+        ("disk.raw.gz", gzip.finish().unwrap()),
+        ("disk.raw.zst", zstd::encode_all(&bytes[..], 1).unwrap()),
+    ];
+    for (name, content) in packed {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &content).unwrap();
+        let plan = image(&path, None);
+        preflight(&plan).await.unwrap();
+        let cx = cx();
+        let base = prepare(&cx, &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
+        assert!(base.path.starts_with(cx.work()) && base.format == ImageFormat::Qcow2);
+        assert_eq!(content_of(&base, bytes.len()), bytes, "{name}");
+        assert_eq!(std::fs::read(&path).unwrap(), content, "the user's file must stay as it is");
+        assert!(base.digest.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_stated_format_is_believed_against_the_magic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guest-wrote-this.raw");
+    disk::qcow2::create_empty(&path, 1 << 30).unwrap();
+    // As qcow2 it would be larger than the disk; as raw it is small.
+    let error = preflight(&image(&path, None)).await.unwrap_err();
+    assert!(matches!(error, SourceError::Shrink { .. }), "{error}");
+    let cx = cx();
+    let fetcher = Fetcher::new(folder.path().join("cache"));
+    let base = prepare(&cx, &image(&path, Some(ImageFormat::Raw)), &fetcher).await.unwrap();
+    assert_eq!(&content_of(&base, 4), b"QFI\xfb");
+}
+
+#[tokio::test]
+async fn images_that_cannot_be_used_are_refused_before_the_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, vec![1; 1 << 20]).unwrap();
+    let overlay = folder.path().join("overlay.qcow2");
+    disk::qcow2::create_overlay(&overlay, &secret, disk::Format::Raw, 1 << 20).unwrap();
+    assert!(matches!(preflight(&image(&overlay, None)).await, Err(SourceError::Disk { .. })));
+    let error = preflight(&image(&folder.path().join("absent"), None)).await.unwrap_err();
+    assert!(error.to_string().contains("absent"), "{error}");
+}
+
+#[tokio::test]
+async fn the_first_place_that_has_the_image_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.raw");
+    std::fs::write(&path, raw_bytes()).unwrap();
+    let source = DiskSourcePlan {
+        origins: vec![Origin::Path(folder.path().join("absent")), Origin::Path(path)],
+        digest: None,
+        format: Some(ImageFormat::Raw),
+    };
+    let plan = plan(SourcePlan::Disk(source), Size::mib(64));
+    preflight(&plan).await.unwrap();
+    let base = prepare(&cx(), &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
+    assert!(base.description.ends_with("disk.raw"));
+}
+
+#[tokio::test]
+async fn a_failing_tool_shows_its_last_words_and_leaves_nothing_to_undo() {
+    let cx = cx();
+    let mut command = tool::command("sh");
+    command.args(["-c", "i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo line $i; done; exit 3"]);
+    let error = tool::run(&cx, "sh", "count", command, |_| {}).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("could not count: exit status: 3"), "{text}");
+    assert!(text.contains("line 50") && text.contains("line 31") && !text.contains("line 30\n"), "{text}");
+    assert!(cx.undo().owed().is_empty());
+}
+
+#[tokio::test]
+async fn cancelling_kills_a_tool_with_its_children() {
+    let cx = cx();
+    let pid_file = cx.work().join("pid");
+    let mut command = tool::command("sh");
+    command.args(["-c", "sleep 600 & echo $! >\"$0.new\"; mv \"$0.new\" \"$0\"; wait"]).arg(&pid_file);
+    let stop = cx.stop().clone();
+    let watch = pid_file.clone();
+    let canceller = tokio::spawn(async move {
+        while !watch.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+    });
+    let started = std::time::Instant::now();
+    let error = tool::run(&cx, "sh", "sleep", command, |_| {}).await.unwrap_err();
+    canceller.await.unwrap();
+    assert!(matches!(error, SourceError::Cancelled(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+}
+
+fn bootstrap(partitions: Vec<Partition>, initramfs_modules: &[&str]) -> BootstrapPlan {
+    BootstrapPlan {
+        suite: "bookworm".into(),
+        mirror: Mirror::Host,
+        components: vec!["main".into()],
+        packages: vec![],
+        kernel: "linux-image-cloud-amd64".into(),
+        cmdline: "console=tty0 console=ttyS0,115200".into(),
+        initramfs_modules: initramfs_modules.iter().map(|name| (*name).to_owned()).collect(),
+        partitions,
+        esp: Size::mib(64),
+    }
+}
+
+fn partition(mount: &str, size: PartitionSize) -> Partition {
+    Partition { mount: mount.into(), size, label: None }
+}
+
+const VIRTIO: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ext4"];
+
+/// Boots `disk` without any seed, writing to a snapshot only, until sshd answers with its banner.
+async fn boots(disk: &Path, firmware: &[&str], logs: &Path) {
+    let serial = logs.join("serial.log");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut guest = tokio::process::Command::new("qemu-system-x86_64")
+        .args(["-accel", "tcg,thread=multi", "-cpu", "max,-svm", "-smp", "2", "-m", "1024", "-display", "none"])
+        .args(["-machine", "q35", "-no-reboot", "-monitor", "none"])
+        .arg("-drive")
+        .arg(format!("file={},format=raw,if=virtio,snapshot=on,cache=unsafe", disk.display()))
+        .args(["-device", "virtio-net-pci,netdev=n", "-netdev"])
+        .arg(format!("user,id=n,hostfwd=tcp:127.0.0.1:{port}-:22"))
+        .arg("-serial")
+        .arg(format!("file:{}", serial.display()))
+        .args(firmware)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let started = std::time::Instant::now();
+    let (mut banner, mut login) = (false, false);
+    while started.elapsed() < Duration::from_secs(240) && !(banner && login) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(guest.try_wait().unwrap().is_none(), "the guest ended");
+        banner = banner || answers(port).await;
+        login = login || std::fs::read(&serial).is_ok_and(|text| String::from_utf8_lossy(&text).contains("login:"));
+    }
+    let text = String::from_utf8_lossy(&std::fs::read(&serial).unwrap_or_default()).into_owned();
+    let last: Vec<&str> = text.lines().rev().take(40).collect();
+    println!("{firmware:?}: banner {banner}, login {login} after {:?}", started.elapsed());
+    assert!(banner && login, "{last:#?}");
+    guest.kill().await.unwrap();
+}
+
+async fn answers(port: u16) -> bool {
+    use tokio::io::AsyncReadExt;
+    let attempt = async {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let mut banner = [0; 4];
+        stream.read_exact(&mut banner).await.ok()?;
+        Some(&banner == b"SSH-")
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), attempt).await, Ok(Some(true)))
+}
+
+async fn bootstrap_and_boot(plan: Plan) {
+    let cx = cx();
+    preflight(&plan).await.unwrap();
+    let fetcher = Fetcher::new(cx.work().join("cache"));
+    let base = prepare(&cx, &plan, &fetcher).await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(cx.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["base.raw"]);
+    if let Some(keep) = std::env::var_os("GOLDSMITH_KEEP_DISK") {
+        std::fs::copy(&base.path, keep).unwrap();
+    }
+    boots(&base.path, &[], cx.logs()).await;
+    boots(&base.path, &["-bios", "/usr/share/ovmf/OVMF.fd"], cx.logs()).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes, a package mirror and QEMU"]
+async fn a_bootstrapped_disk_boots_without_a_seed() {
+    let source = bootstrap(vec![partition("/", PartitionSize::Rest)], VIRTIO);
+    bootstrap_and_boot(plan(SourcePlan::Bootstrap(source), Size::gib(2))).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes, a package mirror and QEMU"]
+async fn a_bootstrapped_disk_of_many_partitions_boots() {
+    let fixed = |mount, mib| partition(mount, PartitionSize::Fixed(Size::mib(mib)));
+    let source = bootstrap(
+        vec![fixed("/boot", 256), fixed("/tmp", 128), fixed("/var/log", 128), partition("/", PartitionSize::Rest)],
+        &[],
+    );
+    bootstrap_and_boot(plan(SourcePlan::Bootstrap(source), Size::gib(3))).await;
+}
