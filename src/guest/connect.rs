@@ -7,7 +7,12 @@ use crate::{
     cx::{Cancelled, Cx, Look, Sight, WaitError},
     value::HumanDuration,
 };
-use std::{net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// Asked at every look: `Some` says why waiting is pointless, because the machine died.
 pub type Trouble<'a> = &'a (dyn Fn() -> Option<String> + Sync);
@@ -88,6 +93,25 @@ enum Obstacle {
     Handshake,
 }
 
+/// The last attempt that failed.
+struct Attempt {
+    obstacle: Obstacle,
+    sights: Vec<Sight>,
+    at: Instant,
+}
+
+impl Attempt {
+    /// Newer servers shut out an address that keeps failing (`PerSourcePenalties`: five seconds for a refused login, one
+    /// for a connection without any, and a ban from fifteen on), so such attempts must be rare.
+    fn rest(&self) -> Duration {
+        match self.obstacle {
+            Obstacle::Port | Obstacle::Banner => Duration::ZERO,
+            Obstacle::HostKey | Obstacle::Handshake => Duration::from_secs(2),
+            Obstacle::Login => Duration::from_secs(6),
+        }
+    }
+}
+
 async fn open(
     cx: &Cx,
     what: &str,
@@ -96,25 +120,32 @@ async fn open(
     limit: HumanDuration,
     trouble: Trouble<'_>,
 ) -> Result<Session, (WaitError, Option<Obstacle>)> {
-    let last = Mutex::new(None);
+    let last: Mutex<Option<Attempt>> = Mutex::new(None);
+    let last = &last;
     let result = cx
-        .wait_for(what, limit.get(), BETWEEN, || async {
+        .wait_for(what, limit.get(), BETWEEN, || async move {
             if let Some(trouble) = trouble() {
                 return Look::Hopeless(trouble.into());
+            }
+            {
+                let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(attempt) = last.as_ref().filter(|attempt| attempt.at.elapsed() < attempt.rest()) {
+                    return Look::NotYet(attempt.sights.clone());
+                }
             }
             match Session::open(addr, credentials).await {
                 Ok(session) => Look::Ready(session),
                 Err(denied) => {
                     let (obstacle, sights) = describe(addr, denied);
-                    if let Ok(mut last) = last.lock() {
-                        *last = Some(obstacle);
-                    }
+                    let attempt = Attempt { obstacle, sights: sights.clone(), at: Instant::now() };
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt);
                     Look::NotYet(sights)
                 }
             }
         })
         .await;
-    result.map_err(|error| (error, last.into_inner().ok().flatten()))
+    let obstacle = last.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|last| last.obstacle);
+    result.map_err(|error| (error, obstacle))
 }
 
 /// What is up and what is not, in the order of a connection.
@@ -197,7 +228,7 @@ impl Guest {
         }
         let what = "the guest to restart";
         let result = cx
-            .wait_for(what, limit.get(), BETWEEN, || async {
+            .wait_for(what, limit.get(), Duration::from_secs(1), || async {
                 if let Some(trouble) = trouble() {
                     return Look::Hopeless(trouble.into());
                 }

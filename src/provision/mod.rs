@@ -1,0 +1,28 @@
+//! What is done in the guest: steps, the checks that follow from them, and the seal.
+//!
+//! ```text
+//!   run ──> steps::{shell, file, package, service, user, reboot}   one file per kind; each makes a script
+//!   checks ──> run_checks      what must hold inside the booted result, asked in one round trip
+//!   seal                       removes what the build left: access, identity, logs, caches; then trims
+//!   hygiene                    looks into the finished image before anything booted it
+//! ```
+//!
+//! It knows the guest only through [`crate::guest`], and nothing of hypervisors. Secrets are put in at the moment of use.
+mod checks;
+mod hygiene;
+#[cfg(test)]
+mod live;
+mod run_checks;
+mod runner;
+mod seal;
+mod secrets;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use checks::{CheckSpec, checks, general_checks};
+pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
+pub use run_checks::{CheckError, run_checks};
+pub use runner::{ProvisionError, StepError, run, run_step};
+pub use seal::{SealError, SealReport, seal};
+pub use secrets::{SecretError, Secrets};

@@ -1,0 +1,229 @@
+//! Runs steps one after the other, shows what they print, and says which one failed, where it stands and how it ended.
+use super::{Secrets, secrets::SecretError, steps};
+use crate::{
+    cx::{Cancelled, Cx, Event},
+    guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Trouble},
+    plan::{Step, StepKind},
+    value::HumanDuration,
+};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
+use tokio::time::Instant;
+
+/// So many of the last lines go into an error.
+const LAST_LINES: usize = 15;
+/// How long the guest may stay away between two tries of a step.
+const COME_BACK: HumanDuration = HumanDuration::seconds(300);
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+#[error("step {number} (`{label}`, {at}) failed")]
+pub struct ProvisionError {
+    /// From 1.
+    pub number: usize,
+    /// What it was to do.
+    pub label: String,
+    /// Where it stands, `file:line`.
+    pub at: String,
+    /// Why.
+    #[source]
+    pub source: StepError,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Its command ended badly.
+    #[error("{exit}; it said last:{}", indent(last))]
+    Exit {
+        /// How.
+        exit: Exit,
+        /// What it printed last, redacted.
+        last: Vec<String>,
+    },
+    /// The guest could not be asked.
+    #[error(transparent)]
+    Comm(#[from] CommError),
+    /// The guest did not come back.
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    /// A secret is missing.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A file of this host cannot be read.
+    #[error("could not read `{}`", path.display())]
+    Local {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The guest has no package manager that we know.
+    #[error("the guest (`{os}`) has none of apt-get, dnf and zypper")]
+    NoPackageManager {
+        /// What it is.
+        os: String,
+    },
+    /// It did not do what it promised.
+    #[error("it succeeded, but `{path}` is not there afterwards")]
+    NotCreated {
+        /// The path of `creates`.
+        path: String,
+    },
+    /// The step is about the user that the build itself uses and removes.
+    #[error("`{user}` is the build's own user, which is removed at the end: set another `guest.user`")]
+    BuildUser {
+        /// The user.
+        user: String,
+    },
+    /// The user interrupted the build.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+fn indent(lines: &[String]) -> String {
+    if lines.is_empty() { " nothing".to_owned() } else { format!("\n    {}", lines.join("\n    ")) }
+}
+
+impl StepError {
+    /// Whether trying again could help. A timeout counts: mirrors hang.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Exit { .. } => true,
+            Self::Comm(error) => !matches!(
+                error,
+                CommError::Invalid { .. } | CommError::Cancelled(_) | CommError::Local { .. }
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Runs all steps.
+pub async fn run(
+    cx: &Cx,
+    guest: &Guest,
+    facts: &Facts,
+    steps: &[Step],
+    secrets: &Secrets,
+    trouble: Trouble<'_>,
+) -> Result<(), ProvisionError> {
+    for (index, step) in steps.iter().enumerate() {
+        run_step(cx, guest, facts, (index + 1, steps.len()), step, secrets, trouble).await?;
+    }
+    Ok(())
+}
+
+/// Runs one step: number `number.0` of `number.1`.
+pub async fn run_step(
+    cx: &Cx,
+    guest: &Guest,
+    facts: &Facts,
+    number: (usize, usize),
+    step: &Step,
+    secrets: &Secrets,
+    trouble: Trouble<'_>,
+) -> Result<(), ProvisionError> {
+    let (index, total) = number;
+    let label = step.label.clone();
+    let failed = |source| ProvisionError { number: index, label: label.clone(), at: step.at.clone(), source };
+    cx.check().map_err(|cancelled| failed(cancelled.into()))?;
+    cx.emit(Event::StepStarted { index, total, label: label.clone() });
+    let start = Instant::now();
+    let mut tries = 0;
+    loop {
+        let Err(error) = try_step(cx, guest, facts, step, secrets, trouble).await else { break };
+        if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
+            return Err(failed(error));
+        }
+        tries += 1;
+        let pause = Duration::from_secs(2 << (tries - 1).min(5));
+        cx.events().warn(
+            format!(
+                "step {index} (`{label}`) failed, trying again in {} (retry {tries} of {}): {}",
+                HumanDuration::from(pause),
+                step.retries,
+                brief(&error)
+            ),
+            None,
+        );
+        cx.stop().unless_cancelled(tokio::time::sleep(pause)).await.map_err(|error| failed(error.into()))?;
+        if guest.is_closed().await {
+            guest.reconnect(cx, COME_BACK, trouble).await.map_err(|error| failed(error.into()))?;
+        }
+    }
+    cx.emit(Event::StepFinished { index, label, seconds: start.elapsed().into() });
+    Ok(())
+}
+
+fn brief(error: &StepError) -> String {
+    match error {
+        StepError::Exit { exit, .. } => exit.to_string(),
+        other => other.to_string(),
+    }
+}
+
+async fn try_step(
+    cx: &Cx,
+    guest: &Guest,
+    facts: &Facts,
+    step: &Step,
+    secrets: &Secrets,
+    trouble: Trouble<'_>,
+) -> Result<(), StepError> {
+    let worker = Worker { cx, guest, label: &step.label, timeout: step.timeout };
+    match &step.kind {
+        StepKind::Shell(shell) => steps::shell::run(&worker, shell, secrets).await,
+        StepKind::File(file) => steps::file::run(&worker, file, secrets).await,
+        StepKind::Package(package) => {
+            let manager = facts
+                .package_manager
+                .ok_or_else(|| StepError::NoPackageManager { os: facts.os_name.clone() })?;
+            worker.script(steps::package::script(manager, package)).await
+        }
+        StepKind::Service(service) => worker.script(steps::service::script(service)).await,
+        StepKind::User(user) => {
+            if user.name == guest.login().user && user.name != "root" {
+                return Err(StepError::BuildUser { user: user.name.clone() });
+            }
+            worker.script(steps::user::script(user)).await
+        }
+        StepKind::Reboot(_) => Ok(guest.reboot(cx, step.timeout, trouble).await?),
+    }
+}
+
+/// What a step kind works with.
+pub(super) struct Worker<'a> {
+    pub(super) cx: &'a Cx,
+    pub(super) guest: &'a Guest,
+    pub(super) label: &'a str,
+    pub(super) timeout: HumanDuration,
+}
+
+impl Worker<'_> {
+    /// Runs a script of ours that must succeed.
+    pub(super) async fn script(&self, script: String) -> Result<(), StepError> {
+        self.expect(Command::script(self.label, script), &[0]).await
+    }
+
+    /// Runs `command`, shows what it prints, and wants one of these exit codes.
+    pub(super) async fn expect(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
+        let command = command.timeout(self.timeout.get());
+        let mut last: VecDeque<String> = VecDeque::with_capacity(LAST_LINES);
+        let exit = self
+            .guest
+            .exec(self.cx, &command, &mut |stream, line: &str| {
+                if last.len() == LAST_LINES {
+                    last.pop_front();
+                }
+                last.push_back(self.cx.redactor().redact(line));
+                let (source, line) = (self.label.to_owned(), line.to_owned());
+                self.cx.emit(Event::Output { source, stream, line });
+            })
+            .await?;
+        match exit {
+            Exit::Code(code) if codes.contains(&code) => Ok(()),
+            exit => Err(StepError::Exit { exit, last: last.into() }),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `service`: state of a systemd unit, now and at boot.
+use crate::{
+    guest::quote,
+    plan::{ServiceState, ServiceStep},
+};
+
+/// `name` with its type, which is `service` when not said.
+pub(in crate::provision) fn unit(name: &str) -> String {
+    const TYPES: [&str; 11] = [
+        "service",
+        "socket",
+        "timer",
+        "target",
+        "mount",
+        "automount",
+        "swap",
+        "path",
+        "slice",
+        "scope",
+        "device",
+    ];
+    match name.rsplit_once('.') {
+        Some((_, suffix)) if TYPES.contains(&suffix) => name.to_owned(),
+        _ => format!("{name}.service"),
+    }
+}
+
+/// The script that does `step`.
+pub(in crate::provision) fn script(step: &ServiceStep) -> String {
+    let mut script = format!("u={}\nsystemctl daemon-reload\n", quote(&unit(&step.name)));
+    if step.masked == Some(false) {
+        script.push_str("systemctl unmask \"$u\"\n");
+    }
+    if step.masked == Some(true) {
+        // Stopped and disabled first: a masked unit can be neither.
+        script.push_str("systemctl disable --now \"$u\" || true\nsystemctl mask \"$u\"\n");
+    }
+    // The build itself may have masked it for the time being, such as apt's timers.
+    let unmask = "if [ \"$(systemctl is-enabled \"$u\" 2>/dev/null || true)\" = masked-runtime ]; then\n\
+                  \x20 systemctl unmask --runtime \"$u\"\nfi\n";
+    if step.enabled.is_some() || matches!(step.state, Some(ServiceState::Started | ServiceState::Restarted)) {
+        script.push_str(unmask);
+    }
+    match step.enabled {
+        Some(true) => script.push_str("systemctl enable \"$u\"\n"),
+        Some(false) => script.push_str("systemctl disable \"$u\"\n"),
+        None => {}
+    }
+    let verb = match step.state {
+        Some(ServiceState::Started) => "start",
+        Some(ServiceState::Stopped) => "stop",
+        Some(ServiceState::Restarted) => "restart",
+        None => return script,
+    };
+    script.push_str(&format!(
+        "if ! systemctl {verb} \"$u\"; then\n\
+         \x20 systemctl --no-pager --full status \"$u\" || true\n\
+         \x20 journalctl --no-pager -n 20 -u \"$u\" || true\n\
+         \x20 exit 1\nfi\n"
+    ));
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    #[test_case("nginx", "nginx.service")]
+    #[test_case("nginx.service", "nginx.service")]
+    #[test_case("fstrim.timer", "fstrim.timer")]
+    #[test_case("getty@tty1", "getty@tty1.service")]
+    #[test_case("dbus-org.freedesktop.login1", "dbus-org.freedesktop.login1.service")]
+    fn units_are_services_unless_they_say_otherwise(name: &str, expected: &str) {
+        assert_eq!(unit(name), expected);
+    }
+
+    #[test]
+    fn the_script_is_as_reviewed() {
+        let step = ServiceStep {
+            name: "nginx".into(),
+            enabled: Some(true),
+            masked: Some(false),
+            state: Some(ServiceState::Restarted),
+        };
+        insta::assert_snapshot!(script(&step));
+    }
+}
