@@ -23,12 +23,12 @@ pub async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
     match url.scheme() {
         "http" | "https" => {}
         "file" => {
-            let path = url.to_file_path().map_err(|()| FetchError::Scheme { url: url.clone() })?;
+            let path = url.to_file_path().map_err(|()| FetchError::Scheme { url: Box::new(url.clone()) })?;
             let metadata =
                 tokio::fs::metadata(&path).await.map_err(|source| FetchError::io("read", &path, source))?;
             return Ok(Some(metadata.len()));
         }
-        _ => return Err(FetchError::Scheme { url: url.clone() }),
+        _ => return Err(FetchError::Scheme { url: Box::new(url.clone()) }),
     }
     let client = new()?;
     let send = |request: reqwest::RequestBuilder| async {
@@ -41,7 +41,7 @@ pub async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
     }
     if !response.status().is_success() {
         return Err(FetchError::Http {
-            url: url.clone(),
+            url: Box::new(url.clone()),
             status: response.status().as_u16(),
             retry_after: None,
         });

@@ -62,7 +62,7 @@ impl PartOrigin {
 impl Attempt<'_> {
     pub(super) async fn run(&self) -> Result<Arrived, FetchError> {
         if !matches!(self.origin.scheme(), "http" | "https") {
-            return Err(FetchError::Scheme { url: self.origin.clone() });
+            return Err(FetchError::Scheme { url: Box::new(self.origin.clone()) });
         }
         let what = format!("download {}", self.name());
         let result = self.transfer(&what).await;
@@ -81,7 +81,9 @@ impl Attempt<'_> {
     async fn soon<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> Result<T, FetchError> {
         match self.cx.stop().unless_cancelled(tokio::time::timeout(self.stall, future)).await? {
             Ok(result) => result.map_err(|error| FetchError::network(self.origin, error)),
-            Err(_elapsed) => Err(FetchError::Stalled { url: self.origin.clone(), limit: self.stall.into() }),
+            Err(_elapsed) => {
+                Err(FetchError::Stalled { url: Box::new(self.origin.clone()), limit: self.stall.into() })
+            }
         }
     }
 
@@ -137,7 +139,7 @@ impl Attempt<'_> {
             }
             _ => {
                 return Err(FetchError::Http {
-                    url: self.origin.clone(),
+                    url: Box::new(self.origin.clone()),
                     status: status.as_u16(),
                     retry_after: retry_after(response.headers()),
                 });
@@ -191,7 +193,7 @@ impl Attempt<'_> {
     }
 
     fn odd(&self, why: &'static str) -> FetchError {
-        FetchError::Network { url: self.origin.clone(), source: why.into() }
+        FetchError::Network { url: Box::new(self.origin.clone()), source: why.into() }
     }
 }
 

@@ -38,7 +38,7 @@ pub enum FetchError {
     #[error("could not fetch `{}`: only http, https and file addresses work", PlainUrl(.url))]
     Scheme {
         /// The address.
-        url: Url,
+        url: Box<Url>,
     },
     /// The HTTP client could not be set up.
     #[error("could not set up the HTTP client")]
@@ -51,7 +51,7 @@ pub enum FetchError {
     #[error("could not fetch `{}`: the server answered HTTP {status}", PlainUrl(.url))]
     Http {
         /// The address.
-        url: Url,
+        url: Box<Url>,
         /// The status.
         status: u16,
         /// How long it asked us to stay away.
@@ -61,7 +61,7 @@ pub enum FetchError {
     #[error("could not fetch `{}`", PlainUrl(.url))]
     Network {
         /// The address.
-        url: Url,
+        url: Box<Url>,
         /// Why.
         #[source]
         source: Box<dyn Error + Send + Sync>,
@@ -70,7 +70,7 @@ pub enum FetchError {
     #[error("could not fetch `{}`: no byte arrived for {limit}", PlainUrl(.url))]
     Stalled {
         /// The address.
-        url: Url,
+        url: Box<Url>,
         /// For how long.
         limit: HumanDuration,
     },
@@ -78,7 +78,7 @@ pub enum FetchError {
     #[error("could not use `{}`: expected {expected}, found {found}", PlainUrl(.url))]
     Digest {
         /// The address.
-        url: Url,
+        url: Box<Url>,
         /// What the definition says.
         expected: Digest,
         /// What arrived.
@@ -126,7 +126,7 @@ impl FetchError {
 
     pub(super) fn network(url: &Url, error: reqwest::Error) -> Self {
         // The address is in our own message already, and there without its secrets.
-        Self::Network { url: url.clone(), source: error.without_url().into() }
+        Self::Network { url: Box::new(url.clone()), source: error.without_url().into() }
     }
 
     /// Whether the same place may answer better in a moment.

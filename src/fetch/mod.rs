@@ -122,7 +122,7 @@ impl Fetcher {
         for origin in origins {
             let result = match local_path(origin) {
                 Some(path) => self.local(cx, &path, digest).await,
-                None => self.from_origin(cx, &entry, origin, digest).await,
+                None => self.fetch_from(cx, &entry, origin, digest).await,
             };
             match result {
                 Ok(fetched) => return Ok(fetched),
@@ -185,7 +185,7 @@ impl Fetcher {
     }
 
     /// One origin with its retries: a server that makes progress now and then is never given up.
-    async fn from_origin(
+    async fn fetch_from(
         &self,
         cx: &Cx,
         entry: &Entry,
@@ -222,7 +222,7 @@ impl Fetcher {
                             continue;
                         }
                         return Err(FetchError::Digest {
-                            url: origin.clone(),
+                            url: Box::new(origin.clone()),
                             expected: expected.clone(),
                             found: arrived.digest,
                         });

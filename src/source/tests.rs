@@ -4,8 +4,8 @@ use crate::{
     cx::tests_support::cx,
     disk,
     plan::{
-        Accelerator, BootstrapPlan, DiskSourcePlan, Firmware, GuestPlan, MachinePlan, Mirror, Origin, Partition,
-        PartitionSize, SealPlan, VerifyPlan,
+        Accelerator, BootstrapPlan, DiskSourcePlan, Firmware, GuestPlan, MachinePlan, Mirror, Origin,
+        Partition, PartitionSize, SealPlan, VerifyPlan,
     },
     value::{Arch, HumanDuration},
 };
@@ -39,8 +39,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
 }
 
 fn image(path: &Path, format: Option<ImageFormat>) -> Plan {
-    let source =
-        DiskSourcePlan { origins: vec![Origin::Path(path.to_owned())], digest: None, format };
+    let source = DiskSourcePlan { origins: vec![Origin::Path(path.to_owned())], digest: None, format };
     plan(SourcePlan::Disk(source), Size::mib(64))
 }
 
@@ -186,7 +185,18 @@ async fn boots(disk: &Path, firmware: &[&str], logs: &Path) {
     let serial = logs.join("serial.log");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut guest = tokio::process::Command::new("qemu-system-x86_64")
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max,-svm", "-smp", "2", "-m", "1024", "-display", "none"])
+        .args([
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max,-svm",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-display",
+            "none",
+        ])
         .args(["-machine", "q35", "-no-reboot", "-monitor", "none"])
         .arg("-drive")
         .arg(format!("file={},format=raw,if=virtio,snapshot=on,cache=unsafe", disk.display()))
@@ -204,7 +214,8 @@ async fn boots(disk: &Path, firmware: &[&str], logs: &Path) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(guest.try_wait().unwrap().is_none(), "the guest ended");
         banner = banner || answers(port).await;
-        login = login || std::fs::read(&serial).is_ok_and(|text| String::from_utf8_lossy(&text).contains("login:"));
+        login = login
+            || std::fs::read(&serial).is_ok_and(|text| String::from_utf8_lossy(&text).contains("login:"));
     }
     let text = String::from_utf8_lossy(&std::fs::read(&serial).unwrap_or_default()).into_owned();
     let last: Vec<&str> = text.lines().rev().take(40).collect();
@@ -229,7 +240,8 @@ async fn bootstrap_and_boot(plan: Plan) {
     preflight(&plan).await.unwrap();
     let fetcher = Fetcher::new(cx.work().join("cache"));
     let base = prepare(&cx, &plan, &fetcher).await.unwrap();
-    let left: Vec<_> = std::fs::read_dir(cx.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(cx.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["base.raw"]);
     if let Some(keep) = std::env::var_os("GOLDSMITH_KEEP_DISK") {
         std::fs::copy(&base.path, keep).unwrap();
@@ -250,7 +262,12 @@ async fn a_bootstrapped_disk_boots_without_a_seed() {
 async fn a_bootstrapped_disk_of_many_partitions_boots() {
     let fixed = |mount, mib| partition(mount, PartitionSize::Fixed(Size::mib(mib)));
     let source = bootstrap(
-        vec![fixed("/boot", 256), fixed("/tmp", 128), fixed("/var/log", 128), partition("/", PartitionSize::Rest)],
+        vec![
+            fixed("/boot", 256),
+            fixed("/tmp", 128),
+            fixed("/var/log", 128),
+            partition("/", PartitionSize::Rest),
+        ],
         &[],
     );
     bootstrap_and_boot(plan(SourcePlan::Bootstrap(source), Size::gib(3))).await;

@@ -1,13 +1,13 @@
 //! The boot partitions: GRUB for BIOS by its sector numbers, shim and GRUB for UEFI on a FAT file system.
-use super::{super::SourceError, archive::Distribution, files, layout::Layout};
-use crate::disk::gpt;
-use fatfs::{Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider};
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt,
-    path::Path,
+use super::{
+    super::SourceError,
+    archive::Distribution,
+    esp::{self, Window},
+    files,
+    layout::Layout,
 };
+use crate::disk::gpt;
+use std::{fs::File, os::unix::fs::FileExt, path::Path};
 
 /// Modules of the core image: enough to find the file system and to run its `grub.cfg`.
 pub(super) const BIOS_MODULES: &str =
@@ -55,8 +55,8 @@ pub(super) fn write(
         })
         .collect();
     programs.extend(installed);
-    let window = Window { file: &file, start: layout.esp_offset, len: layout.esp_bytes, at: 0 };
-    write_esp(window, layout.esp_id, &programs).map_err(io)?;
+    let window = Window::new(&file, layout.esp_offset, layout.esp_bytes);
+    esp::write(window, layout.esp_id, &programs).map_err(io)?;
     file.sync_all().map_err(io)
 }
 
@@ -98,100 +98,11 @@ fn bios_code(
     Ok((boot, core))
 }
 
-/// The same for every build, so that equal contents give equal partitions.
-#[derive(Debug)]
-struct Epoch;
-
-impl TimeProvider for Epoch {
-    fn get_current_date(&self) -> Date {
-        Date { year: 1980, month: 1, day: 1 }
-    }
-    fn get_current_date_time(&self) -> DateTime {
-        DateTime { date: self.get_current_date(), time: Time { hour: 0, min: 0, sec: 0, millis: 0 } }
-    }
-}
-
-fn write_esp<T: Read + Write + Seek>(mut disk: T, id: u32, files: &[(String, Vec<u8>)]) -> io::Result<()> {
-    let sectors = u32::try_from(disk.seek(SeekFrom::End(0))? / 512).map_err(|_| {
-        io::Error::new(io::ErrorKind::InvalidInput, "an EFI system partition is at most 2 TiB")
-    })?;
-    disk.rewind()?;
-    let mut options =
-        FormatVolumeOptions::new().volume_id(id).volume_label(*b"ESP        ").total_sectors(sectors);
-    // Firmware must read FAT32 (UEFI 2.10, 13.3); below 65525 clusters of one sector it would not be FAT32.
-    if sectors > 70_000 {
-        options = options.fat_type(FatType::Fat32);
-        if sectors < 8 * 70_000 {
-            options = options.bytes_per_cluster(512);
-        }
-    }
-    fatfs::format_volume(&mut disk, options)?;
-    disk.rewind()?;
-    let volume = FileSystem::new(disk, FsOptions::new().time_provider(&Epoch).update_accessed_date(false))?;
-    for (path, content) in files {
-        let mut folder = volume.root_dir();
-        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
-        for part in parents.split('/').filter(|part| !part.is_empty()) {
-            folder = folder.create_dir(part)?;
-        }
-        let mut file = folder.create_file(name)?;
-        file.write_all(content)?;
-        file.flush()?;
-    }
-    volume.unmount()
-}
-
-/// A part of a file that reads and writes like a whole one.
-struct Window<'a> {
-    file: &'a File,
-    start: u64,
-    len: u64,
-    at: u64,
-}
-
-impl Window<'_> {
-    fn fitting(&self, wanted: usize) -> usize {
-        usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX).min(wanted)
-    }
-}
-
-impl Read for Window<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.fitting(buffer.len());
-        let n = self.file.read_at(&mut buffer[..n], self.start + self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Write for Window<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let n = self.fitting(buffer.len());
-        let n = self.file.write_at(&buffer[..n], self.start + self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Window<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.len.checked_add_signed(by),
-        };
-        self.at = at.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "before the start"))?;
-        Ok(self.at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::layout::tests::plan, *};
     use crate::{cx::BuildId, plan::PartitionSize, value::Size};
+    use fatfs::{FatType, FileSystem, FsOptions};
     use std::process::Command;
 
     fn layout() -> Layout {
@@ -238,7 +149,7 @@ mod tests {
         write(&disk, &parts, &layout, Distribution::Debian).unwrap();
 
         let file = File::options().read(true).write(true).open(&disk).unwrap();
-        let window = Window { file: &file, start: layout.esp_offset, len: layout.esp_bytes, at: 0 };
+        let window = Window::new(&file, layout.esp_offset, layout.esp_bytes);
         let volume = FileSystem::new(window, FsOptions::new()).unwrap();
         assert_eq!(volume.fat_type(), FatType::Fat32);
         assert_eq!(volume.volume_id(), layout.esp_id);

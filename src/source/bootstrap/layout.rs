@@ -1,5 +1,5 @@
 //! Where everything lies on a bootstrapped disk, and by which identifiers it is found again.
-use super::super::SourceError;
+use super::{super::SourceError, esp};
 use crate::{
     cx::BuildId,
     disk::gpt,
@@ -59,6 +59,12 @@ impl Layout {
         let end = disk_bytes.saturating_sub(ALIGN);
         let (bios_offset, bios_bytes) = (ALIGN, ALIGN);
         let (esp_offset, esp_bytes) = (bios_offset + bios_bytes, plan.esp.as_bytes().next_multiple_of(ALIGN));
+        if esp_bytes < esp::SMALLEST {
+            return Err(layout(format!(
+                "an EFI system partition has at least {}",
+                Size::bytes(esp::SMALLEST)
+            )));
+        }
         let mut at = esp_offset + esp_bytes;
         let mut file_systems = Vec::new();
         for (index, partition) in plan.partitions.iter().enumerate() {

@@ -12,6 +12,7 @@
 mod apt;
 mod archive;
 mod boot;
+mod esp;
 mod files;
 mod layout;
 
@@ -276,12 +277,11 @@ fn tools() -> Result<Vec<PathBuf>, SourceError> {
     let user: &[_] = if nix::unistd::geteuid().is_root() { &[] } else { USER_PROGRAMS };
     let (mut found, mut programs, mut packages) = (Vec::new(), Vec::new(), Vec::new());
     for (program, package) in PROGRAMS.iter().chain(user) {
-        match tool::find(program) {
-            Some(path) => found.push(path),
-            None => {
-                programs.push((*program).to_owned());
-                packages.push((*package).to_owned());
-            }
+        if let Some(path) = tool::find(program) {
+            found.push(path);
+        } else {
+            programs.push((*program).to_owned());
+            packages.push((*package).to_owned());
         }
     }
     if !archive::has_apt() {
