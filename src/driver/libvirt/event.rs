@@ -19,9 +19,8 @@ pub(super) fn start(log: &Path) -> Result<(), DriverError> {
         return Ok(());
     }
     let attempt = || DriverError::new(DriverErrorKind::Unavailable, "start libvirt's event loop");
-    send_messages_to(log);
     virt::error::clear_error_callback();
-    virt::event::event_register_default_impl()
+    with_messages_to(log, virt::event::event_register_default_impl)
         .map_err(|error| attempt().because(error.message().to_owned()))?;
     std::thread::Builder::new()
         .name("libvirt-events".into())
@@ -39,11 +38,11 @@ pub(super) fn start(log: &Path) -> Result<(), DriverError> {
 }
 
 /// libvirt writes warnings to standard error, over our progress display, and reads the place for them only from the
-/// environment when it is first used. What the user set stays.
-fn send_messages_to(log: &Path) {
+/// environment, when it is first used: which `initialise` does. What the user set stays.
+fn with_messages_to<T>(log: &Path, initialise: impl FnOnce() -> T) -> T {
     const VARIABLE: &str = "LIBVIRT_LOG_OUTPUTS";
     if std::env::var_os(VARIABLE).is_some() {
-        return;
+        return initialise();
     }
     // Outputs are separated by blanks, which can therefore not be in the path.
     let file = log.to_str().filter(|path| !path.contains(char::is_whitespace)).unwrap_or("/dev/null");
@@ -51,6 +50,11 @@ fn send_messages_to(log: &Path) {
     // thread at this moment reads the old array, which libc leaves in place when the first variable is added; nothing else
     // in this program sets variables.
     unsafe { std::env::set_var(VARIABLE, format!("3:file:{file}")) };
+    let initialised = initialise();
+    // Programs that we start must not inherit it: they would fail when the file is gone.
+    // SAFETY: as above; removing moves pointers within the array and frees nothing that a reader may hold.
+    unsafe { std::env::remove_var(VARIABLE) };
+    initialised
 }
 
 /// Callbacks of one connection.

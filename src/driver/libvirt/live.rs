@@ -52,13 +52,17 @@ pub(super) struct Live {
     events: broadcast::Sender<MachineEvent>,
     doomed: AtomicBool,
     domain: Mutex<Option<Arc<Domain>>>,
+    runtime: tokio::runtime::Handle,
 }
+
+/// A panic shows first as a pause, and as what it is a moment later.
+const PAUSE_DOUBT: Duration = Duration::from_millis(500);
 
 /// Events that a slow listener may be behind before it loses the oldest.
 const BACKLOG: usize = 64;
 
 impl Live {
-    /// Registers a machine that is about to be made through `connection`.
+    /// Registers a machine that is about to be made through `connection`. Within a tokio runtime only.
     pub(super) fn register(uuid: uuid::Uuid, connection: usize) -> Arc<Self> {
         let live = Arc::new(Self {
             uuid,
@@ -67,6 +71,7 @@ impl Live {
             events: broadcast::Sender::new(BACKLOG),
             doomed: AtomicBool::new(false),
             domain: Mutex::new(None),
+            runtime: tokio::runtime::Handle::current(),
         });
         all().insert(uuid, Arc::downgrade(&live));
         live
@@ -197,7 +202,15 @@ fn all() -> MutexGuard<'static, HashMap<uuid::Uuid, Weak<Live>>> {
 pub(super) fn deliver(uuid: uuid::Uuid, connection: usize, notice: Notice) {
     // The lock is released before the machine is told (and before it is dropped, which takes the lock).
     let live = Live::find(uuid);
-    if let Some(live) = live.filter(|live| live.connection == connection) {
+    let Some(live) = live.filter(|live| live.connection == connection) else { return };
+    if matches!(notice, Notice::Paused(_)) {
+        let runtime = live.runtime.clone();
+        runtime.spawn(async move {
+            if !live.ended(PAUSE_DOUBT).await {
+                live.take(notice);
+            }
+        });
+    } else {
         live.take(notice);
     }
 }
@@ -221,6 +234,28 @@ mod tests {
         assert!(events.try_recv().is_err());
         drop(live);
         assert!(Live::find(uuid).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_was_a_panic_is_told_only_as_a_panic() {
+        let uuid = uuid::Uuid::new_v4();
+        let live = Live::register(uuid, 3);
+        let mut events = live.events();
+        deliver(uuid, 3, Notice::Paused("why"));
+        deliver(uuid, 3, Notice::Crashed("panic"));
+        tokio::time::sleep(PAUSE_DOUBT * 2).await;
+        assert_eq!(events.try_recv().unwrap(), MachineEvent::Crashed("panic".into()));
+        assert!(events.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_lasts_is_told() {
+        let uuid = uuid::Uuid::new_v4();
+        let live = Live::register(uuid, 4);
+        let mut events = live.events();
+        deliver(uuid, 4, Notice::Paused("why"));
+        assert_eq!(events.recv().await.unwrap(), MachineEvent::Paused("why".into()));
+        assert_eq!(live.phase(), Phase::Made);
     }
 
     #[tokio::test]

@@ -332,6 +332,7 @@ fn machine_state(state: u32, reason: i32) -> MachineState {
         sys::VIR_DOMAIN_SHUTOFF if reason == sys::VIR_DOMAIN_SHUTOFF_CRASHED as i32 => MachineState::Crashed,
         sys::VIR_DOMAIN_SHUTOFF => MachineState::Off,
         sys::VIR_DOMAIN_CRASHED => MachineState::Crashed,
+        sys::VIR_DOMAIN_PAUSED if reason == sys::VIR_DOMAIN_PAUSED_CRASHED as i32 => MachineState::Crashed,
         // A guest that powers off is stopped for its last moment.
         sys::VIR_DOMAIN_PAUSED
             if [sys::VIR_DOMAIN_PAUSED_SHUTTING_DOWN, sys::VIR_DOMAIN_PAUSED_STARTING_UP]

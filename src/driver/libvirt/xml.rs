@@ -98,6 +98,8 @@ impl DomainXml {
         writeln!(out, "    <interface type='user'>")?;
         writeln!(out, "      <mac address='{}'/>", self.mac())?;
         writeln!(out, "      <model type='virtio'/>")?;
+        // No network boot, and no option ROM that would look for one.
+        writeln!(out, "      <rom enabled='no'/>")?;
         writeln!(out, "    </interface>")?;
         writeln!(out, "    <serial type='file'>")?;
         writeln!(out, "      <source path='{}'/>", escape_path(&self.serial))?;
