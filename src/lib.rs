@@ -3,9 +3,11 @@
 //! Arrows between the modules point only downwards; ARCHITECTURE.md says which, and `tests/it/tidy.rs` checks it. A good place
 //! to start reading is [`build`], whose recipe is one function.
 pub mod build;
+pub mod cli;
 pub mod cx;
 pub mod definition;
 pub mod disk;
+pub mod doctor;
 pub mod driver;
 pub mod fetch;
 pub mod guest;

@@ -52,6 +52,20 @@ const NAME: &str = "libvirt";
 /// The only kind of resource that it makes.
 const DOMAIN: &str = "domain";
 
+/// Whether KVM provably runs a guest on this host; otherwise why not, and what to do about it. Blocks for three seconds at
+/// most, once per process.
+pub fn kvm() -> Result<(), (String, Option<String>)> {
+    match kvm_probe::kvm_probe() {
+        kvm_probe::KvmProbe::Usable => Ok(()),
+        kvm_probe::KvmProbe::Unusable { reason, hint } => Err((reason.clone(), hint.clone())),
+    }
+}
+
+/// Whether UEFI for guests of `arch` is installed on this host.
+pub fn has_uefi(arch: crate::value::Arch) -> bool {
+    firmware::find_uefi(arch).is_some()
+}
+
 /// QEMU through libvirt.
 #[derive(Debug)]
 pub struct Libvirt {

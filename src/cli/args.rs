@@ -1,0 +1,343 @@
+//! The command line: what the user may say. What it means is decided by the commands.
+use super::env::VARIABLES;
+use crate::{build::OnError, plan::Accelerator};
+use anstyle::{AnsiColor, Style};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint, builder::Styles};
+use std::{fmt::Write as _, path::PathBuf};
+
+const HEADER: Style = AnsiColor::Green.on_default().bold();
+const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
+const PLACEHOLDER: Style = AnsiColor::Cyan.on_default();
+
+const STYLES: Styles = Styles::styled().header(HEADER).usage(HEADER).literal(LITERAL).placeholder(PLACEHOLDER);
+
+/// Builds, proves and delivers golden VM images.
+#[derive(Debug, Parser)]
+#[command(
+    name = "goldsmith",
+    version,
+    long_about = "Builds, proves and delivers golden VM images.\n\n\
+        A definition is a TOML file that says where an image comes from, what is done to it, and which files come out. \
+        Goldsmith boots a machine, provisions it over SSH, seals it, converts the disk, and boots every result once \
+        more to prove that it is what the definition says.",
+    styles = STYLES,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = examples(&[
+        ("goldsmith init web", "write web.toml, a definition to start from"),
+        ("goldsmith doctor web.toml", "see what this host lacks for it"),
+        ("goldsmith build web.toml", "build it"),
+    ]),
+    after_long_help = top_level_footer(),
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Show more: the guest's output, every check, everything that is removed
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+    /// Show only warnings and errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Print results as JSON on stdout; `build` prints one event a line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// When to use colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto, hide_possible_values = true)]
+    pub(super) color: ColorWhen,
+    /// The same as `--color never`
+    #[arg(long, global = true, overrides_with = "color")]
+    pub(super) no_color: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal, unless the environment says otherwise
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build images from definitions
+    #[command(after_help = examples(&[
+        ("goldsmith build web.toml", "build, prove and deliver one image"),
+        ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
+        ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
+        ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
+        ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
+    ]))]
+    Build(Build),
+    /// Show what a build would do, fully resolved
+    #[command(after_help = examples(&[
+        ("goldsmith plan web.toml", "for people"),
+        ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
+    ]))]
+    Plan(Definitions),
+    /// Check definitions without building
+    #[command(after_help = examples(&[("goldsmith validate images/*.toml", "all problems of all files at once")]))]
+    Validate(Definitions),
+    /// Write a definition to start from
+    #[command(after_help = examples(&[
+        ("goldsmith init web", "write web.toml: a Debian made from packages"),
+        ("goldsmith init web --from disk", "start from a cloud image instead"),
+        ("goldsmith init web --stdout", "only look at it"),
+    ]))]
+    Init(Init),
+    /// Remove what interrupted builds left behind
+    #[command(
+        long_about = "Remove what interrupted builds left behind.\n\n\
+            Every build writes down how to remove a thing before it makes it. When a build dies, its journal stays, and \
+            this command carries it out. Builds that still run are never touched, and neither are delivered images, logs \
+            and downloads.",
+        after_help = examples(&[
+            ("goldsmith gc --dry-run", "see what there is"),
+            ("goldsmith gc", "remove it"),
+        ])
+    )]
+    Gc(Gc),
+    /// Check this host, and say how to mend what is missing
+    #[command(after_help = examples(&[
+        ("goldsmith doctor", "this host in general"),
+        ("goldsmith doctor web.toml", "and whether it can build this definition"),
+    ]))]
+    Doctor(Doctor),
+    /// Print the JSON schema of definitions
+    #[command(after_help = examples(&[("goldsmith schema > goldsmith.schema.json", "for editors: completion and checks")]))]
+    Schema,
+    /// Print completions for a shell
+    #[command(after_help = examples(&[
+        ("goldsmith completions bash > ~/.local/share/bash-completion/completions/goldsmith", ""),
+        ("goldsmith completions zsh > ~/.zfunc/_goldsmith", ""),
+        ("goldsmith completions fish > ~/.config/fish/completions/goldsmith.fish", ""),
+    ]))]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Definitions and what fills them in.
+#[derive(Debug, Args)]
+pub(super) struct Definitions {
+    /// Definitions: TOML files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) inputs: Variables,
+}
+
+/// What fills in a definition's variables.
+#[derive(Debug, Args, Default)]
+pub(super) struct Variables {
+    /// Set a variable of the definitions; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Read variables from a TOML file; may be repeated, the last one wins, `--var` wins over all
+    #[arg(long = "var-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) var_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Build {
+    #[command(flatten)]
+    pub(super) definitions: Definitions,
+    /// Deliver to this folder, unless a definition gives an output a path of its own [default: out]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// What to do with the machine of a build that failed
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = WhenFailed::Cleanup)]
+    pub(super) on_error: WhenFailed,
+    /// Pause before each stage, and say how to log into the guest
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub(super) debug: bool,
+    /// Who executes the guest, instead of what the definitions say
+    #[arg(long, value_name = "WHO", value_enum)]
+    pub(super) accelerator: Option<AcceleratorArg>,
+    /// Build so many definitions at once. Each needs the memory and cpus of its machine
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) parallel: u16,
+    /// Do not boot the results to prove them
+    #[arg(long)]
+    pub(super) no_verify: bool,
+}
+
+/// What happens to the machine of a build that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhenFailed {
+    /// Remove everything
+    Cleanup,
+    /// Leave it running, until `goldsmith gc`
+    Keep,
+    /// Open a shell in the guest first, then remove everything
+    Shell,
+}
+
+impl From<WhenFailed> for OnError {
+    fn from(when: WhenFailed) -> Self {
+        match when {
+            WhenFailed::Cleanup => Self::Cleanup,
+            WhenFailed::Keep => Self::Keep,
+            WhenFailed::Shell => Self::Shell,
+        }
+    }
+}
+
+/// Who executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AcceleratorArg {
+    /// KVM when it provably runs a guest, otherwise TCG
+    Auto,
+    /// KVM or an error
+    Kvm,
+    /// QEMU's software emulation: slow, works everywhere
+    Tcg,
+}
+
+impl From<AcceleratorArg> for Accelerator {
+    fn from(arg: AcceleratorArg) -> Self {
+        match arg {
+            AcceleratorArg::Auto => Self::Auto,
+            AcceleratorArg::Kvm => Self::Kvm,
+            AcceleratorArg::Tcg => Self::Tcg,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Name of the image; the file is NAME.toml
+    #[arg(value_name = "NAME", value_parser = image_name)]
+    pub(super) name: String,
+    /// What the image is made from
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Start::Bootstrap)]
+    pub(super) from: Start,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Print the definition instead of writing a file
+    #[arg(long, conflicts_with = "force")]
+    pub(super) stdout: bool,
+}
+
+/// What a new definition starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Start {
+    /// A Debian or Ubuntu assembled from packages
+    Bootstrap,
+    /// An existing disk, such as a cloud image
+    Disk,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Gc {
+    /// Only show what would be removed
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Definitions to check this host against
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) inputs: Variables,
+}
+
+/// The whole command, for completions and help.
+pub(super) fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn image_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, `.`, `_` and `-`, beginning with a letter or digit".to_owned())
+    }
+}
+
+fn examples(list: &[(&str, &str)]) -> String {
+    let mut text = format!("{HEADER}Examples:{HEADER:#}");
+    let widest = list.iter().filter(|(_, note)| !note.is_empty()).map(|(line, _)| line.len()).max().unwrap_or(0);
+    for (line, note) in list {
+        if note.is_empty() {
+            let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}");
+        } else {
+            let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}{:1$}  {note}", "", widest - line.len());
+        }
+    }
+    text
+}
+
+fn top_level_footer() -> String {
+    let mut text = examples(&[
+        ("goldsmith init web", "write web.toml, a definition to start from"),
+        ("goldsmith doctor web.toml", "see what this host lacks for it"),
+        ("goldsmith build web.toml", "build it"),
+    ]);
+    let _ = write!(text, "\n\n{HEADER}Environment:{HEADER:#}");
+    for variable in VARIABLES {
+        let _ = write!(text, "\n  {LITERAL}{:<19}{LITERAL:#}  {}", variable.name, variable.help);
+    }
+    let _ = write!(text, "\n\n{HEADER}Exit codes:{HEADER:#}");
+    for exit in super::exit::Exit::ALL {
+        let _ = write!(text, "\n  {LITERAL}{:>3}{LITERAL:#}  {}", exit.code(), exit.meaning());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_reads_well() {
+        let mut all = String::new();
+        let mut top = command();
+        top.build();
+        for command in std::iter::once(&top).chain(top.get_subcommands()) {
+            let mut command = command.clone();
+            let help = command.render_long_help();
+            let _ = writeln!(all, "━━━ {} --help\n{help}", command.get_name());
+        }
+        insta::assert_snapshot!("help", all.trim_end());
+        insta::assert_snapshot!("help_short", command().render_help().to_string().trim_end());
+    }
+
+    #[test]
+    fn a_variable_needs_a_name_and_may_hold_an_equals_sign() {
+        assert_eq!(name_and_value("a=b=c").unwrap(), ("a".into(), "b=c".into()));
+        assert!(name_and_value("=b").is_err() && name_and_value("a").is_err());
+    }
+}

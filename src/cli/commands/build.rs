@@ -1,0 +1,165 @@
+//! `goldsmith build`: plans in, outcomes out, with everything a person sees in between.
+use super::{block_on, dirs, load};
+use crate::{
+    build::{self, BuildError, BuildErrorKind, BuildResult, Dirs, Job, OnError, Outcome, RealWorld},
+    cli::{
+        args::{self, WhenFailed},
+        console::{Console, Verbosity},
+        exit::Exit,
+        failure,
+        interact::Interactive,
+        problem::Problem,
+        render::{self, Show},
+        signals, summary,
+    },
+    cx::Stop,
+    report,
+};
+use futures_util::StreamExt;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
+    person_wanted(arguments, console)?;
+    let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
+    let mut plans = load::all(&arguments.definitions.files, &inputs)?;
+    for plan in &mut plans {
+        if let Some(accelerator) = arguments.accelerator {
+            plan.machine.accelerator = accelerator.into();
+        }
+        if arguments.no_verify {
+            plan.verify.boot = false;
+        }
+    }
+    load::distinct(&plans)?;
+    let on_error = arguments.on_error.into();
+    let jobs: Vec<Job> = plans.into_iter().map(|plan| Job { plan: Arc::new(plan), on_error }).collect();
+    let dirs = dirs()?;
+    block_on(all(&jobs, arguments, &dirs, console))?
+}
+
+/// Questions need someone to answer them.
+fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Problem> {
+    let wanted = match (arguments.debug, arguments.on_error) {
+        (true, _) => "--debug",
+        (false, WhenFailed::Shell) => "--on-error shell",
+        _ => return Ok(()),
+    };
+    if !console.is_interactive() {
+        return Err(Problem::usage(format!("`{wanted}` needs a terminal"))
+            .hint("`--on-error keep` leaves the machine running and says how to log in"));
+    }
+    if arguments.parallel > 1 {
+        return Err(Problem::usage(format!("`{wanted}` and `--parallel {}` do not go together", arguments.parallel))
+            .hint("a person can only look at one build at a time"));
+    }
+    Ok(())
+}
+
+async fn all(jobs: &[Job], arguments: &args::Build, dirs: &Dirs, console: &Console) -> Result<Exit, Problem> {
+    let names: Vec<&str> = jobs.iter().map(|job| job.plan.name.as_str()).collect();
+    let show = render::choose(console, &names);
+    let stop = Stop::default();
+    let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
+        .map_err(|error| Problem::host("could not listen for signals", error))?;
+    let world = RealWorld::new(dirs.clone());
+    let hooks = Interactive { console: console.clone(), show: Arc::clone(&show), debug: arguments.debug };
+    // Builds share this task: what takes time in them waits or runs on a thread of its own.
+    let mut running = futures_util::stream::iter(jobs)
+        .map(|job| {
+            let (world, hooks, show, stop) = (&world, &hooks, &show, &stop);
+            async move {
+                // Interrupted between two builds: the next one is not begun.
+                stop.check()?;
+                let outcome = build::run(world, job, dirs, vec![Arc::clone(show).sink()], stop, hooks).await?;
+                Ok::<_, BuildError>((job, outcome))
+            }
+        })
+        .buffer_unordered(usize::from(arguments.parallel));
+    let mut exits = Vec::new();
+    let mut outcomes = Vec::new();
+    while let Some(ended) = running.next().await {
+        match ended {
+            Ok((job, outcome)) => {
+                exits.push(exit(&outcome, job.on_error));
+                if outcome.result.is_err() || !outcome.unwound.leftovers.is_empty() {
+                    show.say(&format!("\n{}", failure::build(console.err_theme(), &outcome, job.on_error)));
+                }
+                outcomes.push((job, outcome));
+            }
+            Err(error) => {
+                if error.kind() != BuildErrorKind::Interrupted {
+                    show.say(&failure::error(console.err_theme(), &error));
+                }
+                exits.push(Problem::Build(error).exit());
+            }
+        }
+    }
+    drop(running);
+    show.close();
+    Ok(finish(jobs, outcomes, exits, console, &*show))
+}
+
+/// Writes `result.json`, and shows what was made.
+fn finish(jobs: &[Job], ended: Vec<(&Job, Outcome)>, exits: Vec<Exit>, console: &Console, show: &dyn Show) -> Exit {
+    let (jobs_ended, outcomes): (Vec<&Job>, Vec<Outcome>) = ended.into_iter().unzip();
+    let report = write_report(jobs, &outcomes, console, show);
+    let quiet = console.json() || console.verbosity() == Verbosity::Quiet;
+    for (job, outcome) in jobs_ended.iter().zip(&outcomes) {
+        let Ok(made) = &outcome.result else { continue };
+        if !quiet {
+            let (theme, width) = (console.err_theme(), console.err_width());
+            let text = summary::success(theme, width, outcome, made, &job.plan, report.as_deref());
+            show.say(&format!("\n{text}"));
+        }
+        deliver(made, console);
+    }
+    exits.into_iter().max().unwrap_or(Exit::Ok)
+}
+
+/// Scripts get the paths of what was made, one a line.
+fn deliver(made: &BuildResult, console: &Console) {
+    if !console.json() && !console.out_is_terminal() {
+        for artifact in &made.artifacts {
+            console.out(&artifact.path.display().to_string());
+        }
+    }
+}
+
+/// The report goes next to the first image. It must not fail a build whose images are there.
+fn write_report(jobs: &[Job], outcomes: &[Outcome], console: &Console, show: &dyn Show) -> Option<PathBuf> {
+    let folder = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent())?;
+    if outcomes.is_empty() || !worth_a_report(outcomes, folder) {
+        return None;
+    }
+    match report::write(&report::of(outcomes, jiff::Timestamp::now()), folder) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let chain = [format!("could not write `{}`", folder.join("result.json").display()), error.to_string()];
+            show.say(&failure::chain(console.err_theme(), &chain, &[]));
+            None
+        }
+    }
+}
+
+/// A build that failed before it made anything does not make the output folder either.
+fn worth_a_report(outcomes: &[Outcome], folder: &Path) -> bool {
+    folder.is_dir() || outcomes.iter().any(|outcome| outcome.result.is_ok())
+}
+
+/// How a build ends the process.
+fn exit(outcome: &Outcome, on_error: OnError) -> Exit {
+    let left = !outcome.unwound.leftovers.is_empty() || (outcome.result.is_err() && on_error == OnError::Keep);
+    match (&outcome.result, left) {
+        (Ok(_), false) => Exit::Ok,
+        (Err((_, error)), false) => match error.kind() {
+            BuildErrorKind::Preflight => Exit::Preflight,
+            BuildErrorKind::Failed | BuildErrorKind::Unproven => Exit::Failed,
+            BuildErrorKind::Interrupted => Exit::Interrupted,
+        },
+        (Err((_, error)), true) if error.kind() == BuildErrorKind::Interrupted => Exit::InterruptedLeftovers,
+        (_, true) => Exit::Leftovers,
+    }
+}

@@ -1,0 +1,59 @@
+//! The commands: what the arguments mean.
+mod build;
+pub(in crate::cli) mod doctor;
+pub(in crate::cli) mod gc;
+mod init;
+mod load;
+pub(in crate::cli) mod plan;
+
+use super::{
+    args::{self, Command},
+    console::Console,
+    exit::Exit,
+    problem::Problem,
+};
+use crate::{build::Dirs, definition};
+use std::future::Future;
+
+/// Runs one command.
+pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> {
+    match command {
+        Command::Build(arguments) => build::run(&arguments, console),
+        Command::Plan(arguments) => plan::show(&arguments, console),
+        Command::Validate(arguments) => plan::validate(&arguments, console),
+        Command::Init(arguments) => init::run(&arguments, console),
+        Command::Gc(arguments) => gc::run(&arguments, console),
+        Command::Doctor(arguments) => doctor::run(&arguments, console),
+        Command::Schema => {
+            console.out(&pretty(&definition::json_schema())?);
+            Ok(Exit::Ok)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut args::command(), "goldsmith", &mut script);
+            console.out(String::from_utf8_lossy(&script).trim_end());
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// The folders that the environment names.
+fn dirs() -> Result<Dirs, Problem> {
+    Ok(Dirs::from_env(|name| std::env::var_os(name))?)
+}
+
+/// Runs `work` to its end. Threads that still wait for something then (an answer at the terminal) go with the process.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::host("could not start threads", error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(result)
+}
+
+/// JSON for people and machines.
+fn pretty(value: &impl serde::Serialize) -> Result<String, Problem> {
+    serde_json::to_string_pretty(value).map_err(|error| Problem::Internal(error.to_string()))
+}

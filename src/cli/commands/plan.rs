@@ -1,0 +1,196 @@
+//! `goldsmith plan` and `goldsmith validate`.
+use super::{load, pretty};
+use crate::{
+    cli::{
+        args::Definitions,
+        console::Console,
+        exit::Exit,
+        problem::{self, Problem},
+        theme::{Theme, Tone, pad},
+    },
+    definition,
+    plan::{Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan},
+};
+use std::fmt::Write as _;
+
+/// Prints what builds would do.
+pub(super) fn show(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
+    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None))?;
+    if console.json() {
+        // One definition is one object; scripts that give several expect a list.
+        let text = if let [plan] = &plans[..] { pretty(plan)? } else { pretty(&plans)? };
+        console.out(&text);
+        return Ok(Exit::Ok);
+    }
+    let texts: Vec<String> = plans.iter().map(|plan| text(console.out_theme(), plan)).collect();
+    console.out(&texts.join("\n\n"));
+    Ok(Exit::Ok)
+}
+
+/// Says what is wrong with definitions.
+pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
+    let inputs = load::inputs(&arguments.inputs, None);
+    let theme = console.err_theme();
+    let mut results = Vec::new();
+    let mut good = true;
+    for file in &arguments.files {
+        match definition::load(file, &inputs) {
+            Ok(plan) => {
+                console.note(&format!("{} {}", theme.mark(true), file.display()));
+                results.push(serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }));
+            }
+            Err(error) => {
+                good = false;
+                if !console.json() {
+                    console.err(&problem::diagnostic(theme, console.err_width(), &error));
+                }
+                let problems: Vec<_> = error
+                    .problems()
+                    .iter()
+                    .map(|problem| {
+                        serde_json::json!({
+                            "file": problem.file(), "line": problem.line(), "column": problem.column(),
+                            "message": problem.message(), "help": problem.advice(),
+                        })
+                    })
+                    .collect();
+                results.push(serde_json::json!({ "file": file, "valid": false, "problems": problems }));
+            }
+        }
+    }
+    if console.json() {
+        console.out(&pretty(&results)?);
+    }
+    Ok(if good { Exit::Ok } else { Exit::Usage })
+}
+
+/// Columns of the labels on the left.
+const LABEL: usize = 10;
+
+/// A plan for people.
+pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
+    let dot = format!(" {} ", theme.symbols().dot);
+    let mut text = format!(
+        "{} {}\n",
+        theme.paint(Tone::Strong, &plan.name),
+        theme.paint(Tone::Dim, format!("{}{dot}{}", plan.arch, theme.path(&plan.definition)))
+    );
+    let mut row = |label: &str, value: String| {
+        let _ = writeln!(text, "  {}{value}", theme.paint(Tone::Dim, pad(label, LABEL)));
+    };
+    for (index, line) in source(&plan.source).into_iter().enumerate() {
+        row(if index == 0 { "source" } else { "" }, line);
+    }
+    let machine = &plan.machine;
+    row(
+        "machine",
+        [
+            count(machine.cpus as usize, "cpu"),
+            format!("{} memory", machine.memory),
+            format!("{} disk", machine.disk),
+            machine.firmware.to_string(),
+            format!("accelerator {}", machine.accelerator),
+        ]
+        .join(&dot),
+    );
+    row("", machine.uri.clone());
+    row(
+        "guest",
+        format!(
+            "log in as {} within {}, power off within {}",
+            plan.guest.user, plan.guest.connect_timeout, plan.guest.shutdown_timeout
+        ),
+    );
+    let width = plan.provision.len().to_string().len();
+    for (index, step) in plan.provision.iter().enumerate() {
+        let retries = if step.retries > 0 { format!(", {}", count(step.retries as usize, "retry")) } else { String::new() };
+        let note = theme.paint(Tone::Dim, format!("({}, at most {}{retries})", step.at, step.timeout));
+        row(
+            if index == 0 { "provision" } else { "" },
+            format!("{:>width$}. {} {note}", index + 1, step.label),
+        );
+    }
+    let seal: Vec<&str> =
+        [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")].iter().filter(|(on, _)| *on).map(|(_, what)| *what).collect();
+    row("seal", if seal.is_empty() { "nothing is removed".to_owned() } else { seal.join(&dot) });
+    for (index, output) in plan.outputs.iter().enumerate() {
+        let level = output.level.map(|level| format!(", level {level}")).unwrap_or_default();
+        row(
+            if index == 0 { "output" } else { "" },
+            format!("{} {}", theme.path(&output.path), theme.paint(Tone::Dim, format!("({}{level})", output.format))),
+        );
+    }
+    let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();
+    row(
+        "verify",
+        if plan.verify.boot {
+            let own = match plan.verify.commands.len() {
+                0 => String::new(),
+                n => format!("{dot}{} of your own", count(n, "command")),
+            };
+            format!("every output boots ({}) and is checked from inside{own}", firmware.join(", "))
+        } else {
+            "the outputs are looked into, not booted".to_owned()
+        },
+    );
+    for (index, (name, source)) in plan.secrets.iter().enumerate() {
+        let from = match source {
+            SecretSource::Env(name) => format!("environment variable {name}"),
+            SecretSource::File(path) => format!("file {}", theme.path(path)),
+            SecretSource::Command(words) => format!("command {}", crate::cli::failure::shell_line(words)),
+        };
+        row(if index == 0 { "secrets" } else { "" }, format!("{name} {}", theme.paint(Tone::Dim, format!("({from})"))));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn source(source: &SourcePlan) -> Vec<String> {
+    match source {
+        SourcePlan::Bootstrap(bootstrap) => {
+            let mirror = match &bootstrap.mirror {
+                Mirror::Host => "the mirror that this host's apt uses".to_owned(),
+                Mirror::Url { main, security: Some(security) } => format!("{main} and {security}"),
+                Mirror::Url { main, security: None } => main.to_string(),
+            };
+            let partitions: Vec<String> = bootstrap
+                .partitions
+                .iter()
+                .map(|partition| match partition.size {
+                    PartitionSize::Fixed(size) => format!("{} {size}", partition.mount),
+                    PartitionSize::Rest => format!("{} the rest", partition.mount),
+                })
+                .collect();
+            let mut lines = vec![format!("{} from packages ({}), {mirror}", bootstrap.suite, bootstrap.components.join(" "))];
+            if !bootstrap.packages.is_empty() {
+                lines.push(format!("with {}", bootstrap.packages.join(", ")));
+            }
+            lines.push(format!("{}, partitions: {}", bootstrap.kernel, partitions.join(", ")));
+            lines
+        }
+        SourcePlan::Disk(disk) => {
+            let mut lines: Vec<String> = disk
+                .origins
+                .iter()
+                .enumerate()
+                .map(|(index, origin)| {
+                    let place = match origin {
+                        Origin::Path(path) => path.display().to_string(),
+                        Origin::Url(url) => url.to_string(),
+                    };
+                    if index == 0 { place } else { format!("or {place}") }
+                })
+                .collect();
+            lines.extend(disk.digest.as_ref().map(ToString::to_string));
+            lines
+        }
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    match (n, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (n, Some(stem)) => format!("{n} {stem}ies"),
+        (n, None) => format!("{n} {what}s"),
+    }
+}

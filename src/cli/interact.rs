@@ -1,0 +1,105 @@
+//! Talking with the person at the terminal while a build runs: pauses before stages, and a shell in a failed guest.
+use super::{
+    console::Console,
+    failure,
+    render::Show,
+    theme::Tone,
+};
+use crate::{
+    build::{Access, BuildError, BuildErrorKind, Hooks},
+    cx::{Cancelled, Cx, Stop},
+};
+use async_trait::async_trait;
+use std::{io, process::Stdio, sync::Arc};
+use tokio::{process::Command, sync::oneshot};
+
+/// The hooks of the command line.
+pub(super) struct Interactive {
+    pub(super) console: Console,
+    pub(super) show: Arc<dyn Show>,
+    /// Pause before each stage.
+    pub(super) debug: bool,
+}
+
+#[async_trait]
+impl Hooks for Interactive {
+    async fn before(&self, cx: &Cx, stage: &str, access: Option<&Access>) -> Result<(), BuildError> {
+        if !self.debug {
+            return Ok(());
+        }
+        let theme = self.console.err_theme();
+        self.show.pause();
+        self.console.err(&format!("\n{} {stage}", theme.paint(Tone::Strong, "next stage:")));
+        if let Some(access) = access {
+            let command = failure::shell_line(&access.command());
+            self.console.err(&format!("  log in with: {}", theme.paint(Tone::Accent, command)));
+        }
+        self.console.prompt("  Enter continues, q aborts: ");
+        let answer = line(cx.stop()).await;
+        self.show.resume();
+        match answer? {
+            Some(answer) if answer.trim().eq_ignore_ascii_case("q") => Err(Cancelled.into()),
+            Some(_) => Ok(()),
+            // The terminal went away: nobody is there to continue.
+            None => Err(Cancelled.into()),
+        }
+    }
+
+    async fn failed(&self, cx: &Cx, error: &BuildError, access: Option<&Access>) {
+        // Who interrupts a build does not want to look around in it.
+        if error.kind() == BuildErrorKind::Interrupted {
+            return;
+        }
+        let theme = self.console.err_theme();
+        self.show.pause();
+        self.console.err(&format!("\n{}", failure::error(theme, error)));
+        match access {
+            Some(access) => {
+                let head = theme.paint(Tone::Strong, "opening a shell in the guest");
+                self.console.err(&format!("{head}; leave it with `exit`, then everything is removed\n"));
+                if let Err(error) = shell(access, cx.stop()).await {
+                    let command = failure::shell_line(&access.command());
+                    self.console.err(&failure::chain(
+                        theme,
+                        &[format!("could not run `{command}`"), error.to_string()],
+                        &["`goldsmith doctor` says how to install an SSH client".to_owned()],
+                    ));
+                }
+            }
+            None => self.console.err("there is no guest to log into; everything is removed"),
+        }
+        self.show.resume();
+    }
+}
+
+/// Runs the login command on this terminal until the user leaves it or the build is cancelled.
+async fn shell(access: &Access, stop: &Stop) -> io::Result<()> {
+    let command = access.command();
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()?;
+    match stop.unless_cancelled(child.wait()).await {
+        Ok(status) => status.map(drop),
+        Err(Cancelled) => child.kill().await,
+    }
+}
+
+/// A line that the user types; `None` at the end of input. The reading thread outlives a cancelled build, and goes with the
+/// process: nothing can wake it, and a runtime would wait for it.
+async fn line(stop: &Stop) -> Result<Option<String>, Cancelled> {
+    let (send, receive) = oneshot::channel();
+    let spawned = std::thread::Builder::new().name("answer".into()).spawn(move || {
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        let _ = send.send(read.is_ok_and(|bytes| bytes > 0).then_some(answer));
+    });
+    if spawned.is_err() {
+        return Ok(None);
+    }
+    Ok(stop.unless_cancelled(receive).await?.unwrap_or_default())
+}

@@ -1,0 +1,91 @@
+//! The command line: the only code that prints, draws or decides how the process ends.
+//!
+//! ```text
+//!   args ─→ commands ─→ build, doctor, definition
+//!             │  ▲
+//!             │  └ events ─→ render: terminal, plain or JSON lines
+//!             └─→ summary, failure ─→ console (stdout: results, stderr: for people)
+//! ```
+//!
+//! Start reading at [`main`], then `commands/build.rs`.
+mod args;
+mod commands;
+mod console;
+mod env;
+pub mod exit;
+mod failure;
+mod interact;
+mod problem;
+mod render;
+mod signals;
+mod summary;
+#[cfg(test)]
+mod texts_tests;
+mod theme;
+
+use args::{Cli, ColorWhen};
+use clap::{CommandFactory, FromArgMatches};
+use console::Console;
+use exit::Exit;
+
+use std::{panic, process::ExitCode};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(report_bug));
+    // A panic in a build is caught here; its journal stays, so that gc can finish the undo.
+    panic::catch_unwind(run).unwrap_or(Exit::Internal).into()
+}
+
+fn run() -> Exit {
+    let command = Cli::command().color(match early_color() {
+        ColorWhen::Auto => clap::ColorChoice::Auto,
+        ColorWhen::Always => clap::ColorChoice::Always,
+        ColorWhen::Never => clap::ColorChoice::Never,
+    });
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a reader that went away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let console = Console::new(&cli.global);
+    match commands::run(cli.command, &console) {
+        Ok(exit) => exit,
+        Err(problem) => {
+            console.err(&problem.render(console.err_theme(), console.err_width()));
+            problem.exit()
+        }
+    }
+}
+
+/// Mistakes in the command line are reported in colours before there are parsed arguments that could forbid it.
+fn early_color() -> ColorWhen {
+    let mut when = ColorWhen::Auto;
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    while let Some(argument) = arguments.next() {
+        let next = arguments.peek().and_then(|next| next.to_str());
+        when = match (argument.to_str(), next) {
+            (Some("--no-color" | "--color=never"), _) | (Some("--color"), Some("never")) => ColorWhen::Never,
+            (Some("--color=always"), _) | (Some("--color"), Some("always")) => ColorWhen::Always,
+            (Some("--"), _) => break,
+            _ => when,
+        };
+    }
+    when
+}
+
+/// Says that it is a bug, and what to do.
+#[expect(clippy::print_stderr, reason = "the console may be what panicked")]
+fn report_bug(info: &panic::PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("it gave no reason");
+    let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+    eprintln!("error: this is a bug in goldsmith {}: {message}{place}", env!("CARGO_PKG_VERSION"));
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+        eprintln!("{}", std::backtrace::Backtrace::force_capture());
+    }
+    eprintln!("hint: please report it, with this message and the command that you ran");
+    eprintln!("hint: `{}` removes what the build may have left", failure::gc_command());
+}

@@ -1,0 +1,62 @@
+//! Signals: the first one cleans up, the second hurries, the third gives up.
+use super::{exit, render::Show, theme::{Theme, Tone}};
+use crate::cx::Stop;
+use std::{io, sync::Arc};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
+
+/// Listens until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Turns SIGINT, SIGTERM and SIGHUP into `stop`, and says so. From here on they do not end the process by themselves.
+pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result<Watch> {
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hang_up: signal(SignalKind::hangup())?,
+    };
+    Ok(Watch(tokio::spawn(async move {
+        let interrupted = theme.paint(Tone::Warn, "interrupted");
+        signals.next().await;
+        show.say(&format!("{interrupted}: cleaning up, press Ctrl-C again to hurry"));
+        stop.cancel();
+        signals.next().await;
+        show.say(&format!("{interrupted}: hurrying, press Ctrl-C again to leave everything as it is"));
+        stop.hurry();
+        signals.next().await;
+        show.close();
+        show.say(&format!("{interrupted}: something was left behind; remove it with `{}`", super::failure::gc_command()));
+        leave();
+    })))
+}
+
+/// The user insists: no destructor may hold us up now. The journal knows what is left.
+#[expect(clippy::disallowed_methods, clippy::exit, reason = "the one place where the undo is skipped on request")]
+fn leave() -> ! {
+    std::process::exit(i32::from(exit::INTERRUPTED_LEFTOVERS))
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}
