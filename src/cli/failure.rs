@@ -79,7 +79,12 @@ pub(super) fn leftovers(theme: &Theme, leftovers: &[Leftover]) -> String {
         let _ = writeln!(text, "  {}", theme.prose(&leftover.undo.to_string()));
         let mut next: Option<&dyn std::error::Error> = std::error::Error::source(&leftover.error);
         while let Some(error) = next {
-            let _ = writeln!(text, "    {} {}", theme.paint(Tone::Bad, "caused by:"), theme.prose(&error.to_string()));
+            let _ = writeln!(
+                text,
+                "    {} {}",
+                theme.paint(Tone::Bad, "caused by:"),
+                theme.prose(&error.to_string())
+            );
             next = error.source();
         }
     }

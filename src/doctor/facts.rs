@@ -122,7 +122,8 @@ impl Facts {
                 .unwrap_or_else(|_| std::env::consts::ARCH.to_owned()),
             arch,
             root,
-            subordinate_ids: has_range(Path::new("/etc/subuid"), &user) && has_range(Path::new("/etc/subgid"), &user),
+            subordinate_ids: has_range(Path::new("/etc/subuid"), &user)
+                && has_range(Path::new("/etc/subgid"), &user),
             user,
             kvm: kvm(),
             tools,
