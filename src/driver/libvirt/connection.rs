@@ -52,7 +52,13 @@ impl Connection {
         };
         let folder = lease.as_ref().map_or(run_root.as_path(), Lease::root);
         event::start(&folder.join("libvirt.log"))?;
-        let target = lease.as_ref().map_or_else(|| uri.to_owned(), Lease::uri);
+        let target = match (&lease, place) {
+            (Some(lease), _) => lease.uri(),
+            // Once this process has the embedded driver, that would take these URIs; with a transport they go to the daemon.
+            (None, Place::Session) => "qemu+unix:///session".to_owned(),
+            (None, Place::System) => "qemu+unix:///system".to_owned(),
+            (None, _) => uri.to_owned(),
+        };
         let connect = Connect::open(Some(&target))
             .map_err(|error| explain_open(place, failed(attempt, &error), &error))?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
