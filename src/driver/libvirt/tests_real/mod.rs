@@ -542,11 +542,15 @@ async fn what_a_killed_process_leaves_is_removed_by_another() {
         }
         let root = folder.path().join("r");
         if delay.is_some() {
-            // Nothing was journaled perhaps; the next process that opens the driver here sweeps.
-            let mut second = child("child_that_opens_the_driver", folder.path(), &[]);
-            assert!(second.wait().await.unwrap().success());
+            // Nothing was journaled perhaps. A clean-up sweeps, and so does the next process that opens the driver here.
+            if delay == Some(300) {
+                let mut second = child("child_that_opens_the_driver", folder.path(), &[]);
+                assert!(second.wait().await.unwrap().success());
+            } else {
+                hypervisor.sweep().await.unwrap();
+            }
         }
-        // A probe of QEMU's abilities ends by itself or is ended by the sweep.
+        // A probe of QEMU's abilities is ended by the sweep.
         until("no QEMU uses the folder", Duration::from_secs(20), || {
             !qemu_processes().iter().any(|process| process.uses(folder.path()))
         })
@@ -622,27 +626,44 @@ async fn the_system_daemon_serves_too() {
     a_daemon_serves("qemu:///system").await;
 }
 
+/// In a process of its own, because libvirt has no way from the embedded driver back to a daemon.
 async fn a_daemon_serves(uri: &str) {
-    // The embedded driver must not take over its URI.
-    let embedded = embed();
+    let folder = tempfile::Builder::new().prefix("gs").tempdir_in("/tmp").unwrap();
+    let mut using = child("child_that_uses_a_daemon", folder.path(), &[("DAEMON_URI", uri)]);
+    assert!(using.wait().await.unwrap().success());
+
     let build = Build::new();
-    embedded.preflight(&spec(build.disk())).await.unwrap();
-    let hypervisor = Libvirt::connect(uri, run_root()).unwrap();
+    embed().preflight(&spec(build.disk())).await.unwrap();
+    let daemon = Libvirt::connect(uri, run_root()).unwrap();
+    let error = daemon.preflight(&spec(build.disk())).await.unwrap_err();
+    assert_eq!(error.kind(), DriverErrorKind::Unsupported);
+    assert!(error.hint_text().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the child of another test"]
+async fn child_that_uses_a_daemon() {
+    let Ok(uri) = std::env::var("DAEMON_URI") else { return };
+    let build = Build::new();
+    let hypervisor = Libvirt::connect(&uri, run_root()).unwrap();
     let machine = hypervisor.create(&build.cx, &spec(build.disk())).await.unwrap();
     let mut events = machine.events();
     machine.power_on(&build.cx).await.unwrap();
     greeted(&*machine, 1).await;
     assert_eq!(hypervisor.owned(build.cx.id()).await.unwrap(), [machine.resource().clone()]);
-    assert!(embedded.owned(build.cx.id()).await.unwrap().is_empty());
+    assert!(embed().owned(build.cx.id()).await.unwrap().is_empty(), "not a machine of the embedded driver");
     assert!(png_size(&machine.screenshot().await.unwrap()).is_some());
     let address = machine.ssh_address(&build.cx).await.unwrap();
     tokio::net::TcpStream::connect(address).await.unwrap();
     press(&*machine, KEY_R).await;
     assert_eq!(next(&mut events).await, MachineEvent::Reset);
     // A driver with another URI removes it: the daemon is found by the URI in the journal.
-    build.undo(&embedded).await;
+    build.undo(&embed()).await;
     assert_eq!(next_besides_resets(&mut events).await, MachineEvent::Off);
     assert_eq!(machine.state().await.unwrap(), MachineState::Off);
+    // Opened second, the embedded driver works beside the daemon's open connection, also for the undo.
+    embed().preflight(&spec(build.disk())).await.unwrap();
+    hypervisor.destroy(machine.resource(), &Stop::default()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
