@@ -147,7 +147,7 @@ impl Session for RealSession {
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
-        provision::seal(cx, &self.guest, &self.facts, plan)
+        provision::seal(cx, &self.guest, plan)
             .await
             .map(|_| ())
             .map_err(|error| BuildError::because("could not seal the image", error))
