@@ -103,7 +103,6 @@ impl World for RealWorld {
         let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
-        guest.quiesce(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
         Ok(Box::new(RealSession { guest, facts }))
     }
@@ -120,6 +119,9 @@ fn unreachable(error: GuestError) -> BuildError {
     let hint = error.hint().map(str::to_owned);
     with_hint(BuildError::because("the guest could not be reached", error), hint)
 }
+
+/// How long the guest's own package jobs may hold the locks before provisioning.
+const QUIESCE: HumanDuration = HumanDuration::seconds(600);
 
 /// A guest over SSH.
 #[derive(Debug)]
@@ -141,6 +143,11 @@ impl Session for RealSession {
         secrets: &Secrets,
         trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
+        // Only here: a booted result is to be checked as it is.
+        self.guest
+            .quiesce(cx, QUIESCE, trouble)
+            .await
+            .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
         provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
