@@ -54,7 +54,7 @@ pub(super) fn build(theme: &Theme, outcome: &Outcome, on_error: OnError) -> Stri
     let _ = writeln!(text, "{}", chain(theme, &error.chain(), error.hints()));
     text.push('\n');
     let mut row = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {:<8} {value}", label);
+        let _ = writeln!(text, "  {label:<8} {value}");
     };
     row("records", &format!("{}/", theme.path(&outcome.logs)));
     if on_error == OnError::Keep {

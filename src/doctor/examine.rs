@@ -231,11 +231,18 @@ impl Judge<'_> {
             return Finding::new("disk", Status::Warning, format!("nobody knows how much room `{work}` has"));
         };
         let mend = "set GOLDSMITH_WORK_DIR to a folder on a larger file system";
+        let needs = |subject: &Subject| subject.source.as_ref().map_or(Size::bytes(0), |needs| *needs);
+        let hungriest = self.facts.subjects.iter().max_by_key(|subject| needs(subject));
+        if let Some(subject) = hungriest.filter(|subject| needs(subject) > free) {
+            let text =
+                format!("`{work}` has {free} free, and `{}` needs {}", subject.plan.name, needs(subject));
+            return Finding::new("disk", Status::Failure, text).mend(mend);
+        }
         // Disks are sparse: a build rarely fills its disk, but it may.
         match self.plans().max_by_key(|plan| plan.machine.disk).filter(|plan| plan.machine.disk > free) {
             Some(plan) => Finding::new(
                 "disk",
-                if free < LEAST_DISK { Status::Failure } else { Status::Warning },
+                Status::Warning,
                 format!(
                     "`{work}` has {free} free, and the disk of `{}` may grow to {}",
                     plan.name, plan.machine.disk

@@ -21,7 +21,8 @@ fn text(value: &Value) -> String {
 
 /// The name of the definition that a property refers to, and whether it is a list or a table of such.
 fn refers(property: &Value) -> Option<(String, &'static str)> {
-    let name = |value: &Value| value["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(str::to_owned);
+    let name =
+        |value: &Value| value["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(str::to_owned);
     name(property)
         .map(|name| (name, "table"))
         .or_else(|| name(&property["items"]).map(|name| (name, "list")))
@@ -32,7 +33,12 @@ fn refers(property: &Value) -> Option<(String, &'static str)> {
 fn kind(property: &Value) -> String {
     let one = |value: &Value| -> String {
         if let Some(words) = value["enum"].as_array() {
-            return words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            return words
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
         }
         match value["type"].as_str() {
             Some("array") => "list".to_owned(),
@@ -44,8 +50,12 @@ fn kind(property: &Value) -> String {
     match property["anyOf"].as_array() {
         Some(kinds) => {
             // Every typed key also takes a string with a variable in it; saying so each time would drown the rest.
-            let kinds: Vec<String> =
-                kinds.iter().filter(|kind| kind["pattern"].as_str() != Some("\\$\\{")).map(one).filter(|k| !k.is_empty()).collect();
+            let kinds: Vec<String> = kinds
+                .iter()
+                .filter(|kind| kind["pattern"].as_str() != Some("\\$\\{"))
+                .map(one)
+                .filter(|k| !k.is_empty())
+                .collect();
             kinds.join(" or ")
         }
         None => one(property),
