@@ -17,7 +17,7 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 /// Keys of one machine and the medium that carries them.
 pub(super) struct Keys {
-    keys: BuildKeys,
+    pairs: BuildKeys,
     seed: PathBuf,
     role: String,
 }
@@ -35,14 +35,14 @@ impl Keys {
 
     /// How we log in.
     pub(super) fn login(&self, plan: &Plan) -> Login {
-        self.keys.login(plan.guest.user.clone())
+        self.pairs.login(plan.guest.user.clone())
     }
 
     /// Byte strings that must not be in a finished image: the private keys, and the line that lets the build user in.
     pub(super) fn needles(&self) -> Vec<Needle> {
-        let texts = self.keys.needles().into_iter().map(|text| text.expose().as_bytes().to_vec());
+        let texts = self.pairs.needles().into_iter().map(|text| text.expose().as_bytes().to_vec());
         texts
-            .chain(self.keys.seeds())
+            .chain(self.pairs.seeds())
             .map(|bytes| Needle { name: "a key of this build".to_owned(), bytes })
             .collect()
     }
@@ -75,7 +75,7 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
     .await
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
-    Ok(Keys { keys, seed: path, role: role.to_owned() })
+    Ok(Keys { pairs: keys, seed: path, role: role.to_owned() })
 }
 
 fn instance_id(build: &BuildId, role: &str) -> String {

@@ -13,6 +13,7 @@ use crate::{
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
+use std::os::unix::fs::FileExt;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -176,7 +177,6 @@ fn base_image() -> &'static Path {
                 gpt::BootCode::Clear,
             )
             .unwrap();
-            use std::os::unix::fs::FileExt;
             file.write_all_at(&std::fs::read(&fs).unwrap(), 2048 * 512).unwrap();
             (dir, image)
         })

@@ -3,6 +3,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{OnceLock, mpsc},
@@ -30,7 +31,6 @@ pub(crate) fn playground() -> &'static Path {
 }
 
 fn open_to_all(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -109,7 +109,6 @@ impl Home {
                 if let Some(user) = self.user {
                     assert!(Command::new("chown").arg(user).arg(folder).status().unwrap().success());
                 }
-                use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
             }
         }
