@@ -57,6 +57,10 @@ impl World for FakeWorld {
         self.hypervisor.destroy(resource, stop).await
     }
 
+    async fn sweep(&self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
     async fn preflight(&self, _: &Cx, _: &Plan) -> Result<(), BuildError> {
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(crate) fn playground() -> &'static Path {
     static PLAYGROUND: OnceLock<PathBuf> = OnceLock::new();
     PLAYGROUND.get_or_init(|| {
         // Leftovers of an earlier run that was killed would only fill the disk.
-        let path = std::env::temp_dir().join("goldsmith-guest-tests");
+        let path = std::env::temp_dir().join("gs-tests");
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         open_to_all(&path);
