@@ -33,7 +33,7 @@ fn the_demo_proves_both_outputs_by_booting_them() {
     let result = demo.result();
     let build = &result["builds"][0];
     assert_eq!(build["status"], "succeeded");
-    assert_eq!(build["guest"]["id"], "debian");
+    assert_eq!(build["guest"]["os-id"], "debian");
     let artifacts = build["artifacts"].as_array().unwrap();
     assert_eq!(artifacts.len(), 2);
     for artifact in artifacts {
