@@ -82,7 +82,8 @@ fn instance_id(build: &BuildId, role: &str) -> String {
     format!("goldsmith-{build}-{role}")
 }
 
-/// Waits for the guest of `machine` and logs in.
+/// Waits for the guest of `machine` and logs in. `access` says how a person would do so, as soon as that is known: when the
+/// wait fails, somebody may still want to try by hand.
 pub(super) async fn connect(
     cx: &Cx,
     world: &dyn World,
@@ -90,15 +91,16 @@ pub(super) async fn connect(
     machine: &dyn Machine,
     keys: &Keys,
     watch: &Watch,
-) -> Result<(Box<dyn Session>, Access), BuildError> {
+    access: &mut Option<Access>,
+) -> Result<Box<dyn Session>, BuildError> {
     let address = machine.ssh_address(cx).await?;
     let login = keys.login(plan);
-    // Written before the wait: when the guest cannot be reached, a person may still want to try by hand.
-    let access = write_access(cx, &login, keys, address)
-        .map_err(|error| BuildError::because("could not write the key of the build user", error))?;
+    *access = Some(
+        write_access(cx, &login, keys, address)
+            .map_err(|error| BuildError::because("could not write the key of the build user", error))?,
+    );
     let trouble = || watch.trouble();
-    let session = world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await?;
-    Ok((session, access))
+    world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await
 }
 
 /// Key and known_hosts files for `ssh`, readable by their owner only, in the work folder.

@@ -208,11 +208,10 @@ impl Proof<'_> {
         let watch = Watch::over(machine);
         let start = Instant::now();
         machine.power_on(cx).await?;
-        let connected = login::connect(cx, world, plan, machine, &keys, &watch).await;
-        let (session, access) = connected.map_err(|error| unproven(error, &subject))?;
+        let connected = login::connect(cx, world, plan, machine, &keys, &watch, &mut live.access).await;
+        let session = connected.map_err(|error| unproven(error, &subject))?;
         let boot_seconds = start.elapsed().into();
         let session = live.session.insert(session);
-        live.access = Some(access);
         let checks = session.check(cx, &subject, plan, self.built).await?;
         judge(&subject, &checks)?;
         session.close().await;

@@ -50,7 +50,11 @@ fn the_demo_proves_both_outputs_by_booting_them() {
 
 #[test]
 fn the_demo_ends_with_a_summary_for_people() {
-    let stderr = base().ran.stderr();
+    let Some(ran) = &base().ran else {
+        println!("skipped: the demo was not built in this run");
+        return;
+    };
+    let stderr = ran.stderr();
     for word in ["debian-12.raw.gz", "debian-12.qcow2", "result.json", "verify"] {
         assert!(stderr.contains(word), "no {word:?} in\n{stderr}");
     }

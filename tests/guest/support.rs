@@ -20,7 +20,9 @@ pub(crate) fn playground() -> &'static Path {
     PLAYGROUND.get_or_init(|| {
         // Leftovers of an earlier run that was killed would only fill the disk.
         let path = std::env::temp_dir().join("gs-tests");
-        let _ = std::fs::remove_dir_all(&path);
+        if !reuse() {
+            let _ = std::fs::remove_dir_all(&path);
+        }
         std::fs::create_dir_all(&path).unwrap();
         open_to_all(&path);
         let binary = path.join("goldsmith");
@@ -32,6 +34,11 @@ pub(crate) fn playground() -> &'static Path {
 
 fn open_to_all(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// For whoever works on these tests: `GOLDSMITH_TEST_REUSE=1` takes the demo's image from the last run.
+fn reuse() -> bool {
+    std::env::var_os("GOLDSMITH_TEST_REUSE").is_some()
 }
 
 /// The folders of one goldsmith installation, and the user who owns it.
@@ -356,15 +363,19 @@ pub(crate) fn base() -> &'static Demo {
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) home: Home,
-    pub(crate) ran: Ran,
+    /// Its run; `None` when the image is an earlier run's.
+    pub(crate) ran: Option<Ran>,
 }
 
 impl Demo {
     fn build() -> Self {
         let home = Home::new("demo");
+        if reuse() && home.out().join("debian-12.qcow2").exists() {
+            return Self { home, ran: None };
+        }
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/debian-12.toml");
         let ran = home.run(&["build", example]).expect_code(0);
-        Self { home, ran }
+        Self { home, ran: Some(ran) }
     }
 
     pub(crate) fn qcow2(&self) -> PathBuf {
