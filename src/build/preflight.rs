@@ -1,8 +1,8 @@
 //! What is looked at before anything is made: the hypervisor, the inputs, the room on the disks, the target folders.
-use super::{BuildError, BuildErrorKind, world::World};
+use super::{BuildError, BuildErrorKind, recipe::machine_spec, world::World};
 use crate::{
     cx::Cx,
-    driver::{Hypervisor, MachineSpec, Readiness},
+    driver::{Hypervisor, Readiness},
     plan::Plan,
     provision::Secrets,
     value::Size,
@@ -35,26 +35,12 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
     }
     world.preflight(cx, plan).await?;
     let hypervisor = world.hypervisor(plan).await?;
-    let readiness = hypervisor.preflight(&spec(plan)).await?;
+    let readiness = hypervisor.preflight(&machine_spec(plan, "build", Vec::new())).await?;
     cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);
     }
     Ok(Ready { hypervisor, readiness, secrets })
-}
-
-/// The machine to come, as far as it is known now.
-fn spec(plan: &Plan) -> MachineSpec {
-    MachineSpec {
-        role: "build".to_owned(),
-        image: plan.name.clone(),
-        arch: plan.arch,
-        firmware: plan.machine.firmware,
-        cpus: plan.machine.cpus,
-        memory: plan.machine.memory,
-        accelerator: plan.machine.accelerator,
-        disks: Vec::new(),
-    }
 }
 
 /// The nearest folder that exists must be writable; what is missing below it can be made later.

@@ -46,7 +46,7 @@ pub(super) async fn build(
     let base = stages.run("source", None, world.prepare_source(cx, plan)).await?;
     let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
 
-    let spec = machine_spec(plan, &base, &keys);
+    let spec = machine_spec(plan, "build", disks(&base, &keys));
     let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;
     let machine = &**live.machine.insert(machine);
     let watch = Watch::over(machine);
@@ -77,29 +77,28 @@ pub(super) async fn build(
     Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source: base.description })
 }
 
-/// The machine that is built in.
-fn machine_spec(plan: &Plan, base: &BaseDisk, keys: &Keys) -> MachineSpec {
+/// The disk to build on and the seed, in boot order.
+fn disks(base: &BaseDisk, keys: &Keys) -> Vec<DiskAttachment> {
     let format = match base.format {
         ImageFormat::Raw => DiskFormat::Raw,
         ImageFormat::Qcow2 => DiskFormat::Qcow2,
     };
+    let disk =
+        DiskAttachment { path: base.path.clone(), format, read_only: false, backing: base.backing.clone() };
+    vec![disk, keys.seed_disk()]
+}
+
+/// A machine as the plan wants it: the one that is built in, or one that proves an output.
+pub(super) fn machine_spec(plan: &Plan, role: &str, disks: Vec<DiskAttachment>) -> MachineSpec {
     MachineSpec {
-        role: "build".to_owned(),
+        role: role.to_owned(),
         image: plan.name.clone(),
         arch: plan.arch,
         firmware: plan.machine.firmware,
         cpus: plan.machine.cpus,
         memory: plan.machine.memory,
         accelerator: plan.machine.accelerator,
-        disks: vec![
-            DiskAttachment {
-                path: base.path.clone(),
-                format,
-                read_only: false,
-                backing: base.backing.clone(),
-            },
-            keys.seed_disk(),
-        ],
+        disks,
     }
 }
 

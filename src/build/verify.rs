@@ -4,7 +4,7 @@ use super::{
     convert::{Converted, Staged},
     login,
     preflight::Ready,
-    recipe::Live,
+    recipe::{Live, machine_spec},
     view::RootImage,
     watch::Watch,
     world::World,
@@ -185,23 +185,16 @@ impl Proof<'_> {
         let subject = format!("{} booted with {firmware}", image.format);
         let overlay = self.overlay(image, &role).await?;
         let keys = login::write_seed(cx, plan, &role).await?;
+        let disk = DiskAttachment {
+            path: overlay,
+            format: DiskFormat::Qcow2,
+            read_only: false,
+            backing: vec![image.path.clone()],
+        };
         let spec = MachineSpec {
-            role: role.clone(),
-            image: plan.name.clone(),
-            arch: plan.arch,
             firmware,
-            cpus: plan.machine.cpus,
-            memory: plan.machine.memory,
             accelerator: ready.readiness.accelerator,
-            disks: vec![
-                DiskAttachment {
-                    path: overlay,
-                    format: DiskFormat::Qcow2,
-                    read_only: false,
-                    backing: vec![image.path.clone()],
-                },
-                keys.seed_disk(),
-            ],
+            ..machine_spec(plan, &role, vec![disk, keys.seed_disk()])
         };
         let machine = ready.hypervisor.create(cx, &spec).await?;
         let machine = &**live.machine.insert(machine);
