@@ -9,7 +9,8 @@ const HEADER: Style = AnsiColor::Green.on_default().bold();
 const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
 const PLACEHOLDER: Style = AnsiColor::Cyan.on_default();
 
-const STYLES: Styles = Styles::styled().header(HEADER).usage(HEADER).literal(LITERAL).placeholder(PLACEHOLDER);
+const STYLES: Styles =
+    Styles::styled().header(HEADER).usage(HEADER).literal(LITERAL).placeholder(PLACEHOLDER);
 
 /// Builds, proves and delivers golden VM images.
 #[derive(Debug, Parser)]
@@ -284,7 +285,8 @@ fn image_name(text: &str) -> Result<String, String> {
 
 fn examples(list: &[(&str, &str)]) -> String {
     let mut text = format!("{HEADER}Examples:{HEADER:#}");
-    let widest = list.iter().filter(|(_, note)| !note.is_empty()).map(|(line, _)| line.len()).max().unwrap_or(0);
+    let widest =
+        list.iter().filter(|(_, note)| !note.is_empty()).map(|(line, _)| line.len()).max().unwrap_or(0);
     for (line, note) in list {
         if note.is_empty() {
             let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}");

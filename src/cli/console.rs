@@ -60,16 +60,19 @@ impl Console {
     }
 
     /// Prints a result.
+    #[expect(clippy::unused_self, reason = "who may print has a console")]
     pub(super) fn out(&self, text: &str) {
         print(&mut io::stdout().lock(), text);
     }
 
     /// Prints a text for people.
+    #[expect(clippy::unused_self, reason = "who may print has a console")]
     pub(super) fn err(&self, text: &str) {
         print(&mut io::stderr().lock(), text);
     }
 
     /// Prints a question; the answer stands on the same line.
+    #[expect(clippy::unused_self, reason = "who may print has a console")]
     pub(super) fn prompt(&self, text: &str) {
         let mut stream = io::stderr().lock();
         let _ = write!(stream, "{text}").and_then(|()| stream.flush());

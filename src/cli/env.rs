@@ -10,14 +10,20 @@ pub(super) struct Variable {
 
 /// All of them, in the order of the help.
 pub(super) const VARIABLES: &[Variable] = &[
-    Variable {
-        name: "GOLDSMITH_STATE_DIR",
-        help: "journals and logs [default: ~/.local/state/goldsmith]",
-    },
+    Variable { name: "GOLDSMITH_STATE_DIR", help: "journals and logs [default: ~/.local/state/goldsmith]" },
     Variable { name: "GOLDSMITH_CACHE_DIR", help: "downloads, by digest [default: ~/.cache/goldsmith]" },
-    Variable { name: "GOLDSMITH_WORK_DIR", help: "disks of running builds [default: the cache folder's `work`]" },
-    Variable { name: "GOLDSMITH_VAR_NAME", help: "the variable NAME of the definitions; `--var` wins over it" },
-    Variable { name: "NO_COLOR", help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite" },
+    Variable {
+        name: "GOLDSMITH_WORK_DIR",
+        help: "disks of running builds [default: the cache folder's `work`]",
+    },
+    Variable {
+        name: "GOLDSMITH_VAR_NAME",
+        help: "the variable NAME of the definitions; `--var` wins over it",
+    },
+    Variable {
+        name: "NO_COLOR",
+        help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",
+    },
     Variable { name: "CI", help: "plain progress lines instead of live ones when set" },
     Variable { name: "http_proxy", help: "proxy for downloads; also https_proxy, all_proxy and no_proxy" },
 ];

@@ -54,7 +54,7 @@ pub(super) fn build(theme: &Theme, outcome: &Outcome, on_error: OnError) -> Stri
     let _ = writeln!(text, "{}", chain(theme, &error.chain(), error.hints()));
     text.push('\n');
     let mut row = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {:<8} {value}", label);
+        let _ = writeln!(text, "  {label:<8} {value}");
     };
     row("records", &format!("{}/", theme.path(&outcome.logs)));
     if on_error == OnError::Keep {
@@ -79,7 +79,12 @@ pub(super) fn leftovers(theme: &Theme, leftovers: &[Leftover]) -> String {
         let _ = writeln!(text, "  {}", theme.prose(&leftover.undo.to_string()));
         let mut next: Option<&dyn std::error::Error> = std::error::Error::source(&leftover.error);
         while let Some(error) = next {
-            let _ = writeln!(text, "    {} {}", theme.paint(Tone::Bad, "caused by:"), theme.prose(&error.to_string()));
+            let _ = writeln!(
+                text,
+                "    {} {}",
+                theme.paint(Tone::Bad, "caused by:"),
+                theme.prose(&error.to_string())
+            );
             next = error.source();
         }
     }

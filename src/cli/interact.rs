@@ -1,10 +1,5 @@
 //! Talking with the person at the terminal while a build runs: pauses before stages, and a shell in a failed guest.
-use super::{
-    console::Console,
-    failure,
-    render::Show,
-    theme::Tone,
-};
+use super::{console::Console, failure, render::Show, theme::Tone};
 use crate::{
     build::{Access, BuildError, BuildErrorKind, Hooks},
     cx::{Cancelled, Cx, Stop},

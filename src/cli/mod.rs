@@ -80,7 +80,12 @@ fn early_color() -> ColorWhen {
 /// Says that it is a bug, and what to do.
 #[expect(clippy::print_stderr, reason = "the console may be what panicked")]
 fn report_bug(info: &panic::PanicHookInfo<'_>) {
-    let message = info.payload_as_str().unwrap_or("it gave no reason");
+    let payload = info.payload();
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("it gave no reason");
     let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
     eprintln!("error: this is a bug in goldsmith {}: {message}{place}", env!("CARGO_PKG_VERSION"));
     if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {

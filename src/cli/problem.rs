@@ -8,10 +8,7 @@ use std::error::Error;
 #[derive(Debug)]
 pub(super) enum Problem {
     /// The arguments fit together for clap, but not for this command or this terminal.
-    Usage {
-        message: String,
-        hints: Vec<String>,
-    },
+    Usage { message: String, hints: Vec<String> },
     /// Definitions are wrong; one entry per file.
     Definitions(Vec<Box<dyn Diagnostic + Send + Sync>>),
     /// Something that the command needs on this host is not there; nothing was made.
@@ -58,7 +55,8 @@ impl Problem {
         match self {
             Self::Usage { message, hints } => failure::chain(theme, std::slice::from_ref(message), hints),
             Self::Definitions(errors) => {
-                let drawn: Vec<String> = errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
+                let drawn: Vec<String> =
+                    errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
             Self::Host(attempt, source) => {
@@ -94,7 +92,10 @@ pub(super) fn diagnostic(theme: &Theme, width: usize, error: &dyn Diagnostic) ->
         (false, true) => GraphicalTheme::ascii(),
         (false, false) => GraphicalTheme::none(),
     };
-    let handler = GraphicalReportHandler::new_themed(graphical).with_width(width).with_context_lines(1).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(graphical)
+        .with_width(width)
+        .with_context_lines(1)
+        .with_links(false);
     let mut text = String::new();
     if handler.render_report(&mut text, error).is_err() {
         // Spans that point nowhere must not hide the message.

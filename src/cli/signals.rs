@@ -1,5 +1,9 @@
 //! Signals: the first one cleans up, the second hurries, the third gives up.
-use super::{exit, render::Show, theme::{Theme, Tone}};
+use super::{
+    exit,
+    render::Show,
+    theme::{Theme, Tone},
+};
 use crate::cx::Stop;
 use std::{io, sync::Arc};
 use tokio::{
@@ -34,13 +38,20 @@ pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result
         stop.hurry();
         signals.next().await;
         show.close();
-        show.say(&format!("{interrupted}: something was left behind; remove it with `{}`", super::failure::gc_command()));
+        show.say(&format!(
+            "{interrupted}: something was left behind; remove it with `{}`",
+            super::failure::gc_command()
+        ));
         leave();
     })))
 }
 
 /// The user insists: no destructor may hold us up now. The journal knows what is left.
-#[expect(clippy::disallowed_methods, clippy::exit, reason = "the one place where the undo is skipped on request")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "the one place where the undo is skipped on request"
+)]
 fn leave() -> ! {
     std::process::exit(i32::from(exit::INTERRUPTED_LEFTOVERS))
 }

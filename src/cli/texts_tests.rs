@@ -2,8 +2,8 @@
 use super::{commands, failure, problem, summary, theme::Theme};
 use crate::{
     build::{
-        Access, Artifact, BuildError, BuildErrorKind, BuildResult, Collected, DeadBuild, OnError, Outcome, STAGES,
-        StageTime, Verified,
+        Access, Artifact, BuildError, BuildErrorKind, BuildResult, Collected, DeadBuild, OnError, Outcome,
+        STAGES, StageTime, Verified,
     },
     cx::{Check, Header, Leftover, ResourceRef, Undo, UndoError, UnwindReport},
     definition::{self, Inputs, TemplateKind},
@@ -16,9 +16,14 @@ use std::{collections::BTreeMap, io, path::Path, time::Duration};
 const PLAIN: Theme = Theme::new(false, true);
 
 fn plan() -> Plan {
-    let inputs = Inputs { out_dir: Some("/srv/out".into()), host_arch: Some(Arch::X86_64), ..Inputs::default() };
-    definition::resolve(&definition::template(TemplateKind::Bootstrap), Path::new("/srv/images/web.toml"), &inputs)
-        .expect("the template resolves")
+    let inputs =
+        Inputs { out_dir: Some("/srv/out".into()), host_arch: Some(Arch::X86_64), ..Inputs::default() };
+    definition::resolve(
+        &definition::template(TemplateKind::Bootstrap),
+        Path::new("/srv/images/web.toml"),
+        &inputs,
+    )
+    .expect("the template resolves")
 }
 
 fn check() -> Check {
@@ -82,7 +87,8 @@ fn summary_text(theme: &Theme, width: usize, artifacts: Vec<Artifact>, firmware:
     plan.verify.firmware = firmware.to_vec();
     let outcome = outcome(Ok(made(artifacts)));
     let made = outcome.result.as_ref().unwrap();
-    summary::success(theme, width, &outcome, made, &plan, Some(Path::new("/srv/out/result.json"))).replace('\u{1b}', "␛")
+    summary::success(theme, width, &outcome, made, &plan, Some(Path::new("/srv/out/result.json")))
+        .replace('\u{1b}', "␛")
 }
 
 #[test]
@@ -91,8 +97,14 @@ fn a_success_reads_like_a_receipt() {
     let both = || vec![artifact(Qcow2, &[Efi, Bios]), artifact(RawGz, &[Efi, Bios]), artifact(Raw, &[])];
     insta::assert_snapshot!("summary_100", summary_text(&PLAIN, 100, both(), &[Efi, Bios]));
     insta::assert_snapshot!("summary_60_ascii", summary_text(&Theme::new(false, false), 60, both(), &[Efi]));
-    insta::assert_snapshot!("summary_color", summary_text(&Theme::new(true, true), 100, vec![artifact(Qcow2, &[Efi])], &[Efi]));
-    insta::assert_snapshot!("summary_raw_gz", summary_text(&PLAIN, 100, vec![artifact(RawGz, &[Efi])], &[Efi]));
+    insta::assert_snapshot!(
+        "summary_color",
+        summary_text(&Theme::new(true, true), 100, vec![artifact(Qcow2, &[Efi])], &[Efi])
+    );
+    insta::assert_snapshot!(
+        "summary_raw_gz",
+        summary_text(&PLAIN, 100, vec![artifact(RawGz, &[Efi])], &[Efi])
+    );
 }
 
 fn step_failed() -> BuildError {
@@ -132,7 +144,8 @@ fn domain() -> Undo {
 }
 
 fn leftover() -> Leftover {
-    let error = UndoError { what: domain().to_string(), source: io::Error::other("permission denied").into() };
+    let error =
+        UndoError { what: domain().to_string(), source: io::Error::other("permission denied").into() };
     Leftover { undo: domain(), error }
 }
 
@@ -180,8 +193,12 @@ fn a_plan_reads_well() {
 #[test]
 fn a_definition_error_points_at_its_place() {
     let text = "name = \"web\"\nmachin = { cpus = 2 }\n[source.bootstrap]\nsuite = \"bookworm\"\n[[output]]\nformat = \"qcow3\"\n";
-    let inputs = Inputs { out_dir: Some("/srv/out".into()), host_arch: Some(Arch::X86_64), ..Inputs::default() };
+    let inputs =
+        Inputs { out_dir: Some("/srv/out".into()), host_arch: Some(Arch::X86_64), ..Inputs::default() };
     let error = definition::resolve(text, Path::new("web.toml"), &inputs).unwrap_err();
     insta::assert_snapshot!("definition_error", problem::diagnostic(&PLAIN, 80, &error));
-    insta::assert_snapshot!("definition_error_ascii", problem::diagnostic(&Theme::new(false, false), 80, &error));
+    insta::assert_snapshot!(
+        "definition_error_ascii",
+        problem::diagnostic(&Theme::new(false, false), 80, &error)
+    );
 }

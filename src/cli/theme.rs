@@ -238,7 +238,10 @@ mod tests {
     #[test]
     fn literals_become_bold_and_a_lone_backtick_stays() {
         let theme = Theme::new(true, true);
-        assert_eq!(theme.prose("run `a b` or `c` now`"), "run \u{1b}[1ma b\u{1b}[0m or \u{1b}[1mc\u{1b}[0m now`");
+        assert_eq!(
+            theme.prose("run `a b` or `c` now`"),
+            "run \u{1b}[1ma b\u{1b}[0m or \u{1b}[1mc\u{1b}[0m now`"
+        );
         assert_eq!(Theme::new(false, true).prose("run `a`"), "run `a`");
     }
 }

@@ -73,11 +73,14 @@ impl Judge<'_> {
         match &self.facts.kvm {
             Kvm::Runs => Finding::new("kvm", Status::Ok, "runs a test guest"),
             Kvm::Fails { reason, hint } => {
-                let insists = self.plans().find(|plan| plan.machine.accelerator == Accelerator::Kvm && is_local(plan));
+                let insists =
+                    self.plans().find(|plan| plan.machine.accelerator == Accelerator::Kvm && is_local(plan));
                 let finding = match insists {
-                    Some(plan) => {
-                        Finding::new("kvm", Status::Failure, format!("{reason}; `{}` insists on KVM", plan.name))
-                    }
+                    Some(plan) => Finding::new(
+                        "kvm",
+                        Status::Failure,
+                        format!("{reason}; `{}` insists on KVM", plan.name),
+                    ),
                     None => Finding::new(
                         "kvm",
                         Status::Warning,
@@ -98,11 +101,24 @@ impl Judge<'_> {
         let mut findings = Vec::new();
         if !remote {
             for arch in &arches {
-                findings.push(self.tool("qemu", Tool::Qemu(*arch), &format!("QEMU for {arch}"), true, is_local));
+                findings.push(self.tool(
+                    "qemu",
+                    Tool::Qemu(*arch),
+                    &format!("QEMU for {arch}"),
+                    true,
+                    is_local,
+                ));
             }
-            findings.push(self.tool("libvirt", Tool::LibvirtQemu, "libvirt's QEMU driver", embedded, |_| false));
+            findings
+                .push(self.tool("libvirt", Tool::LibvirtQemu, "libvirt's QEMU driver", embedded, |_| false));
             for arch in &arches {
-                findings.push(self.tool("uefi", Tool::Uefi(*arch), &format!("UEFI for {arch} guests"), false, needs_uefi));
+                findings.push(self.tool(
+                    "uefi",
+                    Tool::Uefi(*arch),
+                    &format!("UEFI for {arch} guests"),
+                    false,
+                    needs_uefi,
+                ));
             }
         }
         let bootstraps = |plan: &Plan| matches!(plan.source, SourcePlan::Bootstrap(_));
@@ -117,13 +133,23 @@ impl Judge<'_> {
             }
         }
         // Builds bring their own client; people need one.
-        let mut ssh = self.tool("ssh", Tool::Ssh, "an SSH client, for `--on-error shell` and `--debug`", true, |_| true);
+        let mut ssh =
+            self.tool("ssh", Tool::Ssh, "an SSH client, for `--on-error shell` and `--debug`", true, |_| {
+                true
+            });
         ssh.status = ssh.status.min(Status::Warning);
         findings.push(ssh);
         findings
     }
 
-    fn tool(&self, check: &'static str, tool: Tool, what: &str, always: bool, does: impl Fn(&Plan) -> bool) -> Finding {
+    fn tool(
+        &self,
+        check: &'static str,
+        tool: Tool,
+        what: &str,
+        always: bool,
+        does: impl Fn(&Plan) -> bool,
+    ) -> Finding {
         if self.facts.tools.contains(&tool) {
             let found = tool.program().map_or_else(|| what.to_owned(), str::to_owned);
             return Finding::new(check, Status::Ok, found);
@@ -153,21 +179,35 @@ impl Judge<'_> {
         let status = self.missing(false, bootstraps);
         if let Some(setting) = facts.no_user_namespaces {
             return Some(
-                Finding::new("user-namespaces", status, "this kernel keeps ordinary users from making user namespaces")
-                    .mend(format!("{}sysctl -w {setting}", self.sudo())),
+                Finding::new(
+                    "user-namespaces",
+                    status,
+                    "this kernel keeps ordinary users from making user namespaces",
+                )
+                .mend(format!("{}sysctl -w {setting}", self.sudo())),
             );
         }
         if !facts.tools.contains(&Tool::Newuidmap) {
-            return Some(self.tool("user-namespaces", Tool::Newuidmap, "newuidmap, which maps user ids", false, bootstraps));
+            return Some(self.tool(
+                "user-namespaces",
+                Tool::Newuidmap,
+                "newuidmap, which maps user ids",
+                false,
+                bootstraps,
+            ));
         }
         if !facts.subordinate_ids {
             return Some(
-                Finding::new("user-namespaces", status, format!("`{}` has no subordinate user and group ids", facts.user))
-                    .mend(format!(
-                        "{}usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
-                        self.sudo(),
-                        facts.user
-                    )),
+                Finding::new(
+                    "user-namespaces",
+                    status,
+                    format!("`{}` has no subordinate user and group ids", facts.user),
+                )
+                .mend(format!(
+                    "{}usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
+                    self.sudo(),
+                    facts.user
+                )),
             );
         }
         Some(Finding::new("user-namespaces", Status::Ok, format!("`{}` can map user ids", facts.user)))
@@ -176,10 +216,12 @@ impl Judge<'_> {
     fn state(&self) -> Finding {
         match self.facts.unwritable.first() {
             None => Finding::new("folders", Status::Ok, "state, cache and work folders can be written to"),
-            Some((folder, why)) => {
-                Finding::new("folders", Status::Failure, format!("`{}` cannot be written to: {why}", folder.display()))
-                    .mend("set GOLDSMITH_STATE_DIR, GOLDSMITH_CACHE_DIR or GOLDSMITH_WORK_DIR to another folder")
-            }
+            Some((folder, why)) => Finding::new(
+                "folders",
+                Status::Failure,
+                format!("`{}` cannot be written to: {why}", folder.display()),
+            )
+            .mend("set GOLDSMITH_STATE_DIR, GOLDSMITH_CACHE_DIR or GOLDSMITH_WORK_DIR to another folder"),
         }
     }
 
@@ -189,12 +231,22 @@ impl Judge<'_> {
             return Finding::new("disk", Status::Warning, format!("nobody knows how much room `{work}` has"));
         };
         let mend = "set GOLDSMITH_WORK_DIR to a folder on a larger file system";
+        let needs = |subject: &Subject| subject.source.as_ref().map_or(Size::bytes(0), |needs| *needs);
+        let hungriest = self.facts.subjects.iter().max_by_key(|subject| needs(subject));
+        if let Some(subject) = hungriest.filter(|subject| needs(subject) > free) {
+            let text =
+                format!("`{work}` has {free} free, and `{}` needs {}", subject.plan.name, needs(subject));
+            return Finding::new("disk", Status::Failure, text).mend(mend);
+        }
         // Disks are sparse: a build rarely fills its disk, but it may.
         match self.plans().max_by_key(|plan| plan.machine.disk).filter(|plan| plan.machine.disk > free) {
             Some(plan) => Finding::new(
                 "disk",
-                if free < LEAST_DISK { Status::Failure } else { Status::Warning },
-                format!("`{work}` has {free} free, and the disk of `{}` may grow to {}", plan.name, plan.machine.disk),
+                Status::Warning,
+                format!(
+                    "`{work}` has {free} free, and the disk of `{}` may grow to {}",
+                    plan.name, plan.machine.disk
+                ),
             )
             .mend(mend),
             None if free < LEAST_DISK => {
@@ -225,7 +277,9 @@ impl Judge<'_> {
 
     fn dead_builds(&self) -> Finding {
         match &self.facts.dead {
-            Ok(dead) if dead.is_empty() => Finding::new("leftovers", Status::Ok, "no build left anything behind"),
+            Ok(dead) if dead.is_empty() => {
+                Finding::new("leftovers", Status::Ok, "no build left anything behind")
+            }
             Ok(dead) => {
                 let names: Vec<&str> =
                     dead.iter().filter_map(|dead| Some(dead.header.as_ref()?.name.as_str())).collect();
@@ -249,7 +303,8 @@ fn is_local(plan: &Plan) -> bool {
 
 fn needs_uefi(plan: &Plan) -> bool {
     is_local(plan)
-        && (plan.machine.firmware == Firmware::Efi || (plan.verify.boot && plan.verify.firmware.contains(&Firmware::Efi)))
+        && (plan.machine.firmware == Firmware::Efi
+            || (plan.verify.boot && plan.verify.firmware.contains(&Firmware::Efi)))
 }
 
 fn source(subject: &Subject) -> Finding {
@@ -258,7 +313,9 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Disk(_) => "image",
     };
     match &subject.source {
-        Ok(_) => Finding::new("source", Status::Ok, format!("`{}`: its {what} can be had", subject.plan.name)),
+        Ok(_) => {
+            Finding::new("source", Status::Ok, format!("`{}`: its {what} can be had", subject.plan.name))
+        }
         Err((chain, hint)) => {
             Finding::new("source", Status::Failure, format!("`{}`: {}", subject.plan.name, chain.join(": ")))
                 .mend_all(hint.clone())
@@ -276,9 +333,9 @@ pub fn install_all(facts: &Facts, findings: &[Finding]) -> Option<String> {
         .flat_map(Tool::all)
         .filter(|tool| {
             let alone = install(family, facts.root, &[*tool]);
-            findings
-                .iter()
-                .any(|finding| finding.status != Status::Ok && alone.is_some() && finding.mend.first() == alone.as_ref())
+            findings.iter().any(|finding| {
+                finding.status != Status::Ok && alone.is_some() && finding.mend.first() == alone.as_ref()
+            })
         })
         .collect();
     let mut once: Vec<Tool> = Vec::new();

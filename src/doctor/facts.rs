@@ -117,12 +117,14 @@ impl Facts {
                     .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
                     .unwrap_or_default(),
             ),
-            machine: nix::sys::utsname::uname()
-                .map(|name| name.machine().to_string_lossy().into_owned())
-                .unwrap_or_else(|_| std::env::consts::ARCH.to_owned()),
+            machine: nix::sys::utsname::uname().map_or_else(
+                |_| std::env::consts::ARCH.to_owned(),
+                |name| name.machine().to_string_lossy().into_owned(),
+            ),
             arch,
             root,
-            subordinate_ids: has_range(Path::new("/etc/subuid"), &user) && has_range(Path::new("/etc/subgid"), &user),
+            subordinate_ids: has_range(Path::new("/etc/subuid"), &user)
+                && has_range(Path::new("/etc/subgid"), &user),
             user,
             kvm: kvm(),
             tools,

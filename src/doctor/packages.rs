@@ -172,7 +172,10 @@ mod tests {
             install(Family::Debian, false, &tools).as_deref(),
             Some("sudo apt install qemu-system-x86 mmdebstrap")
         );
-        assert_eq!(install(Family::Fedora, true, &tools).as_deref(), Some("dnf install qemu-system-x86-core"));
+        assert_eq!(
+            install(Family::Fedora, true, &tools).as_deref(),
+            Some("dnf install qemu-system-x86-core")
+        );
         assert_eq!(install(Family::Fedora, true, &[Tool::Mmdebstrap]), None);
     }
 }

@@ -75,7 +75,10 @@ fn bootstrap() -> SourcePlan {
 }
 
 fn find<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
-    findings.iter().find(|finding| finding.check == check).unwrap_or_else(|| panic!("no {check} in {findings:#?}"))
+    findings
+        .iter()
+        .find(|finding| finding.check == check)
+        .unwrap_or_else(|| panic!("no {check} in {findings:#?}"))
 }
 
 #[test]
@@ -118,7 +121,11 @@ fn everything_that_is_missing_is_installed_by_one_command() {
 fn tools_of_bootstraps_matter_only_where_something_is_bootstrapped() {
     let mut facts = host();
     facts.tools.remove(&Tool::Mmdebstrap);
-    assert_eq!(find(&examine(&facts), "mmdebstrap").status, Status::Warning, "without a definition nobody knows");
+    assert_eq!(
+        find(&examine(&facts), "mmdebstrap").status,
+        Status::Warning,
+        "without a definition nobody knows"
+    );
     facts.subjects = vec![subject(disk())];
     assert!(examine(&facts).iter().all(|finding| finding.check != "mmdebstrap"));
     facts.subjects = vec![subject(bootstrap())];
@@ -141,7 +148,8 @@ fn a_missing_uefi_fails_only_definitions_that_boot_with_it() {
 #[test]
 fn kvm_is_a_wish_unless_a_definition_insists() {
     let mut facts = host();
-    facts.kvm = Kvm::Fails { reason: "there is no `/dev/kvm`".to_owned(), hint: Some("modprobe kvm".to_owned()) };
+    facts.kvm =
+        Kvm::Fails { reason: "there is no `/dev/kvm`".to_owned(), hint: Some("modprobe kvm".to_owned()) };
     facts.subjects = vec![subject(disk())];
     assert_eq!(find(&examine(&facts), "kvm").status, Status::Warning);
     facts.subjects[0].plan.machine.accelerator = Accelerator::Kvm;
@@ -156,7 +164,10 @@ fn ordinary_users_need_a_range_of_ids_and_root_does_not() {
     let findings = examine(&facts);
     let ids = find(&findings, "user-namespaces");
     assert_eq!(ids.status, Status::Failure);
-    assert!(ids.mend[0].starts_with("sudo usermod --add-subuids ") && ids.mend[0].ends_with(" ada"), "{ids:?}");
+    assert!(
+        ids.mend[0].starts_with("sudo usermod --add-subuids ") && ids.mend[0].ends_with(" ada"),
+        "{ids:?}"
+    );
     facts.root = true;
     assert!(examine(&facts).iter().all(|finding| finding.check != "user-namespaces"));
 }
@@ -187,7 +198,8 @@ fn a_machine_elsewhere_needs_no_qemu_here() {
 fn dead_builds_folders_and_inputs_are_judged() {
     let dead = DeadBuild { journal: "/j".into(), header: None, owed: vec![] };
     let mut broken = subject(disk());
-    broken.source = Err((vec!["could not read the image".to_owned(), "404".to_owned()], Some("mend it".to_owned())));
+    broken.source =
+        Err((vec!["could not read the image".to_owned(), "404".to_owned()], Some("mend it".to_owned())));
     let facts = Facts {
         dead: Ok(vec![dead]),
         unwritable: vec![("/state".into(), "Permission denied".to_owned())],

@@ -1,4 +1,5 @@
 //! Tests that boot nothing: the invariants of the house and the behaviour of the binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod cli;
 mod definition;
 mod tidy;

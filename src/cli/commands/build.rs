@@ -52,8 +52,11 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
             .hint("`--on-error keep` leaves the machine running and says how to log in"));
     }
     if arguments.parallel > 1 {
-        return Err(Problem::usage(format!("`{wanted}` and `--parallel {}` do not go together", arguments.parallel))
-            .hint("a person can only look at one build at a time"));
+        return Err(Problem::usage(format!(
+            "`{wanted}` and `--parallel {}` do not go together",
+            arguments.parallel
+        ))
+        .hint("a person can only look at one build at a time"));
     }
     Ok(())
 }
@@ -73,7 +76,8 @@ async fn all(jobs: &[Job], arguments: &args::Build, dirs: &Dirs, console: &Conso
             async move {
                 // Interrupted between two builds: the next one is not begun.
                 stop.check()?;
-                let outcome = build::run(world, job, dirs, vec![Arc::clone(show).sink()], stop, hooks).await?;
+                let outcome =
+                    build::run(world, job, dirs, vec![Arc::clone(show).sink()], stop, hooks).await?;
                 Ok::<_, BuildError>((job, outcome))
             }
         })
@@ -103,7 +107,13 @@ async fn all(jobs: &[Job], arguments: &args::Build, dirs: &Dirs, console: &Conso
 }
 
 /// Writes `result.json`, and shows what was made.
-fn finish(jobs: &[Job], ended: Vec<(&Job, Outcome)>, exits: Vec<Exit>, console: &Console, show: &dyn Show) -> Exit {
+fn finish(
+    jobs: &[Job],
+    ended: Vec<(&Job, Outcome)>,
+    exits: Vec<Exit>,
+    console: &Console,
+    show: &dyn Show,
+) -> Exit {
     let (jobs_ended, outcomes): (Vec<&Job>, Vec<Outcome>) = ended.into_iter().unzip();
     let report = write_report(jobs, &outcomes, console, show);
     let quiet = console.json() || console.verbosity() == Verbosity::Quiet;
@@ -137,7 +147,8 @@ fn write_report(jobs: &[Job], outcomes: &[Outcome], console: &Console, show: &dy
     match report::write(&report::of(outcomes, jiff::Timestamp::now()), folder) {
         Ok(path) => Some(path),
         Err(error) => {
-            let chain = [format!("could not write `{}`", folder.join("result.json").display()), error.to_string()];
+            let chain =
+                [format!("could not write `{}`", folder.join("result.json").display()), error.to_string()];
             show.say(&failure::chain(console.err_theme(), &chain, &[]));
             None
         }
@@ -151,7 +162,8 @@ fn worth_a_report(outcomes: &[Outcome], folder: &Path) -> bool {
 
 /// How a build ends the process.
 fn exit(outcome: &Outcome, on_error: OnError) -> Exit {
-    let left = !outcome.unwound.leftovers.is_empty() || (outcome.result.is_err() && on_error == OnError::Keep);
+    let left =
+        !outcome.unwound.leftovers.is_empty() || (outcome.result.is_err() && on_error == OnError::Keep);
     match (&outcome.result, left) {
         (Ok(_), false) => Exit::Ok,
         (Err((_, error)), false) => match error.kind() {

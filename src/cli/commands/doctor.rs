@@ -38,7 +38,12 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
 }
 
 /// The table. `quiet` leaves out what is as it should be.
-pub(in crate::cli) fn text(theme: &Theme, findings: &[Finding], install: Option<&str>, quiet: bool) -> String {
+pub(in crate::cli) fn text(
+    theme: &Theme,
+    findings: &[Finding],
+    install: Option<&str>,
+    quiet: bool,
+) -> String {
     let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for finding in findings.iter().filter(|finding| !quiet || finding.status != Status::Ok) {
@@ -59,7 +64,11 @@ pub(in crate::cli) fn text(theme: &Theme, findings: &[Finding], install: Option<
         lines.push(verdict(theme, findings));
     }
     if let Some(install) = install {
-        lines.push(format!("{} {}", theme.paint(Tone::Strong, "all of it:"), theme.paint(Tone::Accent, install)));
+        lines.push(format!(
+            "{} {}",
+            theme.paint(Tone::Strong, "all of it:"),
+            theme.paint(Tone::Accent, install)
+        ));
     }
     lines.join("\n")
 }
@@ -69,10 +78,16 @@ fn verdict(theme: &Theme, findings: &[Finding]) -> String {
     let plural = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     match (count(Status::Failure), count(Status::Warning)) {
         (0, 0) => theme.paint(Tone::Good, "this host is ready"),
-        (0, warnings) => format!("{}, {}", theme.paint(Tone::Good, "this host is ready"), plural(warnings, "warning")),
+        (0, warnings) => {
+            format!("{}, {}", theme.paint(Tone::Good, "this host is ready"), plural(warnings, "warning"))
+        }
         (failures, 0) => theme.paint(Tone::Bad, plural(failures, "problem")),
         (failures, warnings) => {
-            format!("{}, {}", theme.paint(Tone::Bad, plural(failures, "problem")), plural(warnings, "warning"))
+            format!(
+                "{}, {}",
+                theme.paint(Tone::Bad, plural(failures, "problem")),
+                plural(warnings, "warning")
+            )
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn run(arguments: &args::Gc, console: &Console) -> Result<Exit, Probl
         console.out(&pretty(&json(&collected))?);
     } else {
         let text = verdict(console.err_theme(), &collected);
-        if collected.is_clean() { console.note(&text) } else { console.err(&text) }
+        let say = if collected.is_clean() { Console::note } else { Console::err };
+        say(console, &text);
     }
     Ok(match (collected.is_clean(), stop.is_cancelled()) {
         (true, _) => Exit::Ok,
@@ -96,7 +97,9 @@ fn progress(console: &Console, build: &DeadBuild, event: &Event, now: Timestamp)
     let theme = console.err_theme();
     match event {
         Event::UndoStarted { .. } => console.note(&headline(theme, build, now)),
-        Event::Undone { what } => console.note(&format!("  {} removed {}", theme.mark(true), theme.prose(what))),
+        Event::Undone { what } => {
+            console.note(&format!("  {} removed {}", theme.mark(true), theme.prose(what)))
+        }
         // The verdict says it, with the cause.
         Event::UndoFailed { what, .. } if console.verbosity() != Verbosity::Quiet => {
             console.note(&format!("  {} could not remove {}", theme.mark(false), theme.prose(what)));
@@ -122,7 +125,8 @@ pub(in crate::cli) fn verdict(theme: &Theme, collected: &Collected) -> String {
         lines.push(failure::chain(theme, &chain, &[]));
     }
     if collected.is_clean() {
-        let things: usize = collected.builds.iter().map(|(_, report)| report.undone).sum::<usize>() + collected.strays.len();
+        let things: usize =
+            collected.builds.iter().map(|(_, report)| report.undone).sum::<usize>() + collected.strays.len();
         lines.push(match (things, collected.builds.len()) {
             (0, 0) => format!("{} nothing was left behind", theme.mark(true)),
             (1, _) => format!("{} removed 1 thing; nothing is left", theme.mark(true)),
@@ -147,8 +151,11 @@ fn json(collected: &Collected) -> serde_json::Value {
             })
         })
         .collect();
-    let failures: Vec<_> =
-        collected.failures.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect();
+    let failures: Vec<_> = collected
+        .failures
+        .iter()
+        .map(|(path, why)| serde_json::json!({ "path": path, "why": why }))
+        .collect();
     serde_json::json!({
         "clean": collected.is_clean(), "builds": builds, "strays": collected.strays, "failures": failures,
     })
@@ -165,6 +172,9 @@ mod tests {
     #[test]
     fn an_age_has_one_unit() {
         let ages: Vec<String> = [-5, 1, 119, 120, 7199, 7200, 200_000].into_iter().map(age).collect();
-        assert_eq!(ages, ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]);
+        assert_eq!(
+            ages,
+            ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]
+        );
     }
 }

@@ -36,9 +36,16 @@ pub(super) fn run(arguments: &args::Init, console: &Console) -> Result<Exit, Pro
         return Err(Problem::host(format!("could not write `{}`", path.display()), error));
     }
     let theme = console.err_theme();
-    console.note(&format!("{} wrote {}", theme.mark(true), theme.paint(Tone::Strong, path.display().to_string())));
+    console.note(&format!(
+        "{} wrote {}",
+        theme.mark(true),
+        theme.paint(Tone::Strong, path.display().to_string())
+    ));
     let next = |command: &str, why: &str| {
-        console.note(&format!("  {}  {why}", theme.paint(Tone::Accent, format!("goldsmith {command} {}", path.display()))));
+        console.note(&format!(
+            "  {}  {why}",
+            theme.paint(Tone::Accent, format!("goldsmith {command} {}", path.display()))
+        ));
     };
     next("doctor", "see what this host lacks for it");
     next("build ", "build it");

@@ -51,7 +51,9 @@ pub(super) fn distinct(plans: &[Plan]) -> Result<(), Problem> {
                     plan.definition.display(),
                     output.path.display()
                 ))
-                .hint("give the definitions different names, or build them one by one with different `--out`"));
+                .hint(
+                    "give the definitions different names, or build them one by one with different `--out`",
+                ));
             }
         }
     }

@@ -37,7 +37,9 @@ pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exi
         match definition::load(file, &inputs) {
             Ok(plan) => {
                 console.note(&format!("{} {}", theme.mark(true), file.display()));
-                results.push(serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }));
+                results.push(
+                    serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }),
+                );
             }
             Err(error) => {
                 good = false;
@@ -103,21 +105,32 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     );
     let width = plan.provision.len().to_string().len();
     for (index, step) in plan.provision.iter().enumerate() {
-        let retries = if step.retries > 0 { format!(", {}", count(step.retries as usize, "retry")) } else { String::new() };
+        let retries = if step.retries > 0 {
+            format!(", {}", count(step.retries as usize, "retry"))
+        } else {
+            String::new()
+        };
         let note = theme.paint(Tone::Dim, format!("({}, at most {}{retries})", step.at, step.timeout));
         row(
             if index == 0 { "provision" } else { "" },
             format!("{:>width$}. {} {note}", index + 1, step.label),
         );
     }
-    let seal: Vec<&str> =
-        [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")].iter().filter(|(on, _)| *on).map(|(_, what)| *what).collect();
+    let seal: Vec<&str> = [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")]
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, what)| *what)
+        .collect();
     row("seal", if seal.is_empty() { "nothing is removed".to_owned() } else { seal.join(&dot) });
     for (index, output) in plan.outputs.iter().enumerate() {
         let level = output.level.map(|level| format!(", level {level}")).unwrap_or_default();
         row(
             if index == 0 { "output" } else { "" },
-            format!("{} {}", theme.path(&output.path), theme.paint(Tone::Dim, format!("({}{level})", output.format))),
+            format!(
+                "{} {}",
+                theme.path(&output.path),
+                theme.paint(Tone::Dim, format!("({}{level})", output.format))
+            ),
         );
     }
     let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();
@@ -139,7 +152,10 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             SecretSource::File(path) => format!("file {}", theme.path(path)),
             SecretSource::Command(words) => format!("command {}", crate::cli::failure::shell_line(words)),
         };
-        row(if index == 0 { "secrets" } else { "" }, format!("{name} {}", theme.paint(Tone::Dim, format!("({from})"))));
+        row(
+            if index == 0 { "secrets" } else { "" },
+            format!("{name} {}", theme.paint(Tone::Dim, format!("({from})"))),
+        );
     }
     text.truncate(text.trim_end().len());
     text
@@ -161,7 +177,11 @@ fn source(source: &SourcePlan) -> Vec<String> {
                     PartitionSize::Rest => format!("{} the rest", partition.mount),
                 })
                 .collect();
-            let mut lines = vec![format!("{} from packages ({}), {mirror}", bootstrap.suite, bootstrap.components.join(" "))];
+            let mut lines = vec![format!(
+                "{} from packages ({}), {mirror}",
+                bootstrap.suite,
+                bootstrap.components.join(" ")
+            )];
             if !bootstrap.packages.is_empty() {
                 lines.push(format!("with {}", bootstrap.packages.join(", ")));
             }

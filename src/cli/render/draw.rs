@@ -55,7 +55,8 @@ impl Draw<'_> {
             }
             Event::StepFinished { index, label, seconds } => {
                 let running = track.running.as_ref();
-                let count = running.map_or_else(|| index.to_string(), |running| format!("{index}/{}", running.steps.1));
+                let count = running
+                    .map_or_else(|| index.to_string(), |running| format!("{index}/{}", running.steps.1));
                 let stage = running.map_or("", |running| &running.stage);
                 let detail = format!("{} {label}", theme.paint(Tone::Dim, count));
                 vec![row(&theme.paint(Tone::Good, theme.symbols().dot), stage, seconds, &detail)]
@@ -78,7 +79,12 @@ impl Draw<'_> {
                 self.loose(track, &format!("    found    {}", check.found)),
             ],
             Event::Checked { subject, check } if self.verbose => {
-                vec![self.loose(track, &format!("{} {subject}: {}", theme.mark(true), theme.prose(&check.name)))]
+                vec![
+                    self.loose(
+                        track,
+                        &format!("{} {subject}: {}", theme.mark(true), theme.prose(&check.name)),
+                    ),
+                ]
             }
             Event::Output { source, line, stream } if self.verbose && *stream != Stream::Serial => {
                 let head = theme.paint(Tone::Dim, format!("{source} {}", theme.symbols().gutter));
@@ -114,7 +120,11 @@ impl Draw<'_> {
         let wait = running.wait(now);
         let mut headline = Vec::new();
         if let Some(step) = &running.step {
-            headline.push(format!("{} {}", theme.paint(Tone::Dim, format!("{}/{}", step.index, step.total)), step.label));
+            headline.push(format!(
+                "{} {}",
+                theme.paint(Tone::Dim, format!("{}/{}", step.index, step.total)),
+                step.label
+            ));
         } else if let Some((done, count)) = running.undo {
             headline.push(format!("{done} of {count} removed"));
         } else if running.checks.passed + running.checks.failed > 0 {
@@ -125,8 +135,7 @@ impl Draw<'_> {
             headline.push(format!("waiting for {} {}", wait.what, theme.paint(Tone::Dim, limit)));
         }
         let detail = headline.join(&theme.paint(Tone::Dim, format!(" {} ", theme.symbols().dot)));
-        let mut lines =
-            vec![self.row(track, &mark, &running.stage, &whole(elapsed), &detail)];
+        let mut lines = vec![self.row(track, &mark, &running.stage, &whole(elapsed), &detail)];
         if let Some(wait) = wait {
             lines.push(self.below(&self.sights(&wait.seen)));
         }
@@ -141,7 +150,9 @@ impl Draw<'_> {
         let next = track.to_come();
         if self.names.is_none() && !next.is_empty() {
             let next = next.join(&format!(" {} ", theme.symbols().dot));
-            lines.push(self.below(&theme.paint(Tone::Dim, theme.fit(&format!("next {next}"), self.room_below()))));
+            lines.push(
+                self.below(&theme.paint(Tone::Dim, theme.fit(&format!("next {next}"), self.room_below()))),
+            );
         }
         lines.truncate(height.max(1));
         lines
@@ -212,7 +223,8 @@ impl Draw<'_> {
                     Some(up) => self.theme.mark(up),
                     None => self.theme.paint(Tone::Dim, symbols.unknown),
                 };
-                let detail = if sight.detail.is_empty() { String::new() } else { format!(" ({})", sight.detail) };
+                let detail =
+                    if sight.detail.is_empty() { String::new() } else { format!(" ({})", sight.detail) };
                 format!("{} {mark}{}", sight.label, self.theme.paint(Tone::Dim, detail))
             })
             .collect();

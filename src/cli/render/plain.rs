@@ -72,7 +72,11 @@ impl Lines {
         });
         let ended = seen.track.apply(record);
         let quiet = self.verbosity == Verbosity::Quiet;
-        let mut lines = if quiet { Vec::new() } else { seen.progress(&self.theme, self.verbosity, record, ended.as_ref()) };
+        let mut lines = if quiet {
+            Vec::new()
+        } else {
+            seen.progress(&self.theme, self.verbosity, record, ended.as_ref())
+        };
         lines.extend(warnings(&self.theme, &record.event, quiet));
         let clock = self.theme.paint(Tone::Dim, clock(start, record.at));
         let head = match (quiet, self.named) {
@@ -86,7 +90,13 @@ impl Lines {
 }
 
 impl Seen {
-    fn progress(&mut self, theme: &Theme, verbosity: Verbosity, record: &Record, ended: Option<&Running>) -> Vec<String> {
+    fn progress(
+        &mut self,
+        theme: &Theme,
+        verbosity: Verbosity,
+        record: &Record,
+        ended: Option<&Running>,
+    ) -> Vec<String> {
         let verbose = verbosity == Verbosity::Verbose;
         let at = record.at;
         let line = match &record.event {
@@ -117,7 +127,10 @@ impl Seen {
                 None => return Vec::new(),
             },
             Event::Waiting { what, limit, .. } => {
-                let recent = self.wait.as_ref().is_some_and(|(last, when)| last == what && at.duration_since(*when) < EVERY);
+                let recent = self
+                    .wait
+                    .as_ref()
+                    .is_some_and(|(last, when)| last == what && at.duration_since(*when) < EVERY);
                 let wait = self.track.running.as_ref().and_then(|running| running.wait(at));
                 let Some(wait) = wait.filter(|_| !recent) else { return Vec::new() };
                 let sights = Draw { theme, width: usize::MAX, names: None, verbose }.sights(&wait.seen);
@@ -132,7 +145,11 @@ impl Seen {
                 format!("  {} {line}", theme.paint(Tone::Dim, format!("{source} |")))
             }
             Event::Message { level: Level::Notice, text, hint } => {
-                return with_hint(theme, format!("{}: {text}", theme.paint(Tone::Accent, "note")), hint.as_deref());
+                return with_hint(
+                    theme,
+                    format!("{}: {text}", theme.paint(Tone::Accent, "note")),
+                    hint.as_deref(),
+                );
             }
             Event::Checked { subject, check } if check.passed && verbose => {
                 format!("{} {subject}: {}", theme.mark(true), check.name)
@@ -140,7 +157,9 @@ impl Seen {
             Event::Artifact { path, format, bytes, sha256 } => {
                 format!("delivered {} ({format}, {}, sha256 {sha256})", theme.path(path), Size::bytes(*bytes))
             }
-            Event::UndoStarted { count } if *count > 0 && self.failed => format!("cleaning up: {count} to remove"),
+            Event::UndoStarted { count } if *count > 0 && self.failed => {
+                format!("cleaning up: {count} to remove")
+            }
             Event::Undone { what } if verbose => format!("removed {what}"),
             _ => return Vec::new(),
         };
@@ -191,7 +210,9 @@ fn warnings(theme: &Theme, event: &Event, quiet: bool) -> Vec<String> {
             format!("    found    {}", check.found),
         ],
         // The failure text says it again for those who saw nothing else.
-        Event::UndoFailed { what, error } if !quiet => vec![format!("{warning}: could not remove {what}: {error}")],
+        Event::UndoFailed { what, error } if !quiet => {
+            vec![format!("{warning}: could not remove {what}: {error}")]
+        }
         _ => Vec::new(),
     }
 }
@@ -205,7 +226,11 @@ fn with_hint(theme: &Theme, line: String, hint: Option<&str>) -> Vec<String> {
 fn clock(start: Timestamp, at: Timestamp) -> String {
     let seconds = since(start, at).get().as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("[{hours}:{minutes:02}:{seconds:02}]") } else { format!("[{minutes:02}:{seconds:02}]") }
+    if hours > 0 {
+        format!("[{hours}:{minutes:02}:{seconds:02}]")
+    } else {
+        format!("[{minutes:02}:{seconds:02}]")
+    }
 }
 
 impl Plain {

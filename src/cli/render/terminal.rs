@@ -60,13 +60,11 @@ impl Screen {
     /// Takes one record; returns the lines that it leaves for good.
     pub(super) fn take(&self, record: &Record, width: usize) -> Vec<String> {
         let mut state = self.state();
-        let index = match state.builds.iter().position(|(id, _)| *id == record.build) {
-            Some(index) => index,
-            None => {
-                state.builds.push((record.build.clone(), Track::new(&record.name)));
-                state.builds.len() - 1
-            }
-        };
+        let known = state.builds.iter().position(|(id, _)| *id == record.build);
+        let index = known.unwrap_or(state.builds.len());
+        if known.is_none() {
+            state.builds.push((record.build.clone(), Track::new(&record.name)));
+        }
         let track = &mut state.builds[index].1;
         let ended = track.apply(record);
         let lines = match &record.event {

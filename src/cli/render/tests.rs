@@ -1,12 +1,6 @@
 //! The renderers, fed with a scripted build. `script` is also played live, for people who change how it looks:
 //! `cargo test --lib replay -- --ignored --nocapture`, in a terminal.
-use super::{
-    draw::Draw,
-    json,
-    plain::Lines,
-    terminal::Screen,
-    track::Track,
-};
+use super::{draw::Draw, json, plain::Lines, terminal::Screen, track::Track};
 use crate::{
     cli::{console::Verbosity, theme::Theme},
     cx::{Check, Event, Level, Record, Sight, Stream, Unit},
@@ -67,7 +61,12 @@ fn duration(ms: i64) -> HumanDuration {
 }
 
 fn waiting(what: &str, elapsed: i64, seen: Vec<Sight>) -> Event {
-    Event::Waiting { what: what.to_owned(), seen, elapsed: duration(elapsed), limit: HumanDuration::seconds(300) }
+    Event::Waiting {
+        what: what.to_owned(),
+        seen,
+        elapsed: duration(elapsed),
+        limit: HumanDuration::seconds(300),
+    }
 }
 
 fn check(name: &str, passed: bool) -> Event {
@@ -117,22 +116,35 @@ fn opening(script: &mut Script) {
         script.after(50, waiting("a login", 50, vec![port(), Sight::unknown("banner", "")]));
         script.output(900, "serial", Stream::Serial, "[    1.204211] Linux version 6.1.0-18-amd64");
         for second in 1..=14 {
-            let banner = if second < 12 { Sight::no("banner", "refused") } else { Sight::yes("banner", "OpenSSH_9.2p1") };
-            let login = if second < 12 { Sight::unknown("login", "") } else { Sight::no("login", "key refused") };
+            let banner = if second < 12 {
+                Sight::no("banner", "refused")
+            } else {
+                Sight::yes("banner", "OpenSSH_9.2p1")
+            };
+            let login =
+                if second < 12 { Sight::unknown("login", "") } else { Sight::no("login", "key refused") };
             script.after(1000, waiting("a login", second * 1000, vec![port(), banner, login]));
         }
     });
 }
 
 fn provision(script: &mut Script, fails: bool) {
-    let steps = ["install tcpdump, jq", "write /etc/motd", "enable the service `node-exporter` and start it right now"];
+    let steps = [
+        "install tcpdump, jq",
+        "write /etc/motd",
+        "enable the service `node-exporter` and start it right now",
+    ];
     let total = steps.len();
     for (index, label) in (1..).zip(steps) {
         let label = label.to_owned();
         script.after(30, Event::StepStarted { index, total, label: label.clone() });
         let begin = script.at;
         if index == 1 {
-            for line in ["Reading package lists...", "Unpacking jq (1.6-2.1) ...", "Setting up tcpdump (4.99.3-1) ..."] {
+            for line in [
+                "Reading package lists...",
+                "Unpacking jq (1.6-2.1) ...",
+                "Setting up tcpdump (4.99.3-1) ...",
+            ] {
                 script.output(1300, "step 1", Stream::Stdout, line);
             }
         }
@@ -162,7 +174,10 @@ fn success(name: &'static str, build: &'static str) -> Vec<Record> {
         }
     });
     script.stage("verify", 500, |script| {
-        script.after(2000, waiting("a login", 2000, vec![Sight::yes("port", ""), Sight::no("banner", "refused")]));
+        script.after(
+            2000,
+            waiting("a login", 2000, vec![Sight::yes("port", ""), Sight::no("banner", "refused")]),
+        );
         script.after(8000, check("file `/etc/motd` has the content of step 2", true));
         script.after(40, check("package `jq` is installed", true));
     });
@@ -191,13 +206,23 @@ fn failure() -> Vec<Record> {
     );
     script.after(0, Event::UndoStarted { count: 2 });
     script.after(1200, Event::Undone { what: "libvirt domain `goldsmith-web`".to_owned() });
-    script.after(100, Event::UndoFailed { what: "`/work/3f2a9c41b7d0`".to_owned(), error: "device busy".to_owned() });
+    script.after(
+        100,
+        Event::UndoFailed { what: "`/work/3f2a9c41b7d0`".to_owned(), error: "device busy".to_owned() },
+    );
     script.after(0, Event::BuildFailed { stage: "provision".to_owned(), error: vec![error], bundle });
     script.records
 }
 
 /// What a terminal shows: the lasting lines as they come, and the live ones every `every` milliseconds of the script.
-fn played(records: &[Record], theme: &Theme, width: usize, verbose: bool, names: Option<usize>, every: i64) -> String {
+fn played(
+    records: &[Record],
+    theme: &Theme,
+    width: usize,
+    verbose: bool,
+    names: Option<usize>,
+    every: i64,
+) -> String {
     let screen = Screen::new(theme.clone(), verbose, names);
     let mut text = String::new();
     let mut next = start();
@@ -225,20 +250,35 @@ fn a_terminal_shows_lasting_lines_above_live_ones() {
     let plain = Theme::new(false, true);
     insta::assert_snapshot!("terminal_80", played(&records, &plain, 80, false, None, 3000));
     insta::assert_snapshot!("terminal_120", played(&records, &plain, 120, false, None, 3000));
-    insta::assert_snapshot!("terminal_120_color", played(&records, &Theme::new(true, true), 120, false, None, 6000));
-    insta::assert_snapshot!("terminal_80_ascii", played(&records, &Theme::new(false, false), 80, false, None, 6000));
+    insta::assert_snapshot!(
+        "terminal_120_color",
+        played(&records, &Theme::new(true, true), 120, false, None, 6000)
+    );
+    insta::assert_snapshot!(
+        "terminal_80_ascii",
+        played(&records, &Theme::new(false, false), 80, false, None, 6000)
+    );
     insta::assert_snapshot!("terminal_80_verbose", played(&records, &plain, 80, true, None, 8000));
 }
 
 #[test]
 fn a_terminal_shows_where_a_build_failed_and_what_is_cleaned_up() {
-    insta::assert_snapshot!("terminal_failure", played(&failure(), &Theme::new(false, true), 80, false, None, 1000).split_once("connect  ").unwrap().1);
+    insta::assert_snapshot!(
+        "terminal_failure",
+        played(&failure(), &Theme::new(false, true), 80, false, None, 1000)
+            .split_once("connect  ")
+            .unwrap()
+            .1
+    );
 }
 
 #[test]
 fn several_builds_do_not_garble_each_other() {
     let records = interleaved();
-    insta::assert_snapshot!("terminal_two", played(&records, &Theme::new(false, true), 80, false, Some(4), 4000));
+    insta::assert_snapshot!(
+        "terminal_two",
+        played(&records, &Theme::new(false, true), 80, false, Some(4), 4000)
+    );
 }
 
 fn interleaved() -> Vec<Record> {
@@ -287,7 +327,9 @@ fn quiet_lines_are_warnings_only() {
 fn a_failed_check_is_shown_with_what_was_found() {
     let mut script = Script::new("web", "3f2a9c41b7d0");
     script.after(0, Event::StageStarted { stage: "verify".to_owned() });
-    script.after(10, check("package `jq` is installed", true)).after(10, check("file `/etc/motd` is right", false));
+    script
+        .after(10, check("package `jq` is installed", true))
+        .after(10, check("file `/etc/motd` is right", false));
     let theme = Theme::new(false, true);
     let draw = Draw { theme: &theme, width: 80, names: None, verbose: false };
     let mut track = Track::new("web");
@@ -298,11 +340,7 @@ fn a_failed_check_is_shown_with_what_was_found() {
     }
     assert_eq!(
         lines,
-        [
-            "  ✗ qcow2 (efi): file `/etc/motd` is right",
-            "      expected `golden`",
-            "      found    `lead`"
-        ]
+        ["  ✗ qcow2 (efi): file `/etc/motd` is right", "      expected `golden`", "      found    `lead`"]
     );
     let live = draw.live(&track, start() + SignedDuration::from_secs(2), 9);
     assert!(live[0].ends_with("1 check, 1 failed"), "{live:?}");
@@ -315,8 +353,10 @@ fn json_lines_are_records_one_a_line() {
     let lines: Vec<String> = records.iter().filter_map(json::line).collect();
     assert_eq!(lines.len(), records.len());
     assert!(lines.iter().all(|line| !line.contains('\n')));
-    let kinds: Vec<&String> =
-        lines.iter().filter(|line| line.contains("waiting") || line.contains("build-") || line.contains("undo")).collect();
+    let kinds: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains("waiting") || line.contains("build-") || line.contains("undo"))
+        .collect();
     let few: Vec<&str> = [0, 1, kinds.len() - 3, kinds.len() - 1].map(|index| kinds[index].as_str()).to_vec();
     insta::assert_snapshot!("json", few.join("\n"));
 }
