@@ -20,7 +20,6 @@ ovmf                       UEFI firmware for the guests
 mmdebstrap                 assembles Debian systems from a mirror
 debian-archive-keyring     the keys that Debian's archives are signed with
 e2fsprogs                  makes ext4 file systems from a folder, without mounting
-grub-common                makes the BIOS boot loader's core image
 uidmap                     lets ordinary users own a guest's files in a user namespace
 util-linux                 namespaces for the bootstrap
 LIST

@@ -69,7 +69,9 @@ fn timeline(jsonl: &str) -> String {
     let mut first: Option<jiff::Timestamp> = None;
     let mut waited = String::new();
     for event in jsonl.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
-        let Some(at) = event["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()) else { continue };
+        let Some(at) = event["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()) else {
+            continue;
+        };
         let begin = *first.get_or_insert(at);
         let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
         let line = match event["event"].as_str().unwrap_or_default() {
@@ -88,7 +90,11 @@ fn timeline(jsonl: &str) -> String {
                             Some(false) => "✗",
                             None => "…",
                         };
-                        format!("{} {up} {}", sight["label"].as_str().unwrap_or_default(), sight["detail"].as_str().unwrap_or_default())
+                        format!(
+                            "{} {up} {}",
+                            sight["label"].as_str().unwrap_or_default(),
+                            sight["detail"].as_str().unwrap_or_default()
+                        )
                     })
                     .collect();
                 let line = format!("  waiting for {}: {}", word("what"), sights.join(" · "));
@@ -99,7 +105,9 @@ fn timeline(jsonl: &str) -> String {
                 waited.clone_from(&line);
                 line
             }
-            "output" if word("stream") != serde_name(Stream::Serial) => format!("  {} | {}", word("source"), word("line")),
+            "output" if word("stream") != serde_name(Stream::Serial) => {
+                format!("  {} | {}", word("source"), word("line"))
+            }
             "undone" => format!("  removed {}", word("what")),
             "undo-failed" => format!("  could not remove {}: {}", word("what"), word("error")),
             _ => continue,

@@ -64,10 +64,14 @@ pub(super) async fn outputs(
         .outputs
         .iter()
         .zip(&staged)
-        .map(|(output, path)| disk::Target { format: disk_format(output.format), path: path.clone(), level: output.level })
+        .map(|(output, path)| disk::Target {
+            format: disk_format(output.format),
+            path: path.clone(),
+            level: output.level,
+        })
         .collect();
     let mut needles = keys.needles();
-    needles.extend(secret_needles(plan, secrets));
+    needles.extend(secret_needles(cx, plan, secrets).await?);
     let source = exported.clone();
     let (progress, cancelled) = (cx.clone(), cx.stop().clone());
     let backing = base.backing.clone();
@@ -76,7 +80,7 @@ pub(super) async fn outputs(
             DiskFormat::Raw => disk::Format::Raw,
             DiskFormat::Qcow2 => disk::Format::Qcow2,
         };
-        let disk = disk::open(&source.path, Some(format), &open_options(&backing))?;
+        let disk = disk::open(&source.path, Some(format), &open_options(&source.path, &backing))?;
         let report = |step: disk::Progress| {
             progress.emit(Event::Progress {
                 what: "convert".to_owned(),
@@ -141,30 +145,33 @@ fn stage_path(cx: &Cx, output: &plan::OutputPlan) -> Result<PathBuf, BuildError>
     Ok(staging.join(name))
 }
 
-/// The backing chain is ours: the source put it together.
-pub(super) fn open_options(backing: &[PathBuf]) -> disk::OpenOptions {
-    let _ = backing;
-    disk::OpenOptions::default()
+/// The source put the chain together, from the work folder, the cache and the user's own image: only those are opened.
+fn open_options(source: &Path, backing: &[PathBuf]) -> disk::OpenOptions {
+    let folders = std::iter::once(source).chain(backing.iter().map(PathBuf::as_path));
+    let within = folders.filter_map(Path::parent).map(Path::to_owned).collect();
+    disk::OpenOptions { backing: disk::BackingPolicy::Within(within), ..disk::OpenOptions::default() }
 }
 
 /// Secrets that no file step puts into the image on purpose, and that are long enough not to be there by chance.
-fn secret_needles(plan: &Plan, secrets: &Secrets) -> Vec<disk::Needle> {
+async fn secret_needles(cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<Vec<disk::Needle>, BuildError> {
     const SHORTEST: usize = 12;
-    let on_purpose = |name: &str| {
+    let mut needles = Vec::new();
+    for name in plan.secrets.keys() {
         let placeholder = format!("${{secret.{name}}}");
-        plan.provision.iter().any(|step| match &step.kind {
+        let on_purpose = plan.provision.iter().any(|step| match &step.kind {
             StepKind::File(FileStep { content: Content::Text(text), .. }) => text.contains(&placeholder),
             _ => false,
-        })
-    };
-    secrets
-        .iter()
-        .filter(|(name, secret)| secret.expose().len() >= SHORTEST && !on_purpose(name))
-        .map(|(name, secret)| disk::Needle {
-            name: format!("secret `{name}`"),
-            bytes: secret.expose().as_bytes().to_vec(),
-        })
-        .collect()
+        });
+        let secret = secrets
+            .get(cx, name)
+            .await
+            .map_err(|error| BuildError::because("a secret of the definition cannot be had", error))?;
+        if !on_purpose && secret.expose().len() >= SHORTEST {
+            let bytes = secret.expose().as_bytes().to_vec();
+            needles.push(disk::Needle { name: format!("the secret `{name}`"), bytes });
+        }
+    }
+    Ok(needles)
 }
 
 pub(super) const fn disk_format(format: OutputFormat) -> disk::OutputFormat {

@@ -126,16 +126,14 @@ mod tests {
         let plain = dirs(&[("HOME", "/home/u")]).unwrap();
         assert_eq!(plain.journals(), Path::new("/home/u/.local/state/goldsmith/journal"));
         assert_eq!(plain.work_root(), Path::new("/home/u/.cache/goldsmith/work"));
-        let own = dirs(&[("HOME", "/home/u"), ("XDG_CACHE_HOME", "/x"), ("GOLDSMITH_STATE_DIR", "/s")]).unwrap();
+        let own =
+            dirs(&[("HOME", "/home/u"), ("XDG_CACHE_HOME", "/x"), ("GOLDSMITH_STATE_DIR", "/s")]).unwrap();
         assert_eq!(own.cache(), Path::new("/x/goldsmith"));
         assert_eq!(own.run_root(), Path::new("/s/run"));
     }
 
     #[test]
     fn without_a_home_the_error_names_the_variable_to_set() {
-        assert_eq!(
-            dirs(&[]).unwrap_err().to_string(),
-            "`HOME` is not set; set it, or `GOLDSMITH_STATE_DIR`"
-        );
+        assert_eq!(dirs(&[]).unwrap_err().to_string(), "`HOME` is not set; set it, or `GOLDSMITH_STATE_DIR`");
     }
 }

@@ -1,6 +1,9 @@
 //! Finds builds that died without cleaning up, and cleans up after them.
 use super::{BuildError, Dirs, LocalUndoer, World};
-use crate::cx::{Event, Header, Journal, Replay, Stop, Undo, UndoLog, UnwindReport};
+use crate::{
+    cx::{Event, Header, Journal, Replay, Stop, Undo, UndoLog, UnwindReport},
+    source,
+};
 use serde::Serialize;
 use std::{
     io,
@@ -72,7 +75,7 @@ pub async fn collect(
             Err(error) => collected.failures.push((path, chain(&error))),
         }
     }
-    strays(dirs, &mut collected);
+    strays(dirs, &mut collected).await;
     Ok(collected)
 }
 
@@ -84,7 +87,7 @@ impl DeadBuild {
 }
 
 /// Work folders are named by build id; one without a journal belongs to nobody.
-fn strays(dirs: &Dirs, collected: &mut Collected) {
+async fn strays(dirs: &Dirs, collected: &mut Collected) {
     let Ok(folders) = entries(dirs.work_root()) else { return };
     for folder in folders {
         let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
@@ -92,7 +95,7 @@ fn strays(dirs: &Dirs, collected: &mut Collected) {
         if dirs.journal(&id).exists() {
             continue;
         }
-        match std::fs::remove_dir_all(&folder) {
+        match source::remove_tree(&folder).await {
             Ok(()) => collected.strays.push(folder),
             Err(error) => collected.failures.push((folder, error.to_string())),
         }
@@ -101,7 +104,9 @@ fn strays(dirs: &Dirs, collected: &mut Collected) {
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?,
+        Ok(entries) => {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };

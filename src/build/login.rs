@@ -25,7 +25,17 @@ pub(super) struct Keys {
 impl Keys {
     /// The seed as a disk of the machine.
     pub(super) fn seed_disk(&self) -> DiskAttachment {
-        DiskAttachment { path: self.seed.clone(), format: DiskFormat::Raw, read_only: true, backing: Vec::new() }
+        DiskAttachment {
+            path: self.seed.clone(),
+            format: DiskFormat::Raw,
+            read_only: true,
+            backing: Vec::new(),
+        }
+    }
+
+    /// How we log in.
+    pub(super) fn login(&self, plan: &Plan) -> Login {
+        self.keys.login(plan.guest.user.clone())
     }
 
     /// Byte strings that must not be in a finished image: the private keys, and the line that lets the build user in.
@@ -62,9 +72,9 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
         };
         seed::write_nocloud(&target, &spec)
     })
-        .await
-        .map_err(|error| because(error.into()))?
-        .map_err(|error| because(error.into()))?;
+    .await
+    .map_err(|error| because(error.into()))?
+    .map_err(|error| because(error.into()))?;
     Ok(Keys { keys, seed: path, role: role.to_owned() })
 }
 
@@ -82,7 +92,7 @@ pub(super) async fn connect(
     watch: &Watch,
 ) -> Result<(Box<dyn Session>, Access), BuildError> {
     let address = machine.ssh_address(cx).await?;
-    let login = keys.keys.login(plan.guest.user.clone());
+    let login = keys.login(plan);
     // Written before the wait: when the guest cannot be reached, a person may still want to try by hand.
     let access = write_access(cx, &login, keys, address)
         .map_err(|error| BuildError::because("could not write the key of the build user", error))?;

@@ -99,7 +99,11 @@ impl BuildError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let source = source.into();
-        let kind = if is_interruption(source.as_ref()) { BuildErrorKind::Interrupted } else { BuildErrorKind::Failed };
+        let kind = if is_interruption(source.as_ref()) {
+            BuildErrorKind::Interrupted
+        } else {
+            BuildErrorKind::Failed
+        };
         Self { kind, attempt: attempt.into(), source: Some(source), hints: Vec::new() }
     }
 
@@ -172,7 +176,12 @@ impl From<DriverError> for BuildError {
 
 impl From<Cancelled> for BuildError {
     fn from(cancelled: Cancelled) -> Self {
-        Self { kind: BuildErrorKind::Interrupted, attempt: cancelled.to_string(), source: None, hints: Vec::new() }
+        Self {
+            kind: BuildErrorKind::Interrupted,
+            attempt: cancelled.to_string(),
+            source: None,
+            hints: Vec::new(),
+        }
     }
 }
 
@@ -187,7 +196,8 @@ fn is_interruption(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let wait = error.downcast_ref::<WaitError>().is_some_and(|e| matches!(e, WaitError::Cancelled(_)));
-        let driver = error.downcast_ref::<DriverError>().is_some_and(|e| e.kind() == DriverErrorKind::Cancelled);
+        let driver =
+            error.downcast_ref::<DriverError>().is_some_and(|e| e.kind() == DriverErrorKind::Cancelled);
         if error.is::<Cancelled>() || wait || driver {
             return true;
         }

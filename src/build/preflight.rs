@@ -26,11 +26,12 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
         let folder = output.path.parent().unwrap_or(Path::new("/"));
         writable(folder)?;
     }
-    let secrets = Secrets::load(&plan.secrets)
-        .await
-        .map_err(|error| BuildError::because("could not read a secret", error))?;
-    for (_, secret) in secrets.iter() {
-        cx.redactor().learn(secret);
+    let secrets = Secrets::load(&plan.secrets);
+    for name in plan.secrets.keys() {
+        secrets
+            .get(cx, name)
+            .await
+            .map_err(|error| BuildError::because("a secret of the definition cannot be had", error))?;
     }
     world.preflight(cx, plan).await?;
     let hypervisor = world.hypervisor(plan).await?;

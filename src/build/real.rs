@@ -2,13 +2,13 @@
 use super::{
     BuildError, BuildErrorKind, Dirs,
     preflight::room,
-    world::{Session, Trouble, World},
+    world::{Session, World},
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
-    guest::{self, Facts, Guest, GuestError, Login},
+    guest::{self, Facts, Guest, GuestError, Login, Trouble},
     plan::{OutputFormat, Plan},
     provision::{self, Secrets},
     source::{self, BaseDisk},
@@ -97,16 +97,14 @@ impl World for RealWorld {
         address: SocketAddr,
         login: &Login,
         limit: HumanDuration,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
         let start = std::time::Instant::now();
-        let trouble: guest::Trouble<'_> = &|| trouble();
         let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
-        guest.quiesce(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
-        Ok(Box::new(RealSession { guest, facts, connect_timeout: limit }))
+        Ok(Box::new(RealSession { guest, facts }))
     }
 }
 
@@ -122,12 +120,14 @@ fn unreachable(error: GuestError) -> BuildError {
     with_hint(BuildError::because("the guest could not be reached", error), hint)
 }
 
+/// How long the guest's own package jobs may hold the locks before provisioning.
+const QUIESCE: HumanDuration = HumanDuration::seconds(600);
+
 /// A guest over SSH.
 #[derive(Debug)]
 struct RealSession {
     guest: Guest,
     facts: Facts,
-    connect_timeout: HumanDuration,
 }
 
 #[async_trait]
@@ -141,16 +141,20 @@ impl Session for RealSession {
         cx: &Cx,
         plan: &Plan,
         secrets: &Secrets,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
-        let _ = self.connect_timeout;
-        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, &|| trouble())
+        // Only here: a booted result is to be checked as it is.
+        self.guest
+            .quiesce(cx, QUIESCE, trouble)
+            .await
+            .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
+        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
-        provision::seal(cx, &self.guest, &self.facts, plan)
+        provision::seal(cx, &self.guest, plan)
             .await
             .map(|_| ())
             .map_err(|error| BuildError::because("could not seal the image", error))
@@ -168,7 +172,8 @@ impl Session for RealSession {
                 .kind_unless_interrupted(BuildErrorKind::Unproven)
         };
         let built: Facts = serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?;
-        let checks = provision::checks(plan, &built);
+        let mut checks = provision::general_checks(plan, &built);
+        checks.extend(provision::checks(&plan.provision));
         provision::run_checks(cx, &self.guest, subject, &checks).await.map_err(|error| failed(error.into()))
     }
 
@@ -176,7 +181,10 @@ impl Session for RealSession {
         const LOGS: [(&str, &str); 4] = [
             ("journal", "journalctl --no-pager -b -n 2000 || tail -n 2000 /var/log/messages"),
             ("failed-units", "systemctl --no-pager --failed; systemctl --no-pager status --failed"),
-            ("cloud-init", "cloud-init status --long; tail -n 500 /var/log/cloud-init.log /var/log/cloud-init-output.log"),
+            (
+                "cloud-init",
+                "cloud-init status --long; tail -n 500 /var/log/cloud-init.log /var/log/cloud-init-output.log",
+            ),
             ("disk", "df -h; lsblk; cat /proc/mounts"),
         ];
         let mut files = Vec::new();

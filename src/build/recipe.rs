@@ -58,16 +58,23 @@ pub(super) async fn build(
     let facts = session.facts();
 
     stages
-        .run("provision", Some(access.clone()), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
+        .run(
+            "provision",
+            Some(access.clone()),
+            session.provision(cx, plan, &ready.secrets, &|| watch.trouble()),
+        )
         .await?;
     stages.run("seal", Some(access.clone()), session.seal(cx, plan)).await?;
     session.close().await;
     let disk = stages.run("shut-down", Some(access), shut_down(cx, plan, machine)).await?;
     *live = Live::default();
 
-    let staged = stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
-    let proofs =
-        stages.run("verify", None, verify::all(cx, world, plan, &ready, &staged, &facts, undoer, live)).await?;
+    let staged =
+        stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
+    let built = verify::Built { facts: &facts, login: &keys.login(plan) };
+    let proofs = stages
+        .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))
+        .await?;
     let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;
 
     Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source: base.description })
@@ -88,7 +95,12 @@ fn machine_spec(plan: &Plan, base: &BaseDisk, keys: &Keys) -> MachineSpec {
         memory: plan.machine.memory,
         accelerator: plan.machine.accelerator,
         disks: vec![
-            DiskAttachment { path: base.path.clone(), format, read_only: false, backing: base.backing.clone() },
+            DiskAttachment {
+                path: base.path.clone(),
+                format,
+                read_only: false,
+                backing: base.backing.clone(),
+            },
             keys.seed_disk(),
         ],
     }

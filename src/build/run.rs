@@ -49,9 +49,8 @@ pub async fn run(
 ) -> Result<Outcome, BuildError> {
     let start = Instant::now();
     let plan = &*job.plan;
-    let cx = open(plan, dirs, sinks, stop).map_err(|error| {
-        error.kind_unless_interrupted(super::BuildErrorKind::Preflight)
-    })?;
+    let cx = open(plan, dirs, sinks, stop)
+        .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
     cx.emit(Event::BuildStarted {
         definition: plan.definition.clone(),
         logs: cx.logs().to_owned(),
@@ -107,7 +106,8 @@ pub async fn run(
 /// Makes the journal first, then everything that the journal says how to remove.
 fn open(plan: &Plan, dirs: &Dirs, mut sinks: Vec<Arc<dyn Sink>>, stop: &Stop) -> Result<Cx, BuildError> {
     let id = BuildId::random();
-    let because = |error: super::DirError| BuildError::because("could not prepare the build's folders", error);
+    let because =
+        |error: super::DirError| BuildError::because("could not prepare the build's folders", error);
     let logs = dirs.logs(&plan.name, &id);
     let work = dirs.work(&id);
     make_private(&dirs.journals()).map_err(because)?;
@@ -124,7 +124,10 @@ fn open(plan: &Plan, dirs: &Dirs, mut sinks: Vec<Arc<dyn Sink>>, stop: &Stop) ->
     // The work folder goes last: everything in it may still be needed by what is undone before.
     let _ = undo.plan(Undo::Path { path: work.clone() })?;
     make_private(&work).map_err(because)?;
-    sinks.push(Arc::new(BuildLog::create(&logs).map_err(|error| BuildError::because("could not open the build log", error))?));
+    sinks.push(Arc::new(
+        BuildLog::create(&logs)
+            .map_err(|error| BuildError::because("could not open the build log", error))?,
+    ));
     let events = Events::new(id.clone(), plan.name.clone(), sinks);
     Ok(Cx::new(id, work, logs, events, stop.clone(), undo))
 }
@@ -146,4 +149,3 @@ impl Sink for BuildLog {
         let _ = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write_all(&bytes);
     }
 }
-

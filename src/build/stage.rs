@@ -5,7 +5,17 @@ use std::time::Instant;
 
 /// Names of the stages, in order. Stable: scripts and dashboards read them.
 pub const STAGES: [&str; 12] = [
-    "preflight", "source", "seed", "create", "power-on", "connect", "provision", "seal", "shut-down", "convert", "verify",
+    "preflight",
+    "source",
+    "seed",
+    "create",
+    "power-on",
+    "connect",
+    "provision",
+    "seal",
+    "shut-down",
+    "convert",
+    "verify",
     "publish",
 ];
 
@@ -54,7 +64,11 @@ impl<'a> Stages<'a> {
                 Ok(value)
             }
             Err(error) => {
-                self.cx.emit(Event::StageFailed { stage: name.to_owned(), seconds, error: error.to_string() });
+                self.cx.emit(Event::StageFailed {
+                    stage: name.to_owned(),
+                    seconds,
+                    error: error.to_string(),
+                });
                 Err(error)
             }
         }

@@ -1,8 +1,11 @@
 //! Carries out undo data: files, processes, and through the world what drivers made.
 use super::World;
-use crate::cx::{Stop, Undo, UndoError, Undoer};
+use crate::{
+    cx::{Stop, Undo, UndoError, Undoer},
+    source,
+};
 use async_trait::async_trait;
-use std::{io, path::Path, time::Duration};
+use std::{io, time::Duration};
 
 /// Undoes on this host; resources go to their driver.
 pub struct LocalUndoer<'a> {
@@ -25,9 +28,10 @@ impl<'a> LocalUndoer<'a> {
 #[async_trait]
 impl Undoer for LocalUndoer<'_> {
     async fn undo(&self, undo: &Undo, stop: &Stop) -> Result<(), UndoError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
+        let failed =
+            |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
-            Undo::Path { path } => remove_path(path).await.map_err(|error| failed(error.into())),
+            Undo::Path { path } => source::remove_tree(path).await.map_err(|error| failed(error.into())),
             Undo::Process { pid, started, .. } => {
                 end_process(*pid, *started, stop).await.map_err(|error| failed(error.into()))
             }
@@ -35,35 +39,6 @@ impl Undoer for LocalUndoer<'_> {
                 self.world.destroy(resource, stop).await.map_err(|error| failed(error.into()))
             }
         }
-    }
-}
-
-/// Removes a file or a tree. Trees that a user namespace filled belong to subordinate ids; those need the namespace again.
-async fn remove_path(path: &Path) -> io::Result<()> {
-    let owned = path.to_owned();
-    let removed = tokio::task::spawn_blocking(move || match std::fs::symlink_metadata(&owned) {
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&owned),
-        Ok(_) => std::fs::remove_file(&owned),
-        Err(error) => Err(error),
-    })
-    .await
-    .map_err(io::Error::other)?;
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let status = tokio::process::Command::new("unshare")
-                .args(["--map-root-user", "--map-auto", "rm", "-rf", "--"])
-                .arg(path)
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .status()
-                .await;
-            match status {
-                Ok(status) if status.success() => Ok(()),
-                _ => Err(error),
-            }
-        }
-        other => other,
     }
 }
 
@@ -120,8 +95,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_group_ends_and_a_stranger_with_its_number_is_spared() {
-        let mut child =
-            std::process::Command::new("sh").args(["-c", "sleep 300 & wait"]).process_group(0).spawn().unwrap();
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 300 & wait"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let started = start_time(child.id()).unwrap();
         end_process(child.id(), started + 1, &Stop::default()).await.unwrap();
         assert!(child.try_wait().unwrap().is_none(), "a stranger was killed");
@@ -139,10 +117,10 @@ mod tests {
         std::fs::write(target.join("precious"), "x").unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        remove_path(&link).await.unwrap();
-        remove_path(&link).await.unwrap();
+        source::remove_tree(&link).await.unwrap();
+        source::remove_tree(&link).await.unwrap();
         assert!(target.join("precious").exists());
-        remove_path(&target).await.unwrap();
+        source::remove_tree(&target).await.unwrap();
         assert!(!target.exists());
     }
 }

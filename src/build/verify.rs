@@ -5,6 +5,7 @@ use super::{
     login,
     preflight::Ready,
     recipe::Live,
+    view::RootImage,
     watch::Watch,
     world::World,
 };
@@ -12,6 +13,7 @@ use crate::{
     cx::{Check, Cx, Event, Unit},
     disk,
     driver::{DiskAttachment, DiskFormat, MachineSpec},
+    guest::Login,
     plan::{Firmware, OutputFormat, Plan},
     provision,
 };
@@ -19,6 +21,14 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
+
+/// What is known about the machine that was built.
+pub(super) struct Built<'a> {
+    /// Facts of its guest.
+    pub(super) facts: &'a serde_json::Value,
+    /// How the build logged in: none of it may be left.
+    pub(super) login: &'a Login,
+}
 
 /// Proves every output; the first check that does not hold fails the build, after all of its image were made.
 #[allow(clippy::too_many_arguments, reason = "each is one thing that verification is about")]
@@ -28,17 +38,17 @@ pub(super) async fn all(
     plan: &Plan,
     ready: &Ready,
     staged: &Converted,
-    built: &serde_json::Value,
+    built: &Built<'_>,
     undoer: &LocalUndoer<'_>,
     live: &mut Live,
 ) -> Result<Vec<Vec<Verified>>, BuildError> {
     let mut proofs = Vec::new();
     for output in &staged.outputs {
         let image = Image::of(cx, output).await?;
-        let mut verified = vec![hygiene(cx, plan, &image).await?];
+        let mut verified = vec![hygiene(cx, plan, &image, built.login).await?];
         if plan.verify.boot {
             for firmware in &plan.verify.firmware {
-                let machine = Proof { cx, world, plan, ready, built, undoer };
+                let machine = Proof { cx, world, plan, ready, built: built.facts, undoer };
                 verified.push(machine.boot(&image, *firmware, live).await?);
             }
         }
@@ -106,18 +116,21 @@ async fn decompress(cx: &Cx, from: &Path, to: &Path) -> Result<(), BuildError> {
 }
 
 /// Looks at the files of the image as they are before its first boot.
-async fn hygiene(cx: &Cx, plan: &Plan, image: &Image) -> Result<Verified, BuildError> {
+async fn hygiene(cx: &Cx, plan: &Plan, image: &Image, login: &Login) -> Result<Verified, BuildError> {
     let (path, format) = (image.path.clone(), image.disk);
-    let expected = provision::HygieneSpec { build_user: plan.guest.user.clone() };
+    let (wanted, login) = (plan.clone(), login.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let disk = disk::open(&path, Some(format), &disk::OpenOptions::default())?;
-        let root = disk::look::open_root(&*disk)?;
-        Ok::<_, disk::DiskError>(provision::hygiene(&super::view::RootImage::new(root), &expected))
+        let root = disk::look::open_root(disk)?;
+        Ok::<_, disk::DiskError>(provision::hygiene(&RootImage::new(root), &wanted, &login))
     })
     .await
     .map_err(|error| BuildError::because("could not look into the image", error))?;
     let checks = match looked {
-        Ok(checks) => checks,
+        Ok(checks) => checks.map_err(|error| {
+            BuildError::because(format!("could not look into the {}", image.format), error)
+                .kind_unless_interrupted(BuildErrorKind::Unproven)
+        })?,
         Err(error) if error.kind() == disk::DiskErrorKind::Unsupported => {
             cx.events().warn(
                 format!("the files of the {} cannot be looked at without booting: {error}", image.format),
@@ -130,15 +143,16 @@ async fn hygiene(cx: &Cx, plan: &Plan, image: &Image) -> Result<Verified, BuildE
                 .kind_unless_interrupted(BuildErrorKind::Unproven));
         }
     };
-    judge(cx, &format!("{} as delivered", image.format), &checks)?;
+    let subject = format!("{} as delivered", image.format);
+    for check in &checks {
+        cx.emit(Event::Checked { subject: subject.clone(), check: check.clone() });
+    }
+    judge(&subject, &checks)?;
     Ok(Verified { firmware: None, boot_seconds: None, checks })
 }
 
-/// Reports every check; an error when one does not hold.
-fn judge(cx: &Cx, subject: &str, checks: &[Check]) -> Result<(), BuildError> {
-    for check in checks {
-        cx.emit(Event::Checked { subject: subject.to_owned(), check: check.clone() });
-    }
+/// An error when a check does not hold.
+fn judge(subject: &str, checks: &[Check]) -> Result<(), BuildError> {
     let failed: Vec<&Check> = checks.iter().filter(|check| !check.passed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let others = match failed.len() {
@@ -200,7 +214,7 @@ impl Proof<'_> {
         let session = live.session.insert(session);
         live.access = Some(access);
         let checks = session.check(cx, &subject, plan, self.built).await?;
-        judge(cx, &subject, &checks)?;
+        judge(&subject, &checks)?;
         session.close().await;
         machine.shut_down(cx, plan.guest.shutdown_timeout).await?;
         let resource = machine.resource().clone();

@@ -3,7 +3,7 @@ use super::BuildError;
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
-    guest::Login,
+    guest::{Login, Trouble},
     plan::Plan,
     provision::Secrets,
     source::BaseDisk,
@@ -11,9 +11,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{net::SocketAddr, sync::Arc};
-
-/// Whether something went wrong with the machine that makes waiting for its guest pointless, and what.
-pub type Trouble = dyn Fn() -> Option<String> + Send + Sync;
 
 /// A session in a guest.
 #[async_trait]
@@ -27,7 +24,7 @@ pub trait Session: Send + Sync {
         cx: &Cx,
         plan: &Plan,
         secrets: &Secrets,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<(), BuildError>;
 
     /// Removes what must not be in an image, and trims. The guest is only good for powering off afterwards.
@@ -71,6 +68,6 @@ pub trait World: Send + Sync {
         address: SocketAddr,
         login: &Login,
         limit: HumanDuration,
-        trouble: &Trouble,
+        trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError>;
 }

@@ -2,7 +2,8 @@
 //!
 //! Faults can be injected before or after the side effect of each call.
 use super::{
-    DriverError, DriverErrorKind, ExportedDisk, Hypervisor, Machine, MachineEvent, MachineSpec, MachineState, Readiness,
+    DriverError, DriverErrorKind, ExportedDisk, Hypervisor, Machine, MachineEvent, MachineSpec, MachineState,
+    Readiness,
 };
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop, Undo},
@@ -87,7 +88,10 @@ impl Hypervisor for FakeHypervisor {
     async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError> {
         for disk in &spec.disks {
             if !disk.path.exists() {
-                return Err(DriverError::new(DriverErrorKind::NotFound, format!("open `{}`", disk.path.display())));
+                return Err(DriverError::new(
+                    DriverErrorKind::NotFound,
+                    format!("open `{}`", disk.path.display()),
+                ));
             }
         }
         let resource = ResourceRef {
@@ -110,7 +114,11 @@ impl Hypervisor for FakeHypervisor {
         Ok(Box::new(FakeMachine {
             cloud: Arc::clone(&self.cloud),
             resource,
-            disks: spec.disks.iter().map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format }).collect(),
+            disks: spec
+                .disks
+                .iter()
+                .map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format })
+                .collect(),
             events: broadcast::Sender::new(16),
         }))
     }
@@ -158,7 +166,11 @@ impl Machine for FakeMachine {
 
     async fn ssh_address(&self, _: &Cx) -> Result<SocketAddr, DriverError> {
         self.cloud.trip("ssh_address", false)?;
-        assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Running, "no port without a running machine");
+        assert_eq!(
+            self.cloud.state(&self.resource.id)?,
+            MachineState::Running,
+            "no port without a running machine"
+        );
         self.cloud.trip("ssh_address", true)?;
         Ok(([127, 0, 0, 1], 1).into())
     }

@@ -114,7 +114,12 @@ impl Guest {
         take: &mut (dyn Take + Send),
     ) -> Result<Exit, CommError> {
         cx.check()?;
-        let (mut reader, writer, head) = self.start(command).await?;
+        let deadline = tokio::time::Instant::now() + command.timeout;
+        // A connection whose other end vanished without a word looks open until the keep-alive notices.
+        let starting = tokio::time::timeout_at(deadline, self.start(command));
+        let (mut reader, writer, head) = cx.stop().unless_cancelled(starting).await?.map_err(|_| {
+            CommError::TimedOut { label: command.label.clone(), limit: command.timeout.into() }
+        })??;
         let mut started = launch::Started::default();
         let mut early = String::new();
         let feed = feed(&writer, Input { head, content });
@@ -142,7 +147,7 @@ impl Guest {
             () = cx.stop().cancelled() => Err(Broken::Cancelled),
             result = read => result.map_err(Broken::Local),
             error = feed => Err(Broken::Local(error)),
-            () = tokio::time::sleep(command.timeout) => Err(Broken::TimedOut),
+            () = tokio::time::sleep_until(deadline) => Err(Broken::TimedOut),
         };
         if let Err(broken) = ended {
             if let Some(group) = started.group() {
@@ -358,7 +363,7 @@ impl Guest {
     /// One look at the guest through a new connection, used after a reboot: its boot id.
     pub(super) async fn boot_id(&self, cx: &Cx) -> Result<String, GuestError> {
         let command = Command::script("read the boot id", "cat /proc/sys/kernel/random/boot_id")
-            .timeout(Duration::from_secs(30));
+            .timeout(Duration::from_secs(15));
         let captured = command::capture(self, cx, &command).await?;
         Ok(captured.ok("read the boot id")?.trim().to_owned())
     }

@@ -155,7 +155,7 @@ fn cloud_init(answer: &str) -> Look<Vec<String>> {
             None => Look::Ready(vec![]),
         },
         _ => {
-            let stage = parsed.as_ref().and_then(CloudInit::stage).unwrap_or("starting");
+            let stage = parsed.as_ref().and_then(CloudInit::stage).unwrap_or("between stages");
             Look::NotYet(vec![Sight::no("cloud-init", stage)])
         }
     }

@@ -1,7 +1,7 @@
 //! The seal: what the build left in the guest is removed, by one script that also removes the user it runs for.
 use crate::{
     cx::{Cx, Event},
-    guest::{APT_JOBS, CommError, Command, Communicator, Exit, Facts, Guest},
+    guest::{CommError, Command, Communicator, Exit, Guest},
     plan::Plan,
     value::{Secret, Size},
 };
@@ -41,14 +41,12 @@ pub enum SealError {
 }
 
 /// Seals the guest. Afterwards nobody can log in any more, us included: the machine is to be shut down next.
-pub async fn seal(cx: &Cx, guest: &Guest, facts: &Facts, plan: &Plan) -> Result<SealReport, SealError> {
+pub async fn seal(cx: &Cx, guest: &Guest, plan: &Plan) -> Result<SealReport, SealError> {
     let yes = |flag: bool| Secret::new(if flag { "yes" } else { "no" });
     let key = guest.login().authorized_key.split_whitespace().nth(1).unwrap_or_default();
-    let jobs = if guest.is_quiet() && facts.systemd() { APT_JOBS.join(" ") } else { String::new() };
     let command = Command::script("seal", SCRIPT)
         .env("BUILD_USER", Secret::new(&guest.login().user))
         .env("KEY", Secret::new(key))
-        .env("APT_JOBS", Secret::new(jobs))
         .env("SYSPREP", yes(plan.seal.sysprep))
         .env("TRIM", yes(plan.seal.trim))
         .timeout(LIMIT);

@@ -1,10 +1,10 @@
 # The seal: removes from the guest what the build left. Runs once, as root, as the last script of a build.
 #
-# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; APT_JOBS  units that were masked
-#      SYSPREP, TRIM  yes or no
+# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, TRIM  yes or no
 # Out: lines that begin with `@seal`: removed THING, trimmed BYTES, note TEXT. Everything else is the tools' own.
 #
-# The user that is logged in is removed by this very script, so nothing can run after it.
+# The user that is logged in is removed by this very script, so nothing can run after it. The masks of apt's timers are in
+# /run and end with the machine.
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 removed() { printf '@seal removed %s\n' "$*"; }
@@ -16,19 +16,19 @@ gone() {
     if [ -e "$path" ] || [ -L "$path" ]; then rm -rf -- "$path"; removed "$path"; fi
   done
 }
+# Overwrites files in place before they go. Trimming gives back whole clusters of the disk image only, so a freed block in
+# the company of used ones keeps its content.
+wipe() {
+  for path in "$@"; do
+    if [ -f "$path" ] && [ ! -L "$path" ]; then shred -n 0 -z -- "$path"; fi
+  done
+}
 # Replaces the content of $1 by standard input, keeping owner and mode.
 refill() { cat >/run/goldsmith-seal; cat /run/goldsmith-seal >"$1"; rm -f /run/goldsmith-seal; }
 homes() { getent passwd | cut -d: -f6 | sort -u | while read -r h; do if [ -d "$h/." ]; then echo "$h"; fi; done; }
 
 systemd=no
 if [ -d /run/systemd/system ]; then systemd=yes; fi
-
-# --- What the build changed for its own sake -----------------------------------------------------------------------
-if [ $systemd = yes ] && [ -n "$APT_JOBS" ]; then
-  for unit in $APT_JOBS; do
-    if [ -L "/run/systemd/system/$unit" ]; then systemctl unmask --runtime "$unit"; fi
-  done
-fi
 
 if [ "$SYSPREP" = yes ]; then
   # --- Packages: leftovers, caches, lists ----------------------------------------------------------------------------
@@ -52,6 +52,9 @@ if [ "$SYSPREP" = yes ]; then
 fi
 
 # --- cloud-init: its memory of this build holds our keys, so it goes in any case -----------------------------------
+if [ -d /var/lib/cloud ]; then
+  find /var/lib/cloud -xdev -type f -size +0 -exec shred -n 0 -z -- {} +
+fi
 if has cloud-init; then
   # Never --machine-id: 22.4 deletes the file, and the next boot has a read-only /etc without one.
   cloud-init clean --logs --seed
@@ -143,6 +146,7 @@ for h in $(homes); do
     [ -f "$f" ] || continue
     if grep -qF -- "$KEY" "$f"; then
       grep -vF -- "$KEY" "$f" >/run/goldsmith-seal || true
+      wipe "$f"
       cat /run/goldsmith-seal >"$f"
       rm -f /run/goldsmith-seal
       removed "the build's key in $f"
@@ -158,8 +162,10 @@ if [ -f $f ]; then
 fi
 # The private half of the guest's key was in our hands, so no key of this guest may be used again.
 if [ "$SYSPREP" = yes ]; then
+  wipe /etc/ssh/ssh_host_*_key
   gone /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 else
+  wipe /etc/ssh/ssh_host_ed25519_key
   gone /etc/ssh/ssh_host_ed25519_key /etc/ssh/ssh_host_ed25519_key.pub
 fi
 if ! has cloud-init && ! ls /lib/systemd/system/sshd-keygen* /usr/lib/systemd/system/sshd-keygen* >/dev/null 2>&1; then

@@ -98,7 +98,8 @@ fn build(outcome: &Outcome) -> BuildReport {
                 BuildErrorKind::Unproven => Status::Unproven,
                 BuildErrorKind::Preflight | BuildErrorKind::Failed => Status::Failed,
             };
-            let report = ErrorReport { stage: stage.clone(), chain: error.chain(), hints: error.hints().to_vec() };
+            let report =
+                ErrorReport { stage: stage.clone(), chain: error.chain(), hints: error.hints().to_vec() };
             (status, Some(report))
         }
     };

@@ -248,6 +248,7 @@ async fn bootstrap_and_boot(plan: Plan) {
     }
     boots(&base.path, &[], cx.logs()).await;
     boots(&base.path, &["-bios", "/usr/share/ovmf/OVMF.fd"], cx.logs()).await;
+    remove_tree(cx.work()).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,7 +2,11 @@
 //!
 //! They run one at a time (`--test-threads=1`) and share one base image, which the first that needs it builds with the demo's
 //! own definition. A missing program or mirror is a failure: this tier was asked for by name.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that cannot go on fails, and real guests take real time")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails, and real guests take real time"
+)]
 mod demo;
 mod failing;
 mod interrupted;

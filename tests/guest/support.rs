@@ -1,4 +1,5 @@
 //! Runs the binary in a home of its own and looks for what it leaves.
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -168,10 +169,7 @@ impl Home {
             if daemon
                 && read("environ").split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes())
             {
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::Signal::SIGTERM,
-                );
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
     }
@@ -301,9 +299,20 @@ impl Building {
         });
     }
 
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Kills goldsmith itself, also when `runuser` stands between us and it.
+    pub(crate) fn kill_goldsmith(&self) {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let child = std::fs::read_to_string(children).unwrap();
+        let target = match child.split_whitespace().next() {
+            Some(pid) if is_root() => pid.parse().unwrap(),
+            _ => i32::try_from(self.child.id()).unwrap(),
+        };
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(target), Signal::SIGKILL).unwrap();
     }
 
     /// Waits for the end.

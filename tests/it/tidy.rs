@@ -121,7 +121,9 @@ fn dependencies_point_down_only() {
 
 #[test]
 fn a_group_of_imports_is_read_as_the_compiler_reads_it() {
-    let used = used_modules("use crate::{\n    cx::{BuildId, Cx},\n    plan,\n    value::Size,\n};\nlet x = crate::disk::open();");
+    let used = used_modules(
+        "use crate::{\n    cx::{BuildId, Cx},\n    plan,\n    value::Size,\n};\nlet x = crate::disk::open();",
+    );
     assert_eq!(used.into_iter().collect::<Vec<_>>(), ["cx", "disk", "plan", "value"]);
 }
 
@@ -174,7 +176,8 @@ fn only_cli_prints() {
         }
         let code = code(&text);
         for word in ["println!(", "eprintln!(", "print!(", "std::process::exit("] {
-            let in_test = path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
+            let in_test =
+                path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
             assert!(in_test || !code.contains(word), "{}: `{word}`", path.display());
         }
     }
@@ -201,7 +204,10 @@ fn every_file_says_what_it_is_for_and_stays_small() {
         if lines > 800 {
             wrong.push(format!("{}: {lines} lines; split it by what it does", path.display()));
         }
-        if path.file_name().is_some_and(|name| name == "utils.rs" || name == "util.rs" || name == "helpers.rs") {
+        if path
+            .file_name()
+            .is_some_and(|name| name == "utils.rs" || name == "util.rs" || name == "helpers.rs")
+        {
             wrong.push(format!("{}: a name that says nothing", path.display()));
         }
     }
@@ -213,7 +219,9 @@ fn an_error_never_prints_its_source() {
     let mut wrong = Vec::new();
     for (path, text) in sources("src") {
         for (number, line) in text.lines().enumerate() {
-            if line.trim_start().starts_with("#[error(") && (line.contains("{source}") || line.contains("{source:")) {
+            if line.trim_start().starts_with("#[error(")
+                && (line.contains("{source}") || line.contains("{source:"))
+            {
                 wrong.push(format!("{}:{}", path.display(), number + 1));
             }
         }

@@ -5,7 +5,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::super::DiskError;
-use super::{CLUSTER, CLUSTER_BITS};
 
 const MAGIC: &[u8; 4] = b"QFI\xfb";
 const V2_BYTES: usize = 72;
@@ -179,13 +178,13 @@ impl Header {
         Ok(())
     }
 
-    /// The first cluster of an image made here: version 3, 64 KiB clusters, 16-bit refcounts, no snapshots.
+    /// The first cluster of an image made here: version 3, 16-bit refcounts, no snapshots.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, DiskError> {
-        let mut bytes = vec![0; CLUSTER as usize];
+        let mut bytes = vec![0; 1 << self.cluster_bits];
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
         put(0, MAGIC);
         put(4, &3_u32.to_be_bytes());
-        put(20, &CLUSTER_BITS.to_be_bytes());
+        put(20, &self.cluster_bits.to_be_bytes());
         put(24, &self.size.to_be_bytes());
         let l1_entries = u32::try_from(self.l1_entries)
             .ok()

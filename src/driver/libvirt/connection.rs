@@ -1,6 +1,6 @@
 //! A connection to libvirt, and how its blocking calls are made.
 use super::{
-    embed::Lease,
+    embed::{self, Lease},
     event::{self, Subscription},
     place::Place,
 };
@@ -30,6 +30,9 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens `uri`.
     pub(super) async fn open(uri: &str, place: Place, run_root: &Path) -> Result<Arc<Self>, DriverError> {
+        if place == Place::Embed && !embed::is_open() {
+            embed::sweep(run_root).await?;
+        }
         let (uri, run_root) = (uri.to_owned(), run_root.to_owned());
         let attempt = format!("connect to libvirt at `{uri}`");
         blocking(&attempt.clone(), OPEN_LIMIT, move || Self::open_blocking(&uri, place, run_root, &attempt))
@@ -48,6 +51,12 @@ impl Connection {
         let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let lease = match place {
             Place::Embed => Some(Lease::take(&run_root)?),
+            // The embedded driver takes all local URIs of its process from then on, and fails for them.
+            _ if embed::is_open() => {
+                return Err(DriverError::new(DriverErrorKind::Unsupported, attempt)
+                    .because("this process uses libvirt's embedded driver, which rules its daemons out")
+                    .hint("build definitions with different `uri`s in separate runs"));
+            }
             _ => None,
         };
         let folder = lease.as_ref().map_or(run_root.as_path(), Lease::root);

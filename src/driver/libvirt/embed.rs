@@ -6,10 +6,10 @@
 use super::process::{self, qemu_processes};
 use crate::driver::{DriverError, DriverErrorKind};
 use std::{
-    fs::{DirBuilder, File},
+    fs::{DirBuilder, File, Permissions},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt},
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -59,7 +59,6 @@ impl Lease {
             return Ok(Self { root: root.path.clone(), moved: root.moved });
         }
         let (base, moved) = base(run_root)?;
-        sweep(&base);
         let (path, lock) = make(&base)?;
         *guard = Some(Root { path: path.clone(), moved, leases: 1, lock: Some(lock), folders: Vec::new() });
         Ok(Self { root: path, moved })
@@ -91,9 +90,14 @@ impl Drop for Lease {
             root.folders = folders_below(&root.path);
             root.lock = None;
             // What cannot be removed now is swept by the next process.
-            let _ = std::fs::remove_dir_all(&root.path);
+            let _ = remove(&root.path);
         }
     }
+}
+
+/// Whether this process has ever opened the embedded driver.
+pub(super) fn is_open() -> bool {
+    root().is_some()
 }
 
 /// Whether `path` is the folder of this process.
@@ -106,6 +110,7 @@ pub(super) async fn remove_orphan(path: &Path) -> Result<bool, DriverError> {
     if is_ours(path) {
         return Ok(false);
     }
+    // Held until the end, so that only one of several cleaners works.
     let Some(_lock) = lock_orphan(path) else { return Ok(!path.exists()) };
     // A process that dies while it learns what QEMU can do leaves a QEMU behind.
     let probes: Vec<_> =
@@ -118,16 +123,30 @@ pub(super) async fn remove_orphan(path: &Path) -> Result<bool, DriverError> {
     if qemu_processes().iter().any(|process| process.uses(path)) {
         return Ok(false);
     }
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed().because(error)),
-        _ => Ok(true),
+    remove(path).map(|()| true).map_err(|error| failed().because(error))
+}
+
+/// Removes the folder, its lock last: a removal that is cut short is taken up by the next sweep.
+fn remove(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
     }
+    std::fs::remove_file(path.join(LOCK))?;
+    std::fs::remove_dir(path)
 }
 
 /// The lock of a folder whose process is dead. `None` for one that is alive and for folders that are not ours at all.
 fn lock_orphan(path: &Path) -> Option<File> {
     let named = path.file_name().is_some_and(|name| name.as_bytes().starts_with(PREFIX.as_bytes()));
-    if !named || !path.join(CONFIG).is_file() {
+    if !named {
         return None;
     }
     let lock = File::open(path.join(LOCK)).ok()?;
@@ -135,18 +154,14 @@ fn lock_orphan(path: &Path) -> Option<File> {
     Some(lock)
 }
 
-/// Removes folders of dead processes that have no QEMU any more.
-fn sweep(base: &Path) {
-    let in_use = qemu_processes();
+/// Removes what dead processes left in `run_root`, except for folders that a machine still needs. Best effort: it costs
+/// nothing but a little space.
+pub(super) async fn sweep(run_root: &Path) -> Result<(), DriverError> {
+    let (base, _) = base(run_root)?;
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if let Some(_lock) = lock_orphan(&path)
-            && !in_use.iter().any(|process| process.uses(&path))
-        {
-            // Best effort: it costs nothing but a little space.
-            let _ = std::fs::remove_dir_all(&path);
-        }
+        let _ = remove_orphan(&entry.path()).await;
     }
+    Ok(())
 }
 
 /// The folder below which roots are made, and whether it is another one than asked for.
@@ -186,6 +201,7 @@ fn make(base: &Path) -> Result<(PathBuf, File), DriverError> {
     let unfinished = tempfile::Builder::new()
         .prefix("new-")
         .rand_bytes(6)
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(base)
         .map_err(|error| cannot("make", base).because(error))?;
     let lock = furnish(unfinished.path(), &[])?;
@@ -250,7 +266,7 @@ fn percent_encode(bytes: &[u8]) -> String {
     for byte in bytes {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(*byte))
+                text.push(char::from(*byte));
             }
             // Writing to a String cannot fail.
             other => drop(write!(text, "%{other:02X}")),
@@ -266,20 +282,23 @@ fn cannot(verb: &str, path: &Path) -> DriverError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
-    #[test]
-    fn a_root_is_private_configured_and_locked() {
+    #[tokio::test]
+    async fn a_root_is_private_configured_and_locked() {
         let base = tempfile::tempdir().unwrap();
         let (path, lock) = make(base.path()).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert!(
             std::fs::read_to_string(path.join(CONFIG)).unwrap().starts_with("stdio_handler = \"file\"\n")
         );
-        sweep(base.path());
+        sweep(base.path()).await.unwrap();
         assert!(path.exists(), "its process is alive");
         drop(lock);
-        sweep(base.path());
+        // A program that another test is just starting may hold a copy of the lock until it runs.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while path.exists() && std::time::Instant::now() < deadline {
+            sweep(base.path()).await.unwrap();
+        }
         assert!(!path.exists(), "its process is dead");
     }
 
@@ -288,7 +307,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let stranger = base.path().join("lv-abcdef");
         std::fs::create_dir(&stranger).unwrap();
-        sweep(base.path());
+        sweep(base.path()).await.unwrap();
         assert!(!remove_orphan(&stranger).await.unwrap());
         assert!(stranger.exists());
         assert!(remove_orphan(&base.path().join("lv-gone00")).await.unwrap());

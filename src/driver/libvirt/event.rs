@@ -157,9 +157,10 @@ fn lifecycle_notice(event: u32, detail: u32) -> Option<Notice> {
         }
         (sys::VIR_DOMAIN_EVENT_STOPPED, _) => Some(Notice::Stopped),
         // Comes with a reason through the I/O error event.
-        (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
-        // The last thing a guest does when it powers off.
-        | (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_GUEST_SHUTDOWN) => None,
+        (
+            sys::VIR_DOMAIN_EVENT_SUSPENDED,
+            sys::VIR_DOMAIN_EVENT_SUSPENDED_IOERROR | sys::VIR_DOMAIN_EVENT_SUSPENDED_GUEST_SHUTDOWN,
+        ) => None,
         (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG) => {
             Some(Notice::Paused("its watchdog fired"))
         }

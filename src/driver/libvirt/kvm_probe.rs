@@ -79,11 +79,18 @@ fn run_guest() -> KvmProbe {
     }
 }
 
-/// Elsewhere nothing that runs guests only halfway is known; making a machine is the proof.
-#[cfg(not(target_arch = "x86_64"))]
+/// No host of this architecture is known that makes machines and cannot run them, so making one is the proof.
+#[cfg(target_arch = "aarch64")]
 fn run_guest() -> KvmProbe {
-    // QEMU itself says at once when it cannot make one, so opening the device is enough here.
-    KvmProbe::Usable
+    match kvm_ioctls::Kvm::new().and_then(|kvm| kvm.create_vm()) {
+        Ok(_) => KvmProbe::Usable,
+        Err(error) => KvmProbe::unusable(format!("`/dev/kvm` opens, but makes no machine: {error}")),
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn run_guest() -> KvmProbe {
+    KvmProbe::unusable("goldsmith has no test guest for this architecture")
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -106,35 +113,35 @@ mod x86 {
     /// `lock cmpxchg16b [rdi]; jne fail; mov al, [rdi]; out dx, al; fail: hlt`
     const PROGRAM: [u8; 11] = [0xf0, 0x48, 0x0f, 0xc7, 0x0f, 0x75, 0x03, 0x8a, 0x07, 0xee, 0xf4];
 
+    #[derive(Clone)]
     #[repr(C, align(4096))]
-    struct Memory([u8; PAGE * PAGES]);
+    struct Page([u8; PAGE]);
 
-    impl Memory {
-        fn put(&mut self, at: u64, bytes: &[u8]) {
-            let at = at as usize;
-            self.0[at..at + bytes.len()].copy_from_slice(bytes);
-        }
+    /// Writes `bytes` to the guest's address `at`, within one page.
+    fn put(memory: &mut [Page], at: u64, bytes: &[u8]) {
+        let (page, offset) = (at as usize / PAGE, at as usize % PAGE);
+        memory[page].0[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
     /// A guest of one CPU in 64-bit mode that swaps 16 bytes atomically and reports one of them through a port.
     pub(super) fn run() -> Result<(), String> {
         let kvm = Kvm::new().map_err(|error| format!("opening it: {error}"))?;
         let vm = kvm.create_vm().map_err(|error| format!("making a machine: {error}"))?;
-        let mut memory = Box::new(Memory([0; PAGE * PAGES]));
+        let mut memory = vec![Page([0; PAGE]); PAGES].into_boxed_slice();
         // Identity map of the first 2 MiB: present + writable, the last level with page size 2 MiB.
-        memory.put(PML4, &(PDPT | 3).to_le_bytes());
-        memory.put(PDPT, &(DIRECTORY | 3).to_le_bytes());
-        memory.put(DIRECTORY, &0x83_u64.to_le_bytes());
-        memory.put(CODE, &PROGRAM);
-        memory.put(OPERAND, &1_u64.to_le_bytes());
-        memory.put(OPERAND + 8, &2_u64.to_le_bytes());
+        put(&mut memory, PML4, &(PDPT | 3).to_le_bytes());
+        put(&mut memory, PDPT, &(DIRECTORY | 3).to_le_bytes());
+        put(&mut memory, DIRECTORY, &0x83_u64.to_le_bytes());
+        put(&mut memory, CODE, &PROGRAM);
+        put(&mut memory, OPERAND, &1_u64.to_le_bytes());
+        put(&mut memory, OPERAND + 8, &2_u64.to_le_bytes());
         let memory = Box::into_raw(memory);
         let region = kvm_userspace_memory_region {
             slot: 0,
             flags: 0,
             guest_phys_addr: 0,
             memory_size: (PAGE * PAGES) as u64,
-            userspace_addr: memory as u64,
+            userspace_addr: memory.cast::<u8>() as u64,
         };
         // SAFETY: the region is one page-aligned allocation of exactly that size. It was turned into a raw pointer and is
         // never freed (32 KiB, once per process), so the kernel cannot write to memory that something else owns.

@@ -101,14 +101,13 @@ impl Live {
 
     /// Begins the start; `false` when it was started before or must not start any more.
     pub(super) fn begin(&self) -> bool {
-        let fresh = self.phase.send_if_modified(|phase| {
+        self.phase.send_if_modified(|phase| {
             let fresh = *phase == Phase::Made && !self.doomed.load(Ordering::SeqCst);
             if fresh {
                 *phase = Phase::Starting;
             }
             fresh
-        });
-        fresh
+        })
     }
 
     /// The start is over; returns whether the machine was doomed meanwhile and must be ended by whoever started it.

@@ -103,13 +103,14 @@ impl Machine for LibvirtMachine {
             // The daemon ends the machine when our connection goes, however we end.
             _ => sys::VIR_DOMAIN_START_AUTODESTROY,
         };
+        let place = self.place;
         let (live, connection, xml) = (self.live.clone(), self.connection.clone(), self.xml.clone());
         let saying = attempt.clone();
         let started = blocking(&attempt, START_LIMIT, move || {
             // Runs to its end even when nobody waits any more, so that the state of the machine stays true.
             let (domain, outcome) = match Domain::create_xml(connection.connect(), &xml, flags) {
                 Ok(domain) => (Some(domain), Ok(())),
-                Err(error) => (None, Err(failed(&saying, &error))),
+                Err(error) => (None, Err(explain_start(place, failed(&saying, &error), &error))),
             };
             if live.started(domain)
                 && let Some(domain) = live.domain()
@@ -200,7 +201,7 @@ impl Machine for LibvirtMachine {
                 match stream.recv(&mut piece) {
                     Ok(0) => break,
                     Ok(length) if image.len() + length <= SCREEN_MAXIMUM => {
-                        image.extend_from_slice(&piece[..length])
+                        image.extend_from_slice(&piece[..length]);
                     }
                     Ok(_) => {
                         let _ = stream.abort();
@@ -307,6 +308,16 @@ impl Machine for LibvirtMachine {
             state => Err(attempt().because(format!("it is not off but {state:?}"))),
         }
     }
+}
+
+fn explain_start(place: Place, failed: DriverError, error: &virt::error::Error) -> DriverError {
+    if place == Place::System && error.message().contains("Permission denied") {
+        return failed.hint(
+            "libvirt's daemon runs QEMU as a user of its own, which must be able to enter every folder above the disks; \
+             `qemu:///embed` runs it as you",
+        );
+    }
+    failed
 }
 
 /// Pulls the plug through libvirt; what has ended or never started is fine.

@@ -86,6 +86,15 @@ impl Libvirt {
         Ok(Self { uri: uri.to_owned(), place, run_root: run_root.into(), connection: OnceCell::new() })
     }
 
+    /// Removes what dead processes of this user left in the run folder besides machines: folders, and QEMUs that were
+    /// started only to learn what they can do. Opening a connection does so too; a clean-up that opens none calls this.
+    pub async fn sweep(&self) -> Result<(), DriverError> {
+        match self.place {
+            Place::Embed if self.run_root.exists() => embed::sweep(&self.run_root).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn connection(&self) -> Result<&Arc<Connection>, DriverError> {
         if self.place == Place::Remote {
             return Err(DriverError::new(

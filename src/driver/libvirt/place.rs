@@ -23,6 +23,7 @@ impl Place {
                 .hint("the usual ones are `qemu:///embed` (no daemon, no privileges), `qemu:///session` and `qemu:///system`")
         };
         let parsed = url::Url::parse(uri).map_err(|error| wrong(error.to_string()))?;
+        let has_query = parsed.query().is_some();
         let (driver, transport) = parsed.scheme().split_once('+').unwrap_or((parsed.scheme(), ""));
         if driver != "qemu" {
             return Err(wrong(format!("its driver is `{driver}`, only `qemu` is supported")));
@@ -31,8 +32,9 @@ impl Place {
             return Ok(Self::Remote);
         }
         match (parsed.path(), transport) {
-            ("/embed", "") if parsed.query().is_none() => Ok(Self::Embed),
+            ("/embed", "") if !has_query => Ok(Self::Embed),
             ("/embed", "") => Err(wrong("goldsmith chooses the root itself".to_owned())),
+            (_, "" | "unix") if has_query => Err(wrong("parameters are not supported".to_owned())),
             ("/session", "" | "unix") => Ok(Self::Session),
             ("/system", "" | "unix") => Ok(Self::System),
             (_, "" | "unix") => Err(wrong(format!("it has no instance `{}`", parsed.path()))),
@@ -57,6 +59,7 @@ mod tests {
     #[test_case("xen:///system", "only `qemu`"; "another hypervisor")]
     #[test_case("qemu:///embed?root=/tmp/x", "chooses the root itself"; "a root of the user")]
     #[test_case("qemu:///nowhere", "no instance"; "an unknown instance")]
+    #[test_case("qemu:///system?socket=/x", "parameters"; "another socket")]
     #[test_case("embed", "relative URL"; "no URI")]
     fn a_wrong_uri_is_refused_with_the_reason(uri: &str, reason: &str) {
         let error = Place::parse(uri).unwrap_err();

@@ -55,16 +55,17 @@ fn skip_blanks(mut text: &[u8]) -> &[u8] {
     }
 }
 
+/// Width and height, as a reader of PNG sees them.
+#[cfg(test)]
+pub(super) fn png_size(png: &[u8]) -> Option<(u32, u32)> {
+    let rest = png.strip_prefix(PNG_SIGNATURE)?;
+    let word = |at: usize| Some(u32::from_be_bytes(rest.get(at..at + 4)?.try_into().ok()?));
+    (rest.get(4..8)? == b"IHDR").then_some((word(8)?, word(12)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Width and height, as a reader of PNG sees them.
-    pub(in super::super) fn png_size(png: &[u8]) -> Option<(u32, u32)> {
-        let rest = png.strip_prefix(PNG_SIGNATURE)?;
-        let word = |at: usize| Some(u32::from_be_bytes(rest.get(at..at + 4)?.try_into().ok()?));
-        (rest.get(4..8)? == b"IHDR").then_some((word(8)?, word(12)?))
-    }
 
     #[test]
     fn a_pixmap_becomes_a_png_with_the_same_pixels() {
@@ -89,6 +90,3 @@ mod tests {
         assert_eq!(png_from_ppm(b"P6 99999 99999 255 x"), None);
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::png_size;

@@ -11,6 +11,7 @@ use crate::{
 };
 use std::{
     fs::{File, OpenOptions},
+    io::{self, ErrorKind},
     path::Path,
 };
 
@@ -37,23 +38,33 @@ pub(super) fn look(connection: &Connection, spec: &MachineSpec) -> Result<Readin
 pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
     for disk in &spec.disks {
         let open = OpenOptions::new().read(true).write(!disk.read_only).open(&disk.path);
-        open.map_err(|error| unusable(&disk.path, !disk.read_only).because(error))?;
+        open.map_err(|error| unusable(&disk.path, !disk.read_only, error))?;
         for below in &disk.backing {
-            File::open(below).map_err(|error| unusable(below, false).because(error))?;
+            File::open(below).map_err(|error| unusable(below, false, error))?;
         }
         for path in std::iter::once(&disk.path).chain(&disk.backing) {
             // libvirt is told in XML, which cannot hold these.
             if path.to_str().is_none_or(|path| path.contains(char::is_control)) {
-                return Err(unusable(path, false).because("its path is not UTF-8 or has control characters"));
+                let why = io::Error::new(
+                    ErrorKind::InvalidFilename,
+                    "its path is not UTF-8 or has control characters",
+                );
+                return Err(unusable(path, false, why));
             }
         }
     }
     uefi(spec).map(drop)
 }
 
-fn unusable(path: &Path, write: bool) -> DriverError {
+fn unusable(path: &Path, write: bool, error: io::Error) -> DriverError {
     let verb = if write { "read and write" } else { "read" };
-    DriverError::new(DriverErrorKind::NotFound, format!("{verb} the disk `{}`", path.display()))
+    let kind = match error.kind() {
+        ErrorKind::NotFound => DriverErrorKind::NotFound,
+        ErrorKind::PermissionDenied => DriverErrorKind::Permission,
+        ErrorKind::InvalidFilename => DriverErrorKind::Unsupported,
+        _ => DriverErrorKind::Other,
+    };
+    DriverError::new(kind, format!("{verb} the disk `{}`", path.display())).because(error)
 }
 
 /// The UEFI build for `spec`, when it wants one.
@@ -185,11 +196,20 @@ mod tests {
         let disk = dir.path().join("disk.raw");
         let error = check_files(&spec(&disk)).unwrap_err();
         assert!(error.to_string().contains(&disk.display().to_string()), "{error}");
+        assert_eq!(error.kind(), DriverErrorKind::NotFound);
         std::fs::write(&disk, b"x").unwrap();
         check_files(&spec(&disk)).unwrap();
         let mut overlay = spec(&disk);
         overlay.disks[0].backing.push(dir.path().join("base.qcow2"));
         assert!(check_files(&overlay).unwrap_err().to_string().contains("base.qcow2"));
+    }
+
+    #[test]
+    fn a_path_that_xml_cannot_hold_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk\u{7}.raw");
+        std::fs::write(&disk, b"x").unwrap();
+        assert_eq!(check_files(&spec(&disk)).unwrap_err().kind(), DriverErrorKind::Unsupported);
     }
 
     #[test]

@@ -384,4 +384,27 @@ mod tests {
         assert_eq!(release(&uri, "bookworm").await.unwrap().unwrap().origin, "Example");
         assert_eq!(release(&uri, "trixie").await.unwrap(), None);
     }
+
+    #[tokio::test]
+    #[ignore = "takes a package mirror: the one of this host"]
+    async fn a_named_mirror_gives_the_suite_its_updates_and_its_keys() {
+        let of_host = resolve(&plan(Mirror::Host), Arch::X86_64).await.unwrap();
+        assert_eq!(of_host.distribution, Distribution::Debian);
+        let uri = |suite: &str| {
+            let entry = of_host.entries.iter().find(|entry| entry.suites.iter().any(|name| name == suite));
+            entry.unwrap().uri.parse().unwrap()
+        };
+        let named = Mirror::Url { main: uri("bookworm"), security: Some(uri("bookworm-security")) };
+        let archive = resolve(&plan(named.clone()), Arch::X86_64).await.unwrap();
+        assert_eq!(archive.entries[0].suites, ["bookworm", "bookworm-updates"]);
+        assert_eq!(archive.entries[1].suites, ["bookworm-security"]);
+        assert_eq!(archive.keyrings().len(), 1);
+        let mut odd = plan(named);
+        odd.components.push("restricted".into());
+        let error = resolve(&odd, Arch::X86_64).await.unwrap_err();
+        assert!(error.to_string().contains("no component `restricted`"), "{error}");
+        odd.suite = "warty".into();
+        let error = resolve(&odd, Arch::X86_64).await.unwrap_err();
+        assert!(error.to_string().contains("no suite `warty`"), "{error}");
+    }
 }

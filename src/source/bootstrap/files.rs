@@ -112,7 +112,7 @@ fn default_grub(plan: &BootstrapPlan) -> String {
         "# Read by update-grub.\n\
          GRUB_DEFAULT=0\n\
          GRUB_TIMEOUT=1\n\
-         GRUB_DISTRIBUTOR=`. /etc/os-release; echo ${{NAME:-Linux}}`\n\
+         GRUB_DISTRIBUTOR=`. /etc/os-release; echo ${{NAME%% *}}`\n\
          GRUB_CMDLINE_LINUX_DEFAULT=\n\
          GRUB_CMDLINE_LINUX={}\n\
          GRUB_DISABLE_OS_PROBER=true\n",
