@@ -98,7 +98,7 @@ fn progress(console: &Console, build: &DeadBuild, event: &Event, now: Timestamp)
     match event {
         Event::UndoStarted { .. } => console.note(&headline(theme, build, now)),
         Event::Undone { what } => {
-            console.note(&format!("  {} removed {}", theme.mark(true), theme.prose(what)))
+            console.note(&format!("  {} removed {}", theme.mark(true), theme.prose(what)));
         }
         // The verdict says it, with the cause.
         Event::UndoFailed { what, .. } if console.verbosity() != Verbosity::Quiet => {
