@@ -21,9 +21,10 @@ lint: ## formatting and lints
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 
 test-fast: ## tests that boot nothing
-	$(CARGO) test --locked --lib --bins --test it
+	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real
 
 test-guest: ## tests on real guests, one guest at a time
+	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1
 
 setup: ## install what building needs

@@ -127,6 +127,14 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
+# --- libvirt's user --------------------------------------------------------------------------------------------------
+# As root, libvirt's QEMU driver does not start unless the user it was compiled for exists. Debian makes that user only with the
+# package that also starts a daemon.
+if [ "$(id -u)" -eq 0 ] && ! id libvirt-qemu >/dev/null 2>&1; then
+  say "Adding the system user libvirt-qemu, without which root cannot use libvirt"
+  useradd --system --user-group --home-dir /var/lib/libvirt --no-create-home --shell /usr/sbin/nologin libvirt-qemu
+fi
+
 # --- test user -------------------------------------------------------------------------------------------------------
 # Root's tests also run goldsmith as an ordinary user; that user needs subordinate ids, as any user of Debian has.
 if [ "$what" = test ] && [ "$(id -u)" -eq 0 ] && ! id goldsmith-test >/dev/null 2>&1; then

@@ -22,7 +22,7 @@ pub(super) struct Converted {
 /// One file that is complete but not yet proved, beside the place where it will be delivered.
 pub(super) struct Staged {
     pub(super) format: OutputFormat,
-    pub(super) staged: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) destination: PathBuf,
     pub(super) file_bytes: Size,
     pub(super) allocated_bytes: Size,
@@ -39,8 +39,8 @@ impl Staged {
             PathBuf::from(name)
         };
         // The digest first: a file without its digest would look delivered to whoever watches the folder.
-        tokio::fs::rename(digest(&self.staged), digest(&self.destination)).await?;
-        tokio::fs::rename(&self.staged, &self.destination).await
+        tokio::fs::rename(digest(&self.path), digest(&self.destination)).await?;
+        tokio::fs::rename(&self.path, &self.destination).await
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn outputs(
         .zip(converted.outputs)
         .map(|(output, written)| Staged {
             format: output.format,
-            staged: written.path,
+            path: written.path,
             destination: output.path.clone(),
             file_bytes: Size::bytes(written.file_bytes),
             allocated_bytes: Size::bytes(written.allocated_bytes),

@@ -76,6 +76,9 @@ pub async fn collect(
         }
     }
     strays(dirs, &mut collected).await;
+    if let Err(error) = world.sweep().await {
+        collected.failures.push((dirs.run_root(), chain(&error)));
+    }
     Ok(collected)
 }
 

@@ -17,7 +17,7 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 /// Keys of one machine and the medium that carries them.
 pub(super) struct Keys {
-    keys: BuildKeys,
+    pairs: BuildKeys,
     seed: PathBuf,
     role: String,
 }
@@ -35,14 +35,14 @@ impl Keys {
 
     /// How we log in.
     pub(super) fn login(&self, plan: &Plan) -> Login {
-        self.keys.login(plan.guest.user.clone())
+        self.pairs.login(plan.guest.user.clone())
     }
 
     /// Byte strings that must not be in a finished image: the private keys, and the line that lets the build user in.
     pub(super) fn needles(&self) -> Vec<Needle> {
-        let texts = self.keys.needles().into_iter().map(|text| text.expose().as_bytes().to_vec());
+        let texts = self.pairs.needles().into_iter().map(|text| text.expose().as_bytes().to_vec());
         texts
-            .chain(self.keys.seeds())
+            .chain(self.pairs.seeds())
             .map(|bytes| Needle { name: "a key of this build".to_owned(), bytes })
             .collect()
     }
@@ -75,14 +75,15 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
     .await
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
-    Ok(Keys { keys, seed: path, role: role.to_owned() })
+    Ok(Keys { pairs: keys, seed: path, role: role.to_owned() })
 }
 
 fn instance_id(build: &BuildId, role: &str) -> String {
     format!("goldsmith-{build}-{role}")
 }
 
-/// Waits for the guest of `machine` and logs in.
+/// Waits for the guest of `machine` and logs in. `access` says how a person would do so, as soon as that is known: when the
+/// wait fails, somebody may still want to try by hand.
 pub(super) async fn connect(
     cx: &Cx,
     world: &dyn World,
@@ -90,15 +91,16 @@ pub(super) async fn connect(
     machine: &dyn Machine,
     keys: &Keys,
     watch: &Watch,
-) -> Result<(Box<dyn Session>, Access), BuildError> {
+    access: &mut Option<Access>,
+) -> Result<Box<dyn Session>, BuildError> {
     let address = machine.ssh_address(cx).await?;
     let login = keys.login(plan);
-    // Written before the wait: when the guest cannot be reached, a person may still want to try by hand.
-    let access = write_access(cx, &login, keys, address)
-        .map_err(|error| BuildError::because("could not write the key of the build user", error))?;
+    *access = Some(
+        write_access(cx, &login, keys, address)
+            .map_err(|error| BuildError::because("could not write the key of the build user", error))?,
+    );
     let trouble = || watch.trouble();
-    let session = world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await?;
-    Ok((session, access))
+    world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await
 }
 
 /// Key and known_hosts files for `ssh`, readable by their owner only, in the work folder.

@@ -116,6 +116,13 @@ impl BuildError {
         self
     }
 
+    /// The same as an interruption: whatever a stage says after the user stopped it, that is why it ended.
+    #[must_use]
+    pub(super) fn interrupted(mut self) -> Self {
+        self.kind = BuildErrorKind::Interrupted;
+        self
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

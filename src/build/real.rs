@@ -53,6 +53,16 @@ fn open_libvirt(uri: &str, dirs: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverErr
     Ok(Arc::new(crate::driver::libvirt::Libvirt::connect(uri, dirs.run_root())?))
 }
 
+#[cfg(feature = "libvirt")]
+async fn sweep_libvirt(dirs: &Dirs) -> Result<(), DriverError> {
+    crate::driver::libvirt::Libvirt::connect(crate::plan::EMBEDDED_URI, dirs.run_root())?.sweep().await
+}
+
+#[cfg(not(feature = "libvirt"))]
+async fn sweep_libvirt(_: &Dirs) -> Result<(), DriverError> {
+    Ok(())
+}
+
 #[cfg(not(feature = "libvirt"))]
 fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError> {
     Err(DriverError::new(DriverErrorKind::Unsupported, format!("connect to `{uri}`"))
@@ -71,6 +81,10 @@ impl World for RealWorld {
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }
+    }
+
+    async fn sweep(&self) -> Result<(), DriverError> {
+        sweep_libvirt(&self.dirs).await
     }
 
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {

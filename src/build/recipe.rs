@@ -51,22 +51,19 @@ pub(super) async fn build(
     let machine = &**live.machine.insert(machine);
     let watch = Watch::over(machine);
     stages.run("power-on", None, async { Ok(machine.power_on(cx).await?) }).await?;
-    let (session, access) =
-        stages.run("connect", None, login::connect(cx, world, plan, machine, &keys, &watch)).await?;
+    let session = stages
+        .run("connect", None, login::connect(cx, world, plan, machine, &keys, &watch, &mut live.access))
+        .await?;
     let session = live.session.insert(session);
-    live.access = Some(access.clone());
+    let access = live.access.clone();
     let facts = session.facts();
 
     stages
-        .run(
-            "provision",
-            Some(access.clone()),
-            session.provision(cx, plan, &ready.secrets, &|| watch.trouble()),
-        )
+        .run("provision", access.clone(), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
         .await?;
-    stages.run("seal", Some(access.clone()), session.seal(cx, plan)).await?;
+    stages.run("seal", access.clone(), session.seal(cx, plan)).await?;
     session.close().await;
-    let disk = stages.run("shut-down", Some(access), shut_down(cx, plan, machine)).await?;
+    let disk = stages.run("shut-down", access, shut_down(cx, plan, machine)).await?;
     *live = Live::default();
 
     let staged =

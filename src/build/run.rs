@@ -60,6 +60,7 @@ pub async fn run(
     let mut live = Live::default();
     let mut stages = Stages::new(&cx, hooks);
     let result = recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await;
+    let result = result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
     let failed_stage = stages.current().to_owned();
     let stages = stages.into_times();
 

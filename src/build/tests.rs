@@ -13,6 +13,7 @@ use crate::{
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
+use std::os::unix::fs::FileExt;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -54,6 +55,10 @@ impl World for FakeWorld {
 
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
         self.hypervisor.destroy(resource, stop).await
+    }
+
+    async fn sweep(&self) -> Result<(), DriverError> {
+        Ok(())
     }
 
     async fn preflight(&self, _: &Cx, _: &Plan) -> Result<(), BuildError> {
@@ -176,7 +181,6 @@ fn base_image() -> &'static Path {
                 gpt::BootCode::Clear,
             )
             .unwrap();
-            use std::os::unix::fs::FileExt;
             file.write_all_at(&std::fs::read(&fs).unwrap(), 2048 * 512).unwrap();
             (dir, image)
         })

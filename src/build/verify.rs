@@ -68,14 +68,14 @@ struct Image {
 
 impl Image {
     async fn of(cx: &Cx, output: &Staged) -> Result<Self, BuildError> {
-        let plain = |disk| Self { format: output.format, path: output.staged.clone(), disk, temporary: None };
+        let plain = |disk| Self { format: output.format, path: output.path.clone(), disk, temporary: None };
         match output.format {
             OutputFormat::Raw => Ok(plain(disk::Format::Raw)),
             OutputFormat::Qcow2 => Ok(plain(disk::Format::Qcow2)),
             OutputFormat::RawGz => {
                 let path = cx.work().join("verify-raw.gz.raw");
                 let temporary = Some(cx.plan_path(&path)?);
-                decompress(cx, &output.staged, &path).await?;
+                decompress(cx, &output.path, &path).await?;
                 Ok(Self { format: output.format, path, disk: disk::Format::Raw, temporary })
             }
         }
@@ -208,11 +208,10 @@ impl Proof<'_> {
         let watch = Watch::over(machine);
         let start = Instant::now();
         machine.power_on(cx).await?;
-        let connected = login::connect(cx, world, plan, machine, &keys, &watch).await;
-        let (session, access) = connected.map_err(|error| unproven(error, &subject))?;
+        let connected = login::connect(cx, world, plan, machine, &keys, &watch, &mut live.access).await;
+        let session = connected.map_err(|error| unproven(error, &subject))?;
         let boot_seconds = start.elapsed().into();
         let session = live.session.insert(session);
-        live.access = Some(access);
         let checks = session.check(cx, &subject, plan, self.built).await?;
         judge(&subject, &checks)?;
         session.close().await;

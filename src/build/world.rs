@@ -55,6 +55,9 @@ pub trait World: Send + Sync {
     /// Removes something that a driver made, by whichever driver that was.
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError>;
 
+    /// Removes what processes that died left with the drivers and that no journal names, such as run folders.
+    async fn sweep(&self) -> Result<(), DriverError>;
+
     /// Looks whether the plan's inputs and tools are there. Makes nothing.
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
 

@@ -127,7 +127,6 @@ impl Judge<'_> {
                 ("mmdebstrap", Tool::Mmdebstrap, "mmdebstrap, which assembles Debian systems"),
                 ("debian-keyring", Tool::DebianKeyring, "the keys of Debian's archives"),
                 ("mke2fs", Tool::Mke2fs, "mke2fs, which makes ext4 file systems"),
-                ("grub-mkimage", Tool::GrubMkimage, "grub-mkimage, which makes the BIOS boot loader"),
             ] {
                 findings.push(self.tool(check, tool, what, false, bootstraps));
             }

@@ -58,8 +58,6 @@ pub enum Tool {
     DebianKeyring,
     /// Makes ext4 file systems.
     Mke2fs,
-    /// Makes the BIOS boot loader.
-    GrubMkimage,
     /// Maps user ids of a user namespace.
     Newuidmap,
     /// Opens shells in guests.
@@ -68,7 +66,7 @@ pub enum Tool {
 
 impl Tool {
     /// Everything that can be looked for on a host, for guests of `arch`.
-    pub fn all(arch: Arch) -> [Self; 9] {
+    pub fn all(arch: Arch) -> [Self; 8] {
         [
             Self::Qemu(arch),
             Self::LibvirtQemu,
@@ -76,7 +74,6 @@ impl Tool {
             Self::Mmdebstrap,
             Self::DebianKeyring,
             Self::Mke2fs,
-            Self::GrubMkimage,
             Self::Newuidmap,
             Self::Ssh,
         ]
@@ -89,7 +86,6 @@ impl Tool {
             Self::Qemu(Arch::Aarch64) => Some("qemu-system-aarch64"),
             Self::Mmdebstrap => Some("mmdebstrap"),
             Self::Mke2fs => Some("mke2fs"),
-            Self::GrubMkimage => Some("grub-mkimage"),
             Self::Newuidmap => Some("newuidmap"),
             Self::Ssh => Some("ssh"),
             Self::LibvirtQemu | Self::Uefi(_) | Self::DebianKeyring => None,
@@ -107,7 +103,6 @@ impl Tool {
             Self::Mmdebstrap => "mmdebstrap",
             Self::DebianKeyring => "debian-archive-keyring",
             Self::Mke2fs => "e2fsprogs",
-            Self::GrubMkimage => "grub-common",
             Self::Newuidmap => "uidmap",
             Self::Ssh => "openssh-client",
         }
@@ -124,7 +119,7 @@ impl Tool {
             Self::Mke2fs => Some("e2fsprogs"),
             Self::Newuidmap => Some("shadow-utils"),
             Self::Ssh => Some("openssh-clients"),
-            Self::Mmdebstrap | Self::DebianKeyring | Self::GrubMkimage => None,
+            Self::Mmdebstrap | Self::DebianKeyring => None,
         }
     }
 

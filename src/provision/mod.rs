@@ -10,8 +10,6 @@
 //! It knows the guest only through [`crate::guest`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod checks;
 mod hygiene;
-#[cfg(test)]
-mod live;
 mod run_checks;
 mod runner;
 mod seal;

@@ -4,10 +4,11 @@ use crate::{
     cx::{BuildId, Cx, Event, Events, Header, Journal, Record, Sink, Stop, UndoLog},
     guest::{Facts, Guest, Login, Trouble, connect, sshd, sshd::Sshd},
     plan::{
-        Content, FileStep, PackageStep, SecretSource, ServiceState, ServiceStep, ShellStep, Step, StepKind,
-        UserStep,
+        Accelerator, BootstrapPlan, Content, FileStep, Firmware, GuestPlan, MachinePlan, Mirror, PackageStep,
+        Plan, SealPlan, SecretSource, ServiceState, ServiceStep, ShellStep, SourcePlan, Step, StepKind,
+        UserStep, VerifyPlan,
     },
-    value::HumanDuration,
+    value::{Arch, HumanDuration, Size},
 };
 use std::{
     collections::BTreeMap,
@@ -16,6 +17,56 @@ use std::{
     sync::{Arc, Mutex},
 };
 use test_case::test_case;
+
+/// A plan whose provisioning is `steps`.
+fn plan(steps: Vec<Step>) -> Plan {
+    Plan {
+        name: "live".into(),
+        arch: Arch::X86_64,
+        definition: "/live.toml".into(),
+        source: SourcePlan::Bootstrap(BootstrapPlan {
+            suite: "bookworm".into(),
+            mirror: Mirror::Host,
+            components: vec![],
+            packages: vec![],
+            kernel: String::new(),
+            cmdline: String::new(),
+            initramfs_modules: vec![],
+            partitions: vec![],
+            esp: Size::mib(64),
+        }),
+        machine: MachinePlan {
+            uri: String::new(),
+            firmware: Firmware::Bios,
+            cpus: 2,
+            memory: Size::gib(1),
+            disk: Size::gib(4),
+            accelerator: Accelerator::Tcg,
+        },
+        guest: GuestPlan {
+            user: "builder".into(),
+            connect_timeout: HumanDuration::seconds(300),
+            shutdown_timeout: HumanDuration::seconds(120),
+        },
+        provision: steps,
+        seal: SealPlan { sysprep: true, trim: true },
+        outputs: vec![],
+        verify: VerifyPlan {
+            boot: true,
+            firmware: vec![Firmware::Bios],
+            commands: vec![
+                "jq --version".into(),
+                "test \"$(systemctl is-enabled apt-daily.timer)\" = enabled".into(),
+                "test \"$(hostname)\" = verify".into(),
+                "test -s /etc/ssh/ssh_host_ed25519_key".into(),
+            ],
+        },
+        secrets: BTreeMap::from([(
+            "token".to_owned(),
+            SecretSource::Command(vec!["printf".into(), "s3cr3t-$t0ken".into()]),
+        )]),
+    }
+}
 
 const NO_TROUBLE: Trouble<'static> = &|| None;
 
@@ -399,7 +450,7 @@ fn clean() -> BTreeMap<&'static str, Vec<u8>> {
 
 #[test]
 fn a_clean_image_passes_every_look() {
-    let found = hygiene(&Fake(clean()), &live::plan(vec![]), &login()).unwrap();
+    let found = hygiene(&Fake(clean()), &plan(vec![]), &login()).unwrap();
     assert_eq!(found.len(), 8);
     assert!(found.iter().all(|check| check.passed), "{found:#?}");
 }
@@ -419,7 +470,7 @@ fn a_clean_image_passes_every_look() {
 fn each_kind_of_dirt_is_found(path: &'static str, content: &[u8], check: &str) {
     let mut files = clean();
     files.insert(path, content.to_vec());
-    let found = hygiene(&Fake(files), &live::plan(vec![]), &login()).unwrap();
+    let found = hygiene(&Fake(files), &plan(vec![]), &login()).unwrap();
     let failed: Vec<&str> =
         found.iter().filter(|check| !check.passed).map(|check| check.name.as_str()).collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
@@ -428,7 +479,7 @@ fn each_kind_of_dirt_is_found(path: &'static str, content: &[u8], check: &str) {
 
 #[test]
 fn without_sysprep_only_our_own_traces_are_looked_for() {
-    let mut plan = live::plan(vec![]);
+    let mut plan = plan(vec![]);
     plan.seal.sysprep = false;
     let mut files = clean();
     files.insert("/etc/machine-id", b"0123".to_vec());

@@ -3,6 +3,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{OnceLock, mpsc},
@@ -18,8 +19,10 @@ pub(crate) fn playground() -> &'static Path {
     static PLAYGROUND: OnceLock<PathBuf> = OnceLock::new();
     PLAYGROUND.get_or_init(|| {
         // Leftovers of an earlier run that was killed would only fill the disk.
-        let path = std::env::temp_dir().join("goldsmith-guest-tests");
-        let _ = std::fs::remove_dir_all(&path);
+        let path = std::env::temp_dir().join("gs-tests");
+        if !reuse() {
+            let _ = std::fs::remove_dir_all(&path);
+        }
         std::fs::create_dir_all(&path).unwrap();
         open_to_all(&path);
         let binary = path.join("goldsmith");
@@ -30,8 +33,12 @@ pub(crate) fn playground() -> &'static Path {
 }
 
 fn open_to_all(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// For whoever works on these tests: `GOLDSMITH_TEST_REUSE=1` takes the demo's image from the last run.
+fn reuse() -> bool {
+    std::env::var_os("GOLDSMITH_TEST_REUSE").is_some()
 }
 
 /// The folders of one goldsmith installation, and the user who owns it.
@@ -109,7 +116,6 @@ impl Home {
                 if let Some(user) = self.user {
                     assert!(Command::new("chown").arg(user).arg(folder).status().unwrap().success());
                 }
-                use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
             }
         }
@@ -178,7 +184,9 @@ impl Home {
     pub(crate) fn assert_clean(&self, case: &str) {
         let mut wrong = Vec::new();
         for folder in ["s/journal", "s/run", "cache/work", "t"] {
-            let names = names(&self.root.join(folder));
+            let mut names = names(&self.root.join(folder));
+            // What libvirt knows about QEMU; a cache, kept for the next build.
+            names.retain(|name| folder != "s/run" || name != "capabilities");
             if !names.is_empty() {
                 wrong.push(format!("{folder}: {names:?}"));
             }
@@ -355,15 +363,19 @@ pub(crate) fn base() -> &'static Demo {
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) home: Home,
-    pub(crate) ran: Ran,
+    /// Its run; `None` when the image is an earlier run's.
+    pub(crate) ran: Option<Ran>,
 }
 
 impl Demo {
     fn build() -> Self {
         let home = Home::new("demo");
+        if reuse() && home.out().join("debian-12.qcow2").exists() {
+            return Self { home, ran: None };
+        }
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/debian-12.toml");
         let ran = home.run(&["build", example]).expect_code(0);
-        Self { home, ran }
+        Self { home, ran: Some(ran) }
     }
 
     pub(crate) fn qcow2(&self) -> PathBuf {

@@ -53,6 +53,13 @@ fn module(path: &Path) -> Option<String> {
     (name != "main" && name != "lib").then(|| name.to_owned())
 }
 
+/// Whether a file of `src/` holds nothing but tests.
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| {
+        part.as_os_str().to_str().is_some_and(|name| name.trim_end_matches(".rs").starts_with("tests"))
+    })
+}
+
 /// Code without comments; tests inside a file may reach further, so they are cut off too.
 fn code(text: &str) -> String {
     let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text);
@@ -107,7 +114,7 @@ fn dependencies_point_down_only() {
             wrong.push(format!("{}: module `{module}` is not in the table", path.display()));
             continue;
         };
-        if path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests") {
+        if is_test(&path) {
             continue;
         }
         for used in used_modules(&code(&text)) {
@@ -176,9 +183,7 @@ fn only_cli_prints() {
         }
         let code = code(&text);
         for word in ["println!(", "eprintln!(", "print!(", "std::process::exit("] {
-            let in_test =
-                path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
-            assert!(in_test || !code.contains(word), "{}: `{word}`", path.display());
+            assert!(is_test(&path) || !code.contains(word), "{}: `{word}`", path.display());
         }
     }
 }

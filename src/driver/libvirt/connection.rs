@@ -59,8 +59,11 @@ impl Connection {
             }
             _ => None,
         };
-        let folder = lease.as_ref().map_or(run_root.as_path(), Lease::root);
-        event::start(&folder.join("libvirt.log"))?;
+        // A daemon keeps its own log; what the client library would add, it also returns.
+        let log = lease
+            .as_ref()
+            .map_or_else(|| PathBuf::from("/dev/null"), |lease| lease.root().join("libvirt.log"));
+        event::start(&log)?;
         let target = lease.as_ref().map_or_else(|| uri.to_owned(), Lease::uri);
         let connect = Connect::open(Some(&target))
             .map_err(|error| explain_open(place, failed(attempt, &error), &error))?;
@@ -146,6 +149,12 @@ fn explain_open(place: Place, failed: DriverError, error: &virt::error::Error) -
     let message = error.message();
     let missing_module = message.contains("driver_qemu") || error.code() == ErrorNumber::NoConnect;
     let hint = match place {
+        // libvirt resolves the user it was compiled for before it reads which one to use.
+        Place::Embed if message.contains("parse user") || message.contains("parse group") => {
+            "as root, libvirt wants its own user to exist: useradd --system --user-group --no-create-home --shell \
+             /usr/sbin/nologin libvirt-qemu; or build as an ordinary user"
+                .to_owned()
+        }
         Place::Embed if missing_module => DRIVER_HINT.to_owned(),
         Place::System if message.contains("Permission denied") || message.contains("authentication") => {
             "sudo usermod -aG libvirt \"$USER\", then log in again; or use `qemu:///embed`, which needs no daemon".to_owned()

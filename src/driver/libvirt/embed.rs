@@ -22,6 +22,8 @@ const SOCKET_PATH: usize = 107;
 const LONGEST_SOCKET: usize = "/lib/qemu/domain-9999-goldsmith-0123456789/monitor.sock".len();
 const PREFIX: &str = "lv-";
 const LOCK: &str = "owner.lock";
+/// The folder beside the roots that they share; not one of them.
+const CAPABILITIES: &str = "capabilities";
 const CONFIG: &str = "etc/qemu.conf";
 
 /// The right to use the folder; the last one that goes removes it.
@@ -205,6 +207,8 @@ fn make(base: &Path) -> Result<(PathBuf, File), DriverError> {
         .tempdir_in(base)
         .map_err(|error| cannot("make", base).because(error))?;
     let lock = furnish(unfinished.path(), &[])?;
+    share_capabilities(base, unfinished.path())
+        .map_err(|error| cannot("fill", unfinished.path()).because(error))?;
     let name = unfinished.path().file_name().map(OsStrExt::as_bytes).unwrap_or_default();
     let suffix = String::from_utf8_lossy(name.strip_prefix(b"new-").unwrap_or(name)).into_owned();
     let path = base.join(format!("{PREFIX}{suffix}"));
@@ -212,6 +216,17 @@ fn make(base: &Path) -> Result<(PathBuf, File), DriverError> {
     // It has moved away; there is nothing left to clean up.
     let _ = unfinished.keep();
     Ok((path, lock))
+}
+
+/// What libvirt found out about QEMU costs seconds of probing, so all roots share it. libvirt replaces these files whole, and
+/// checks them against its own version, QEMU's and `/dev/kvm` before it believes them.
+fn share_capabilities(base: &Path, root: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    let shared = base.join(CAPABILITIES);
+    builder.create(&shared)?;
+    builder.create(root.join("cache/qemu"))?;
+    std::os::unix::fs::symlink(shared, root.join("cache/qemu/capabilities"))
 }
 
 /// Fills `path`: folders, configuration and lock.

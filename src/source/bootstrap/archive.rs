@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[tokio::test]
-    #[ignore = "takes a package mirror: the one of this host"]
+    #[cfg_attr(not(feature = "test-guest"), ignore = "takes a package mirror: the one of this host")]
     async fn a_named_mirror_gives_the_suite_its_updates_and_its_keys() {
         let of_host = resolve(&plan(Mirror::Host), Arch::X86_64).await.unwrap();
         assert_eq!(of_host.distribution, Distribution::Debian);

@@ -51,7 +51,8 @@ fn run_root() -> &'static Path {
 
 /// Roots of embedded drivers below the run folder.
 fn roots() -> usize {
-    std::fs::read_dir(run_root()).map_or(0, |entries| entries.flatten().count())
+    std::fs::read_dir(run_root())
+        .map_or(0, |entries| entries.flatten().filter(|entry| entry.file_name() != "capabilities").count())
 }
 
 /// A build: context, folders, journal.
