@@ -95,14 +95,14 @@ impl Console {
         &self.err
     }
 
+    /// Columns of stdout.
+    pub(super) fn out_width(&self) -> usize {
+        width(self.out_terminal, &console::Term::stdout())
+    }
+
     /// Columns of stderr.
     pub(super) fn err_width(&self) -> usize {
-        /// Text for files and pipes is as wide as people read with ease.
-        const READABLE: usize = 100;
-        match console::Term::stderr().size_checked() {
-            Some((_, columns)) if self.err_terminal && columns > 0 => usize::from(columns),
-            _ => READABLE,
-        }
+        width(self.err_terminal, &console::Term::stderr())
     }
 
     /// Whether results are wanted as JSON.
@@ -128,6 +128,15 @@ impl Console {
     /// Whether a person sees stdout; otherwise it is data.
     pub(super) fn out_is_terminal(&self) -> bool {
         self.out_terminal
+    }
+}
+
+/// Text for files and pipes is as wide as people read with ease.
+fn width(terminal: bool, term: &console::Term) -> usize {
+    const READABLE: usize = 100;
+    match term.size_checked() {
+        Some((_, columns)) if terminal && columns > 0 => usize::from(columns),
+        _ => READABLE,
     }
 }
 

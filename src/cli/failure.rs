@@ -1,7 +1,7 @@
 //! How failures read: the error, its causes, what was left, what to do, where the records are.
 use super::theme::{Theme, Tone};
 use crate::{
-    build::{BuildError, OnError, Outcome},
+    build::{BuildError, BuildErrorKind, OnError, Outcome},
     cx::Leftover,
 };
 use std::{fmt::Write as _, path::PathBuf};
@@ -45,13 +45,18 @@ pub(super) fn error(theme: &Theme, error: &BuildError) -> String {
 /// A build that failed.
 pub(super) fn build(theme: &Theme, outcome: &Outcome, on_error: OnError) -> String {
     let Err((stage, error)) = &outcome.result else { return String::new() };
+    let interrupted = error.kind() == BuildErrorKind::Interrupted;
+    let ended = if interrupted { "interrupted" } else { "failed" };
     let mut text = format!(
         "{} {} {}\n",
         theme.mark(false),
         theme.paint(Tone::Strong, &outcome.name),
-        theme.paint(Tone::Dim, format!("failed in {stage} after {}", outcome.seconds)),
+        theme.paint(Tone::Dim, format!("{ended} in {stage} after {}", outcome.seconds)),
     );
-    let _ = writeln!(text, "{}", chain(theme, &error.chain(), error.hints()));
+    // Who interrupts a build knows why it ended.
+    if !interrupted {
+        let _ = writeln!(text, "{}", chain(theme, &error.chain(), error.hints()));
+    }
     text.push('\n');
     let mut row = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<8} {value}");

@@ -7,6 +7,7 @@ use crate::{
     },
     cx::{Check, Header, Leftover, ResourceRef, Undo, UndoError, UnwindReport},
     definition::{self, Inputs, TemplateKind},
+    doctor::{Finding, Status},
     driver::Readiness,
     plan::{Accelerator, Firmware, OutputFormat, Plan},
     value::{Arch, HumanDuration, Size},
@@ -201,4 +202,33 @@ fn a_definition_error_points_at_its_place() {
         "definition_error_ascii",
         problem::diagnostic(&Theme::new(false, false), 80, &error)
     );
+}
+
+#[test]
+fn the_doctor_is_read_from_top_to_bottom() {
+    let finding = |check, status, detail: &str, mend: &[&str]| Finding {
+        check,
+        status,
+        detail: detail.to_owned(),
+        mend: mend.iter().map(|&mend| mend.to_owned()).collect(),
+    };
+    let findings = [
+        finding("architecture", Status::Ok, "x86_64 (Debian GNU/Linux 12 (bookworm))", &[]),
+        finding(
+            "kvm",
+            Status::Warning,
+            "this user may not open `/dev/kvm`; guests run in QEMU's emulation, ten times slower",
+            &["sudo usermod -aG kvm \"$USER\", then log in again"],
+        ),
+        finding(
+            "qemu",
+            Status::Failure,
+            "QEMU for x86_64: not installed",
+            &["sudo apt install qemu-system-x86"],
+        ),
+        finding("uefi", Status::Failure, "UEFI for x86_64 guests: not installed", &["sudo apt install ovmf"]),
+    ];
+    let install = Some("sudo apt install qemu-system-x86 ovmf");
+    insta::assert_snapshot!("doctor", commands::doctor::text(&PLAIN, &findings, install, 70, false));
+    insta::assert_snapshot!("doctor_quiet", commands::doctor::text(&PLAIN, &findings, None, 70, true));
 }

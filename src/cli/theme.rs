@@ -198,6 +198,21 @@ pub(super) fn pad_left(text: &str, width: usize) -> String {
     format!("{:1$}{text}", "", width.saturating_sub(columns(text)))
 }
 
+/// `text` in lines of at most `width` columns, broken between words; a longer word stays whole.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +258,11 @@ mod tests {
             "run \u{1b}[1ma b\u{1b}[0m or \u{1b}[1mc\u{1b}[0m now`"
         );
         assert_eq!(Theme::new(false, true).prose("run `a`"), "run `a`");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_never_inside() {
+        assert_eq!(wrap("a bb ccc dddddddd e", 5), ["a bb", "ccc", "dddddddd", "e"]);
+        assert_eq!(wrap("", 5), [""]);
     }
 }

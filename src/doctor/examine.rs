@@ -150,8 +150,7 @@ impl Judge<'_> {
         does: impl Fn(&Plan) -> bool,
     ) -> Finding {
         if self.facts.tools.contains(&tool) {
-            let found = tool.program().map_or_else(|| what.to_owned(), str::to_owned);
-            return Finding::new(check, Status::Ok, found);
+            return Finding::new(check, Status::Ok, what);
         }
         let status = self.missing(always, does);
         if status == Status::Ok {

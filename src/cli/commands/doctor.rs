@@ -6,7 +6,7 @@ use crate::{
         console::{Console, Verbosity},
         exit::Exit,
         problem::Problem,
-        theme::{Theme, Tone, pad},
+        theme::{Theme, Tone, pad, wrap},
     },
     doctor::{self, Facts, Finding, Status, Subject},
 };
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
         console.out(&pretty(&serde_json::json!({ "status": worst, "checks": findings, "install": all }))?);
     } else {
         let quiet = console.verbosity() == Verbosity::Quiet;
-        let text = text(console.out_theme(), &findings, all.as_deref(), quiet);
+        let text = text(console.out_theme(), &findings, all.as_deref(), console.out_width(), quiet);
         if !text.is_empty() {
             console.out(&text);
         }
@@ -42,9 +42,10 @@ pub(in crate::cli) fn text(
     theme: &Theme,
     findings: &[Finding],
     install: Option<&str>,
+    width: usize,
     quiet: bool,
 ) -> String {
-    let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    let label = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for finding in findings.iter().filter(|finding| !quiet || finding.status != Status::Ok) {
         let mark = match finding.status {
@@ -52,11 +53,18 @@ pub(in crate::cli) fn text(
             Status::Warning => theme.paint(Tone::Warn, "!"),
             Status::Failure => theme.mark(false),
         };
-        let check = pad(finding.check, width);
+        let check = pad(finding.check, label);
         let check = if finding.status == Status::Ok { theme.paint(Tone::Dim, check) } else { check };
-        lines.push(format!("{mark} {check}  {}", theme.prose(&finding.detail)));
+        let indent = label + 4;
+        for (index, line) in
+            wrap(&theme.prose(&finding.detail), width.saturating_sub(indent)).iter().enumerate()
+        {
+            let head = if index == 0 { format!("{mark} {check}  ") } else { " ".repeat(indent) };
+            lines.push(format!("{head}{line}"));
+        }
+        // Commands stay whole: they are there to be copied.
         for mend in &finding.mend {
-            lines.push(format!("{:1$}{2}", "", width + 4, theme.paint(Tone::Accent, mend)));
+            lines.push(format!("{:indent$}{}", "", theme.paint(Tone::Accent, mend)));
         }
     }
     if !quiet {

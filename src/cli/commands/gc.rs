@@ -42,7 +42,8 @@ pub(super) fn run(arguments: &args::Gc, console: &Console) -> Result<Exit, Probl
         console.out(&pretty(&json(&collected))?);
     } else {
         let text = verdict(console.err_theme(), &collected);
-        if collected.is_clean() { console.note(&text) } else { console.err(&text) }
+        let say = if collected.is_clean() { Console::note } else { Console::err };
+        say(console, &text);
     }
     Ok(match (collected.is_clean(), stop.is_cancelled()) {
         (true, _) => Exit::Ok,

@@ -9,7 +9,7 @@
 //! ```
 use super::track::{Bar, Running, Track, since};
 use crate::{
-    cli::theme::{Theme, Tone, columns, pad, pad_left},
+    cli::theme::{Theme, Tone, columns, pad, pad_left, wrap},
     cx::{Event, Level, Record, Sight, Stream, Unit},
     value::{HumanDuration, Size},
 };
@@ -66,7 +66,14 @@ impl Draw<'_> {
                     Level::Notice => theme.paint(Tone::Accent, "note"),
                     Level::Warning => theme.paint(Tone::Warn, "warning"),
                 };
-                let mut lines = vec![self.loose(track, &format!("{head}: {}", theme.prose(text)))];
+                let text = format!("{head}: {}", theme.prose(text));
+                let room = self.width.saturating_sub(columns(&self.prefix(track)) + 2);
+                let mut lines: Vec<String> = Vec::new();
+                for line in wrap(&text, room) {
+                    let indent = if lines.is_empty() { "" } else { "  " };
+                    lines.push(self.loose(track, &format!("{indent}{line}")));
+                }
+                // A hint may be a command, which must stay whole to be copied.
                 if let Some(hint) = hint {
                     let head = theme.paint(Tone::Accent, "hint");
                     lines.push(self.loose(track, &format!("  {head}: {}", theme.prose(hint))));

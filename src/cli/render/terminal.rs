@@ -136,6 +136,12 @@ impl Terminal {
         bar.enable_steady_tick(TICK);
         Self { screen, bar, console: console.clone() }
     }
+
+    /// Prints above the live lines. indicatif's own `println` fills lines with blanks up to the width of the terminal, which
+    /// then wrap when the window becomes narrower, and are copied with the text.
+    fn print(&self, text: &str) {
+        self.bar.suspend(|| self.console.err(text));
+    }
 }
 
 impl Sink for Terminal {
@@ -143,7 +149,7 @@ impl Sink for Terminal {
         // The lock is free again when the bar asks for the live lines.
         let lines = self.screen.take(record, size().0);
         if !lines.is_empty() {
-            self.bar.println(lines.join("\n"));
+            self.print(&lines.join("\n"));
         }
     }
 }
@@ -153,7 +159,7 @@ impl Show for Terminal {
         if self.screen.state().held.is_some() || self.bar.is_finished() {
             self.console.err(text);
         } else {
-            self.bar.println(text);
+            self.print(text);
         }
     }
 
@@ -166,7 +172,7 @@ impl Show for Terminal {
     fn resume(&self) {
         let held = self.screen.state().held.take().unwrap_or_default();
         if !held.is_empty() {
-            self.bar.println(held.join("\n"));
+            self.print(&held.join("\n"));
         }
         self.bar.enable_steady_tick(TICK);
     }

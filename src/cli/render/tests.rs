@@ -381,7 +381,7 @@ fn replay_live() {
     let offset = Timestamp::now().duration_since(start());
     for mut record in records {
         let due = Duration::try_from(record.at.duration_since(start())).unwrap();
-        runtime.block_on(tokio::time::sleep(due.saturating_sub(begin.elapsed())));
+        runtime.block_on(async { tokio::time::sleep(due.saturating_sub(begin.elapsed())).await });
         record.at += offset;
         terminal.take(&record);
     }

@@ -110,8 +110,11 @@ impl Bar {
         (seconds >= 0.5 && last.1 >= first.1).then(|| (last.1 - first.1) as f64 / seconds)
     }
 
-    /// Time that is left, at the present speed.
+    /// Time that is left, at the present speed. Countable things take too differently long to foretell it.
     pub(super) fn left(&self) -> Option<HumanDuration> {
+        if self.unit != Unit::Bytes {
+            return None;
+        }
         let rest = self.total?.checked_sub(self.done)?;
         let speed = self.speed().filter(|speed| *speed > 0.0)?;
         let left = Duration::try_from_secs_f64((rest as f64 / speed).ceil()).ok()?;
