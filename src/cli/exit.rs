@@ -88,7 +88,7 @@ impl From<Exit> for ExitCode {
 fn manual() -> String {
     let mut text = String::from(
         "# Exit codes\n\n\
-         <!-- Generated from src/cli/exit.rs: `UPDATE_DOCS=1 cargo test --lib exit` writes it. -->\n\n\
+         <!-- Generated from src/cli/exit.rs: `GOLDSMITH_BLESS=1 make test-fast` writes it. -->\n\n\
          Scripts may rely on these numbers. When several definitions are built in one run, the most serious outcome\n\
          decides.\n\n\
          | code | meaning |\n|---:|---|\n",
@@ -110,12 +110,12 @@ mod tests {
     #[test]
     fn the_manual_page_of_exit_codes_is_not_stale() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
+        if std::env::var_os("GOLDSMITH_BLESS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, manual()).unwrap();
         }
         let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(found, manual(), "write it with `UPDATE_DOCS=1 cargo test --lib exit`");
+        assert_eq!(found, manual(), "write it with `GOLDSMITH_BLESS=1 make test-fast`");
     }
 
     #[test]
