@@ -556,8 +556,10 @@ async fn what_a_killed_process_leaves_is_removed_by_another() {
             !qemu_processes().iter().any(|process| process.uses(folder.path()))
         })
         .await;
-        let left: Vec<_> =
+        let mut left: Vec<_> =
             std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        // What libvirt knows about QEMU is kept for the next process.
+        left.retain(|path| !path.ends_with("capabilities"));
         assert!(left.is_empty(), "after {delay:?}: {left:?}");
     }
 }
