@@ -22,6 +22,7 @@ debian-archive-keyring     the keys that Debian's archives are signed with
 e2fsprogs                  makes ext4 file systems from a folder, without mounting
 uidmap                     lets ordinary users own a guest's files in a user namespace
 util-linux                 namespaces for the bootstrap
+mount                      mounts inside those namespaces
 LIST
 }
 test_packages() {
