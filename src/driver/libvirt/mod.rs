@@ -145,9 +145,13 @@ impl Hypervisor for Libvirt {
             ));
         }
         let (opened, wanted) = (connection.clone(), spec.clone());
-        let (choice, uefi) = blocking("look at the hypervisor", LIMIT, move || {
+        let (choice, uefi, no_avx) = blocking("look at the hypervisor", LIMIT, move || {
             preflight::check_files(&wanted)?;
-            Ok((preflight::choose(&opened, &wanted)?, preflight::uefi(&wanted)?))
+            Ok((
+                preflight::choose(&opened, &wanted)?,
+                preflight::uefi(&wanted)?,
+                preflight::distrusts_avx(&opened),
+            ))
         })
         .await?;
         cx.check()?;
@@ -171,6 +175,7 @@ impl Hypervisor for Libvirt {
             title: format!("{} ({})", spec.image, spec.role),
             arch: spec.arch,
             kvm: choice.kvm,
+            no_avx,
             cpus: spec.cpus,
             memory_mib: spec.memory.as_mib_ceil(),
             uefi,

@@ -21,6 +21,8 @@ pub(super) struct DomainXml {
     pub(super) arch: Arch,
     /// KVM instead of TCG.
     pub(super) kvm: bool,
+    /// Emulate a CPU without AVX.
+    pub(super) no_avx: bool,
     /// Virtual CPUs.
     pub(super) cpus: u32,
     /// Memory in MiB.
@@ -143,6 +145,13 @@ impl DomainXml {
     }
 
     fn write_cpu(&self, out: &mut String) -> std::fmt::Result {
+        if self.no_avx && !self.kvm && self.arch == Arch::X86_64 {
+            // The newest named model without AVX; it has all that x86-64-v2 asks for.
+            writeln!(out, "  <cpu mode='custom' match='exact' check='none'>")?;
+            writeln!(out, "    <model fallback='forbid'>Nehalem</model>")?;
+            writeln!(out, "    <topology sockets='1' cores='{}' threads='1'/>", self.cpus)?;
+            return writeln!(out, "  </cpu>");
+        }
         let mode = if self.kvm { "host-passthrough" } else { "maximum" };
         writeln!(out, "  <cpu mode='{mode}' check='none'>")?;
         writeln!(out, "    <topology sockets='1' cores='{}' threads='1'/>", self.cpus)?;
@@ -234,6 +243,7 @@ mod tests {
             title: "debian-12 (build)".into(),
             arch: Arch::X86_64,
             kvm,
+            no_avx: false,
             cpus: 2,
             memory_mib: 1024,
             uefi: efi.then(|| {
@@ -260,6 +270,17 @@ mod tests {
             serial: "/logs/serial-build.log".into(),
             agent: Some("/run/g/6f1b5c6a.agent".into()),
         }
+    }
+
+    #[test]
+    fn an_emulator_with_wrong_vectors_gets_a_cpu_without_them() {
+        let xml = DomainXml { no_avx: true, ..domain(false, false) }.render();
+        assert!(
+            xml.contains("<model fallback='forbid'>Nehalem</model>") && !xml.contains("maximum"),
+            "{xml}"
+        );
+        let kvm = DomainXml { no_avx: true, ..domain(true, false) }.render();
+        assert!(kvm.contains("host-passthrough"), "{kvm}");
     }
 
     #[test_case("bios-tcg", false, false)]
