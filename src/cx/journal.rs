@@ -128,18 +128,14 @@ impl Journal {
         file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(io)
     }
 
-    /// Removes the journal: its build owes nothing any more.
-    pub fn remove(self) -> Result<(), JournalError> {
-        std::fs::remove_file(&self.path).map_err(|source| JournalError::Io {
-            action: "remove",
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Removes the journal: its build owes nothing any more. Gone already is `Ok`.
+    pub fn remove(&self) -> Result<(), JournalError> {
+        match std::fs::remove_file(&self.path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(JournalError::Io { action: "remove", path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -241,13 +241,8 @@ impl UndoLog {
         if !state.owed.is_empty() {
             return Ok(false);
         }
-        match std::fs::remove_file(self.journal.path()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-            Err(source) => {
-                Err(JournalError::Io { action: "remove", path: self.journal.path().to_owned(), source })
-            }
-        }
+        self.journal.remove()?;
+        Ok(true)
     }
 }
 
