@@ -204,6 +204,7 @@ fn plan(out: &Path) -> Plan {
             accelerator: Accelerator::Auto,
         },
         guest: GuestPlan {
+            seed: crate::plan::SeedKind::NoCloud,
             user: "goldsmith".into(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

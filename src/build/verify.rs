@@ -194,7 +194,7 @@ impl Proof<'_> {
         let spec = MachineSpec {
             firmware,
             accelerator: ready.readiness.accelerator,
-            ..machine_spec(plan, &role, vec![disk, keys.seed_disk()])
+            ..keys.machine(machine_spec(plan, &role), disk)
         };
         let machine = ready.hypervisor.create(cx, &spec).await?;
         let machine = &**live.machine.insert(machine);

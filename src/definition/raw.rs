@@ -6,7 +6,7 @@ use super::{
     table::table,
 };
 use crate::{
-    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState},
     value::{Digest, HumanDuration, Size},
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -86,6 +86,8 @@ table! {
         security_mirror: optional Url,
         /// Components of the archive. Default: `main`.
         components: optional List<Text>,
+        /// Whether the image has cloud-init, which tells a machine its keys and its name where it is deployed. Default: true.
+        cloud_init: optional bool,
         /// Packages on top of what a bootable system needs.
         packages: optional List<Text>,
         /// The kernel package. Default: the distribution's own for the architecture.
@@ -152,7 +154,11 @@ table! {
 table! {
     /// How the guest is reached and how long it may take.
     "`[guest]`", Guest {
-        /// The user of the build, who is gone afterwards. `root` logs in as root. Default: `goldsmith`.
+        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads, or `credentials`, which systemd 252
+        /// and later read by themselves. Default: `nocloud`, or `credentials` for a bootstrap without cloud-init.
+        seed: optional One<SeedKind>,
+        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials`. Default:
+        /// `goldsmith`, or `root` with `credentials`.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
         connect_timeout: optional HumanDuration,

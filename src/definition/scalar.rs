@@ -7,7 +7,7 @@ use super::{
     suggest::{nearest, one_of},
 };
 use crate::{
-    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState},
     value::{Arch, Digest, HumanDuration, Size},
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -335,6 +335,12 @@ impl Choice for Accelerator {
     const WHAT: &'static str = "an accelerator";
     const NAMES: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("kvm", Self::Kvm), ("tcg", Self::Tcg)];
+}
+
+impl Choice for SeedKind {
+    const WHAT: &'static str = "a kind of seed";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials)];
 }
 
 impl Choice for ImageFormat {

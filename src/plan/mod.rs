@@ -6,7 +6,9 @@ mod output;
 mod source;
 mod step;
 
-pub use machine::{Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan};
+pub use machine::{
+    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, SeedKind,
+};
 pub use output::{OutputFormat, OutputPlan, SealPlan, VerifyPlan};
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,

@@ -1,7 +1,10 @@
 //! Definitions as people write them, right and wrong.
 use goldsmith::{
     definition::{DefinitionError, Inputs, TemplateKind, json_schema, load, resolve, template},
-    plan::{Content, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SourcePlan, StepKind},
+    plan::{
+        Content, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SeedKind, SourcePlan,
+        StepKind,
+    },
     value::{Arch, Size},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -140,6 +143,18 @@ fn the_kernel_follows_the_suite_and_the_architecture() {
     assert_eq!(kernel("bookworm", "x86_64"), "linux-image-amd64");
     assert_eq!(kernel("trixie", "arm64"), "linux-image-arm64");
     assert_eq!(kernel("noble", "x86_64"), "linux-image-generic");
+}
+
+#[test]
+fn keys_come_by_credentials_where_no_cloud_init_reads_a_seed() {
+    let least = "name = \"image\"\n[source.bootstrap]\nsuite = \"bookworm\"\ncloud-init = false\n\
+                 [[output]]\nformat = \"qcow2\"\n";
+    let guest = resolved(least).unwrap().guest;
+    assert_eq!((guest.seed, guest.user.as_str()), (SeedKind::Credentials, "root"));
+    let guest = plan("[guest]\nseed = \"credentials\"\n").guest;
+    assert_eq!((guest.seed, guest.user.as_str()), (SeedKind::Credentials, "root"));
+    let clash = format!("{least}[guest]\nseed = \"nocloud\"\n");
+    assert_eq!(message(&clash), "the source has no cloud-init that could read a `nocloud` seed");
 }
 
 #[test]
@@ -337,6 +352,8 @@ fn problems_know_their_place() {
 #[test_case("[machine]\ndriver = \"vsphere\"", "`vsphere` is not a driver")]
 #[test_case("[machine]\nuri = \"xen:///\"", "`xen:///` is not the URI of a libvirt connection to QEMU")]
 #[test_case("[guest]\nuser = \"a b\"", "`a b` cannot be the name of a user")]
+#[test_case("[guest]\nseed = \"credentials\"\nuser = \"ann\"", "credentials let only `root` in")]
+#[test_case("[guest]\nseed = \"floppy\"", "`floppy` is not a kind of seed")]
 #[test_case("[guest]\nconnect-timeout = \"0s\"", "a time limit of zero always fails")]
 #[test_case("[[machine]]\ncpus = 1", "`machine` takes a table, but this is a list")]
 #[test_case(
