@@ -28,7 +28,8 @@ pub(super) fn sink<'a>(
     raw::sink(target, size, footer(size), cancelled)
 }
 
-fn footer(size: u64) -> Vec<u8> {
+/// The footer of a disk of `size` bytes.
+pub(crate) fn footer(size: u64) -> Vec<u8> {
     let mut bytes = vec![0; FOOTER];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, b"conectix");

@@ -6,6 +6,7 @@ mod hostile;
 mod look;
 mod qcow2_input;
 mod roundtrip;
+mod streams;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
