@@ -1,7 +1,7 @@
 //! Disk images: readers, allocation maps, writers and the one conversion loop. Synchronous.
 //!
 //! ```text
-//!  file ── open ──► dyn DiskRead ──► convert ──► raw, raw.gz, qcow2 (+ .sha256) in one pass
+//!  file ── open ──► dyn DiskRead ──► convert ──► every OutputFormat (+ .sha256) in one pass
 //!   ▲   (raw, qcow2)    │   │
 //!   │                   │   └──► gpt::read, look::open_root: a view without mounting
 //!   │                   └──► extent_at: which parts are holes
@@ -17,10 +17,12 @@
 mod convert;
 mod decompress;
 mod error;
+mod format;
 pub mod gpt;
 pub mod look;
 mod open;
 mod output;
+pub mod ova;
 pub mod qcow2;
 mod raw;
 #[cfg(test)]
@@ -32,10 +34,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, Target, Written, convert};
+pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert};
 pub use decompress::{Decompressed, decompress};
 pub use error::{DiskError, DiskErrorKind};
+pub use format::OutputFormat;
 pub use open::{BackingPolicy, Detected, OpenOptions, detect, open};
+pub use output::{Qcow2Compression, Target, Written};
 
 /// The unit in which partition tables and disk sizes count, in bytes.
 pub(crate) const SECTOR: u64 = 512;
@@ -104,52 +108,6 @@ impl FromStr for Format {
             "qcow2" => Ok(Self::Qcow2),
             other => Err(DiskError::unsupported(format!(
                 "`{other}` is not a disk format that is read here (raw, qcow2)"
-            ))),
-        }
-    }
-}
-
-/// Formats that [`convert`] writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum OutputFormat {
-    /// The bytes of the disk; holes stay holes of the file.
-    #[serde(rename = "raw")]
-    Raw,
-    /// The bytes of the disk as gzip members.
-    #[serde(rename = "raw.gz")]
-    RawGz,
-    /// qcow2 version 3; holes stay unallocated.
-    #[serde(rename = "qcow2")]
-    Qcow2,
-}
-
-impl OutputFormat {
-    /// The usual end of the file name, without the leading full stop.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::RawGz => "raw.gz",
-            Self::Qcow2 => "qcow2",
-        }
-    }
-}
-
-impl fmt::Display for OutputFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.extension())
-    }
-}
-
-impl FromStr for OutputFormat {
-    type Err = DiskError;
-
-    fn from_str(text: &str) -> Result<Self, DiskError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "raw.gz" => Ok(Self::RawGz),
-            "qcow2" => Ok(Self::Qcow2),
-            other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is written here (raw, raw.gz, qcow2)"
             ))),
         }
     }

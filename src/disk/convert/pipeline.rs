@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::super::output::Finished;
-use super::super::{DiskError, DiskRead, Progress};
+use super::super::{DiskError, DiskRead, Progress, Target};
+use super::ConvertOptions;
+use super::blocks::Deflater;
 use super::map::{CHUNK, Item, Map, Plan, Range};
 use super::scan::Scanner;
-use super::{ConvertOptions, Target};
 
 /// Each worker has compressors of its own, about a megabyte for each output.
 const MAX_THREADS: usize = 32;
@@ -19,11 +20,11 @@ const IN_FLIGHT: u64 = 96 << 20;
 
 /// A chunk with data in it, as read.
 #[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) offset: u64,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Chunk {
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
     /// What of it is data; the rest is zeroes.
-    pub(super) ranges: Vec<Range>,
+    pub(crate) ranges: Vec<Range>,
     /// How many sinks have still to take it.
     pending: AtomicUsize,
 }
@@ -36,25 +37,28 @@ impl Chunk {
 
 /// What an encoder made of a chunk for its sink.
 #[derive(Debug)]
-pub(super) enum Payload {
+pub(crate) enum Payload {
     /// The sink wants the chunk as it is.
     Chunk,
     /// Bytes to append.
     Bytes(Vec<u8>),
+    /// Bytes to append, and the length of them that an index states.
+    Indexed { bytes: Vec<u8>, len: u64 },
     /// Compressed clusters one after the other: their index within the chunk and their length, 0 for one that is to be
     /// stored as it is.
     Clusters { bytes: Vec<u8>, lengths: Vec<(u64, u32)> },
 }
 
 /// The part of an output that runs in the workers, one for each of them.
-pub(super) trait Encode: Send {
-    fn encode(&mut self, chunk: &Chunk) -> Result<Payload, DiskError>;
+pub(crate) trait Encode: Send {
+    /// `deflater` compresses blocks once for all outputs that ask it for the same level.
+    fn encode(&mut self, chunk: &Chunk, deflater: &mut Deflater) -> Result<Payload, DiskError>;
 }
 
 /// The part of an output that sees the whole disk in order, in a thread of its own.
-pub(super) trait Sink: Send {
-    fn encoder(&self) -> Option<Box<dyn Encode>> {
-        None
+pub(crate) trait Sink: Send {
+    fn encoder(&self) -> Result<Option<Box<dyn Encode>>, DiskError> {
+        Ok(None)
     }
     fn hole(&mut self, offset: u64, len: u64) -> Result<(), DiskError>;
     fn chunk(&mut self, chunk: &Chunk, payload: Payload) -> Result<(), DiskError>;
@@ -196,8 +200,9 @@ pub(super) fn run<'a>(
         total: plan.data_bytes,
         options,
     };
-    let encoders: Vec<Encoders> =
-        (0..threads).map(|_| sinks.iter().map(|sink| sink.encoder()).collect()).collect();
+    let encoders = (0..threads)
+        .map(|_| sinks.iter().map(|sink| sink.encoder()).collect())
+        .collect::<Result<Vec<Encoders>, DiskError>>()?;
     let shared_ref = &shared;
     let finished = thread::scope(|scope| {
         let mut senders = Vec::new();
@@ -237,6 +242,7 @@ fn work(
     sinks: &[Sender<Numbered>],
     scanner: &Scanner,
 ) -> Result<(), DiskError> {
+    let mut deflater = Deflater::default();
     while let Some((number, item)) = shared.take() {
         let (offset, len, ranges) = match item {
             Item::Hole { offset, len } => {
@@ -260,7 +266,7 @@ fn work(
         }
         for (sink, encoder) in sinks.iter().zip(&mut encoders) {
             let payload = match encoder {
-                Some(encoder) => encoder.encode(&chunk)?,
+                Some(encoder) => encoder.encode(&chunk, &mut deflater)?,
                 None => Payload::Chunk,
             };
             let _ = sink.send((number, Work::Chunk(Arc::clone(&chunk), payload)));
