@@ -7,6 +7,7 @@ mod look;
 mod qcow2_input;
 mod ova;
 mod roundtrip;
+mod streams;
 mod vmdk;
 
 use std::fs::File;

@@ -122,8 +122,8 @@ fn an_ova_is_what_its_peers_want() {
     assert_eq!(
         facts,
         format!(
-            "([('{}', {}), ('{}', {})], [('{}', 'byte', '{populated}'), ('20480', 'byte * 2^20', None), \
-             ('5', 'byte * 2^20', '131072')])",
+            "[('{}', {}), ('{}', {})] [('{}', 'byte', '{populated}'), ('20480', 'byte * 2^20', None), \
+             ('5', 'byte * 2^20', '131072')]",
             names[2],
             len(&names[2]),
             names[3],
@@ -135,7 +135,7 @@ fn an_ova_is_what_its_peers_want() {
         ("root.find('.//'+ovf+'Annotation').text", "first line\nsecond <line> & ]]>"),
         ("repr(root.find('.//'+ovf+'License').text)", "'You may.\\r\\nOr not.'"),
         ("root.find('.//'+ovf+'Vendor').text", "Müller & Söhne"),
-        ("config['firmware'], config['bootOptions.efiSecureBootEnabled']", "('efi', 'true')"),
+        ("config['firmware'], config['bootOptions.efiSecureBootEnabled']", "efi true"),
         ("repr([p.get(ovf+'value') for p in root.iter(ovf+'Property')])", "['v1.31.4', 'node\\t\"1\"']"),
         ("root.find('.//'+ovf+'VirtualHardwareSection').get(ovf+'transport')", "com.vmware.guestInfo"),
         ("[s.get(vmw+'osType') for s in root.iter(ovf+'OperatingSystemSection')]", "['debian12_64Guest']"),

@@ -33,6 +33,9 @@ fn every_subformat_of_qemu_reads_as_qemu_reads_it() {
         ("streamOptimized", 1),
     ] {
         for zeroed in ["off", "on"] {
+            if zeroed == "on" && subformat.ends_with("Flat") {
+                continue;
+            }
             let sub = dir.path().join(format!("{subformat}-{zeroed}"));
             fs::create_dir(&sub).unwrap();
             let image = sub.join("disk one.vmdk");
@@ -88,8 +91,11 @@ fn what_we_write_is_identical_and_sound_for_the_peers_that_read_it() {
         &peer("python"),
         &[
             "-c",
-            "import shutil,sys; from dissect.hypervisor.disk.vmdk import VMDK; \
-             shutil.copyfileobj(VMDK(open(sys.argv[1],'rb')), open(sys.argv[2],'wb'), 1 << 20)",
+            // By sectors: its stream reads beyond the end of a disk that is no multiple of 8 KiB.
+            "import sys; from dissect.hypervisor.disk.vmdk import VMDK\n\
+             disk, out = VMDK(open(sys.argv[1], 'rb')), open(sys.argv[2], 'wb')\n\
+             for at in range(0, disk.sector_count, 1000):\n\
+             \x20   out.write(disk.read_sectors(at, min(1000, disk.sector_count - at)))",
             text(&image),
             text(&unpacked),
         ],
@@ -332,17 +338,18 @@ fn the_walk_over_a_stream_sees_every_change_of_its_structure() {
     let record = |at: usize| (12 + u32::from_le_bytes(original[at + 8..at + 12].try_into().unwrap()) as usize)
         .next_multiple_of(512);
     let second = first + record(first) + 5 * 512;
-    let mut places = vec![first, first + 8];
+    // A length that is off by 512 leads to the wrong sector.
+    let mut places = vec![first, first + 9];
     places.extend((first + record(first)..second).step_by(4));
     places.extend((second + record(second)..original.len()).step_by(4));
     for at in places {
         let mut broken = original.clone();
-        broken[at] ^= 1;
+        broken[at] ^= 2;
         fs::write(&image, &broken).unwrap();
         // What pads a marker or a header is not looked at, and need not be.
         if check_stream(&section(&image), &|| false).is_ok() {
             let sector = at % 512;
-            assert!(sector >= 16, "byte {at}");
+            assert!(sector >= 16, "byte {at} of {}: {:?}", original.len(), &original[at - sector..][..16]);
         }
     }
     let mut longer = original.clone();
