@@ -52,7 +52,7 @@ pub fn decompress(
         Detected::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Detected::Xz => Box::new(xz(input).map_err(start)?),
         Detected::Zstd => Box::new(zstd(input).map_err(start)?),
-        Detected::Raw | Detected::Qcow2 | Detected::Foreign(_) => {
+        Detected::Raw | Detected::Qcow2 | Detected::Vmdk | Detected::Ova | Detected::Foreign(_) => {
             return Err(DiskError::unsupported("not a gzip, xz or zstd file").in_file(from));
         }
     };

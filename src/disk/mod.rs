@@ -14,6 +14,7 @@
 //! **Holes carry intent.** A range is a hole only if the guest never wrote it or discarded it; a written zero is data.
 //! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
 //! does; a reader that is not sure says [`ExtentKind::Data`].
+mod cache;
 mod convert;
 mod decompress;
 mod error;
@@ -25,8 +26,10 @@ mod output;
 pub mod ova;
 pub mod qcow2;
 mod raw;
+mod section;
 #[cfg(test)]
 mod tests;
+mod vmdk;
 
 use std::fmt::{self, Debug};
 use std::path::PathBuf;
@@ -88,6 +91,10 @@ pub enum Format {
     Raw,
     /// QEMU's copy-on-write format, versions 2 and 3.
     Qcow2,
+    /// VMware's format: sparse, streamOptimized, flat and split.
+    Vmdk,
+    /// An archive of a machine's description and its disks; one of the disks is read.
+    Ova,
 }
 
 impl fmt::Display for Format {
@@ -95,6 +102,8 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Raw => "raw",
             Self::Qcow2 => "qcow2",
+            Self::Vmdk => "vmdk",
+            Self::Ova => "ova",
         })
     }
 }
@@ -106,8 +115,10 @@ impl FromStr for Format {
         match text {
             "raw" => Ok(Self::Raw),
             "qcow2" => Ok(Self::Qcow2),
+            "vmdk" => Ok(Self::Vmdk),
+            "ova" => Ok(Self::Ova),
             other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is read here (raw, qcow2)"
+                "`{other}` is not a disk format that is read here (raw, qcow2, vmdk, ova)"
             ))),
         }
     }

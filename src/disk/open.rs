@@ -4,8 +4,11 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::ova::Ova;
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
+use super::section::Section;
+use super::vmdk::VmdkDisk;
 use super::{DiskError, DiskRead, Format};
 
 /// Which backing files an image may pull in.
@@ -35,12 +38,14 @@ pub struct OpenOptions {
     /// Whether the format of a backing file may be detected where the image does not state it. A guest can write a
     /// qcow2 header into its raw disk, and so make a detected backing file read another file of this machine.
     pub detect_backing: bool,
+    /// Which disk of an archive of several, counted from 1 as VMware does. An archive of one needs no choice.
+    pub disk: Option<usize>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         // libvirt's limit for backing chains is 200 too.
-        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false }
+        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false, disk: None }
     }
 }
 
@@ -51,6 +56,10 @@ pub enum Detected {
     Raw,
     /// A qcow2 image.
     Qcow2,
+    /// A VMDK, or the text that describes one.
+    Vmdk,
+    /// A tar archive, which is an OVA if it is anything for us.
+    Ova,
     /// A gzip file, for [`super::decompress`].
     Gzip,
     /// An xz file, for [`super::decompress`].
@@ -61,15 +70,21 @@ pub enum Detected {
     Foreign(&'static str),
 }
 
-const MAGICS: [(&[u8], Detected); 9] = [
+/// Where tar has its magic.
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
+
+const MAGICS: [(&[u8], Detected); 11] = [
     (b"QFI\xfb", Detected::Qcow2),
     (b"\x1f\x8b\x08", Detected::Gzip),
     (b"\xfd7zXZ\x00", Detected::Xz),
     (b"\x28\xb5\x2f\xfd", Detected::Zstd),
     (b"\x04\x22\x4d\x18", Detected::Foreign("lz4")),
     (b"BZh", Detected::Foreign("bzip2")),
-    (b"KDMV", Detected::Foreign("vmdk")),
-    (b"# Disk DescriptorFile", Detected::Foreign("vmdk")),
+    (b"KDMV", Detected::Vmdk),
+    (b"# Disk DescriptorFile", Detected::Vmdk),
+    // Relatives, of which the reader says more precisely what they are.
+    (b"COWD", Detected::Vmdk),
+    (b"\xbe\xba\xfe\xca\x00\x00\x00\x00", Detected::Vmdk),
     (b"vhdxfile", Detected::Foreign("vhdx")),
 ];
 
@@ -80,9 +95,13 @@ pub fn detect(path: &Path) -> Result<Detected, DiskError> {
 
 fn detect_in(file: &File, path: &Path) -> Result<Detected, DiskError> {
     let mut head = Vec::new();
-    file.take(32)
+    file.take(512)
         .read_to_end(&mut head)
         .map_err(|error| DiskError::io("could not read the start of the file", error).in_file(path))?;
+    let (at, tar) = TAR_MAGIC;
+    if head.get(at..at + tar.len()) == Some(tar) {
+        return Ok(Detected::Ova);
+    }
     Ok(MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Detected::Raw, |(_, found)| *found))
 }
 
@@ -147,7 +166,41 @@ impl Opener<'_> {
                 };
                 Ok(Box::new(Qcow2Disk::new(file, path, &header, backing)?))
             }
+            Format::Vmdk => {
+                let section = Section::whole(file, path)?;
+                let disk = VmdkDisk::open(section, &mut |name| {
+                    let extent = self.allowed_file(Path::new(name), path, "extent")?;
+                    Ok((open_file(&extent)?, extent))
+                })?;
+                Ok(Box::new(disk))
+            }
+            Format::Ova => Ova::open(Section::whole(file, path)?)?.disk(self.limits.disk),
         }
+    }
+
+    /// The place of a file that an image names, if the policy allows it; `what` is what the image calls it.
+    fn allowed_file(&self, name: &Path, image: &Path, what: &str) -> Result<PathBuf, DiskError> {
+        let shown = name.display();
+        if self.limits.backing == BackingPolicy::Never {
+            return Err(DiskError::refused(format!(
+                "the image needs another file, the {what} `{shown}`, and may not"
+            ))
+            .in_file(image));
+        }
+        let path = canonical(&image.parent().unwrap_or(Path::new("")).join(name)).map_err(|error| {
+            DiskError::new(error.kind(), format!("could not open the {what} `{shown}`"))
+                .in_file(image)
+                .because(error)
+        })?;
+        if self.limits.backing != BackingPolicy::Anywhere
+            && !self.allowed.iter().any(|folder| path.starts_with(folder))
+        {
+            return Err(DiskError::refused(format!(
+                "the {what} `{shown}` lies outside the folders that are allowed"
+            ))
+            .in_file(image));
+        }
+        Ok(path)
     }
 
     fn open_backing(
@@ -156,24 +209,7 @@ impl Opener<'_> {
         image: &Path,
     ) -> Result<Box<dyn DiskRead>, DiskError> {
         let name = backing.name.display();
-        if self.limits.backing == BackingPolicy::Never {
-            return Err(DiskError::refused(format!("the image has a backing file, `{name}`, and may not"))
-                .in_file(image));
-        }
-        let path = image.parent().unwrap_or(Path::new("")).join(&backing.name);
-        let path = canonical(&path).map_err(|error| {
-            DiskError::new(error.kind(), format!("could not open the backing file `{name}`"))
-                .in_file(image)
-                .because(error)
-        })?;
-        if self.limits.backing != BackingPolicy::Anywhere
-            && !self.allowed.iter().any(|folder| path.starts_with(folder))
-        {
-            return Err(DiskError::refused(format!(
-                "the backing file `{name}` lies outside the folders that are allowed"
-            ))
-            .in_file(image));
-        }
+        let path = self.allowed_file(&backing.name, image, "backing file")?;
         let format = match backing.format.as_deref() {
             Some(stated) => Some(stated.parse::<Format>().map_err(|error| error.in_file(image))?),
             None if self.limits.detect_backing => None,
@@ -192,12 +228,14 @@ fn detected_format(file: &File, path: &Path) -> Result<Format, DiskError> {
     let name = match detect_in(file, path)? {
         Detected::Raw => return Ok(Format::Raw),
         Detected::Qcow2 => return Ok(Format::Qcow2),
+        Detected::Vmdk => return Ok(Format::Vmdk),
+        Detected::Ova => return Ok(Format::Ova),
         Detected::Gzip => "gzip",
         Detected::Xz => "xz",
         Detected::Zstd => "zstd",
         Detected::Foreign(name) => name,
     };
-    Err(DiskError::unsupported(format!("the file looks like {name}, not like a raw or qcow2 disk"))
+    Err(DiskError::unsupported(format!("the file looks like {name}, not like a disk that is read here"))
         .in_file(path))
 }
 

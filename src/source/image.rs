@@ -184,13 +184,19 @@ fn check(path: &Path, format: Option<ImageFormat>, disk: Size) -> Result<Format,
         ImageFormat::Raw => Format::Raw,
         ImageFormat::Qcow2 => Format::Qcow2,
     });
-    // Without a stated format `open` refuses what is neither, by name.
+    // Without a stated format `open` refuses by name what it does not read; of the rest, QEMU runs from two.
     let limits = OpenOptions { backing: BackingPolicy::Never, ..OpenOptions::default() };
     let image = disk::open(path, stated, &limits).map_err(wrong)?;
     let format = match stated {
         Some(format) => format,
-        None if detect(path)? == Detected::Qcow2 => Format::Qcow2,
-        None => Format::Raw,
+        None => match detect(path)? {
+            Detected::Qcow2 => Format::Qcow2,
+            Detected::Vmdk | Detected::Ova => {
+                let what = "a build cannot start from a VMDK or an OVA: convert it to qcow2 first";
+                return Err(wrong(disk::DiskError::new(DiskErrorKind::Unsupported, what)));
+            }
+            _ => Format::Raw,
+        },
     };
     let size = Size::bytes(image.size());
     if size > disk { Err(SourceError::Shrink { image: size, disk }) } else { Ok(format) }
