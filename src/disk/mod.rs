@@ -16,13 +16,17 @@
 //! does; a reader that is not sure says [`ExtentKind::Data`].
 mod convert;
 mod decompress;
+mod detect;
 mod error;
 pub mod gpt;
+mod layer;
 pub mod look;
 mod open;
 mod output;
 pub mod qcow2;
 mod raw;
+mod unpack;
+mod vhd;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +39,9 @@ use serde::{Deserialize, Serialize};
 pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, Target, Written, convert};
 pub use decompress::{Decompressed, decompress};
 pub use error::{DiskError, DiskErrorKind};
-pub use open::{BackingPolicy, Detected, OpenOptions, detect, open};
+pub use detect::{Detected, Format, Packing, Stated, detect};
+pub use layer::Layer;
+pub use open::{BackingPolicy, OpenOptions, open};
 
 /// The unit in which partition tables and disk sizes count, in bytes.
 pub(crate) const SECTOR: u64 = 512;
@@ -56,6 +62,11 @@ pub trait DiskRead: Send + Sync + Debug {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// What the image and its backing files say about themselves, the image first. For people; nothing depends on it.
+    fn layers(&self) -> Vec<Layer> {
+        Vec::new()
+    }
 }
 
 /// A range of a disk.
@@ -74,39 +85,6 @@ pub enum ExtentKind {
     Data,
     /// Never written, or discarded. Reads as zeroes.
     Hole,
-}
-
-/// Formats of images that are read in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// The bytes of the disk.
-    Raw,
-    /// QEMU's copy-on-write format, versions 2 and 3.
-    Qcow2,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = DiskError;
-
-    fn from_str(text: &str) -> Result<Self, DiskError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "qcow2" => Ok(Self::Qcow2),
-            other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is read here (raw, qcow2)"
-            ))),
-        }
-    }
 }
 
 /// Formats that [`convert`] writes.

@@ -1,12 +1,12 @@
-//! The one way into an image: detection by magic, opening, and the rules for backing files.
+//! The one way into an image: opening it, and the rules for backing files.
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::detect::{detect_in, refuse};
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
-use super::{DiskError, DiskRead, Format};
+use super::{Detected, DiskError, DiskRead, Format, vhd};
 
 /// Which backing files an image may pull in.
 ///
@@ -44,48 +44,6 @@ impl Default for OpenOptions {
     }
 }
 
-/// What the first bytes of a file say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detected {
-    /// No known magic.
-    Raw,
-    /// A qcow2 image.
-    Qcow2,
-    /// A gzip file, for [`super::decompress`].
-    Gzip,
-    /// An xz file, for [`super::decompress`].
-    Xz,
-    /// A zstd file, for [`super::decompress`].
-    Zstd,
-    /// Something that must not be taken for a raw disk, but cannot be read here; its name.
-    Foreign(&'static str),
-}
-
-const MAGICS: [(&[u8], Detected); 9] = [
-    (b"QFI\xfb", Detected::Qcow2),
-    (b"\x1f\x8b\x08", Detected::Gzip),
-    (b"\xfd7zXZ\x00", Detected::Xz),
-    (b"\x28\xb5\x2f\xfd", Detected::Zstd),
-    (b"\x04\x22\x4d\x18", Detected::Foreign("lz4")),
-    (b"BZh", Detected::Foreign("bzip2")),
-    (b"KDMV", Detected::Foreign("vmdk")),
-    (b"# Disk DescriptorFile", Detected::Foreign("vmdk")),
-    (b"vhdxfile", Detected::Foreign("vhdx")),
-];
-
-/// Looks at the first bytes of `path`.
-pub fn detect(path: &Path) -> Result<Detected, DiskError> {
-    detect_in(&open_file(path)?, path)
-}
-
-fn detect_in(file: &File, path: &Path) -> Result<Detected, DiskError> {
-    let mut head = Vec::new();
-    file.take(32)
-        .read_to_end(&mut head)
-        .map_err(|error| DiskError::io("could not read the start of the file", error).in_file(path))?;
-    Ok(MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Detected::Raw, |(_, found)| *found))
-}
-
 /// Opens an image and its backing files for reading.
 ///
 /// A stated `format` is believed: a raw disk whose guest wrote a qcow2 header into it stays a raw disk. Without one the
@@ -95,17 +53,18 @@ pub fn open(
     format: Option<Format>,
     limits: &OpenOptions,
 ) -> Result<Box<dyn DiskRead>, DiskError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut allowed = vec![canonical(folder)?];
-    if let BackingPolicy::Within(folders) = &limits.backing {
-        for folder in folders {
-            allowed.push(canonical(folder)?);
-        }
-    }
-    Opener { limits, allowed, seen: Vec::new() }.open(path, format)
+    Opener::new(path, limits)?.open(path, format)
+}
+
+/// The same for a file that is open already and may have no name; `path` is what it is called in messages, and its
+/// folder is where relative names of backing files begin.
+pub(crate) fn open_file_as(
+    file: File,
+    path: &Path,
+    format: Format,
+    limits: &OpenOptions,
+) -> Result<Box<dyn DiskRead>, DiskError> {
+    Opener::new(path, limits)?.open_as(file, path, format)
 }
 
 struct Opener<'a> {
@@ -115,9 +74,34 @@ struct Opener<'a> {
     seen: Vec<(u64, u64)>,
 }
 
-impl Opener<'_> {
+impl<'a> Opener<'a> {
+    fn new(path: &Path, limits: &'a OpenOptions) -> Result<Self, DiskError> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut allowed = vec![canonical(folder)?];
+        if let BackingPolicy::Within(folders) = &limits.backing {
+            for folder in folders {
+                allowed.push(canonical(folder)?);
+            }
+        }
+        Ok(Self { limits, allowed, seen: Vec::new() })
+    }
+
     fn open(&mut self, path: &Path, format: Option<Format>) -> Result<Box<dyn DiskRead>, DiskError> {
         let file = open_file(path)?;
+        let format = match format {
+            Some(format) => format,
+            None => match detect_in(&file, path)? {
+                Detected::Image(format) => format,
+                other => return Err(refuse(other).in_file(path)),
+            },
+        };
+        self.open_as(file, path, format)
+    }
+
+    fn open_as(&mut self, file: File, path: &Path, format: Format) -> Result<Box<dyn DiskRead>, DiskError> {
         let metadata = file
             .metadata()
             .map_err(|error| DiskError::io("could not look at the image", error).in_file(path))?;
@@ -133,20 +117,17 @@ impl Opener<'_> {
             ))
             .in_file(path));
         }
-        let format = match format {
-            Some(format) => format,
-            None => detected_format(&file, path)?,
-        };
         match format {
             Format::Raw => Ok(Box::new(RawDisk::new(file, path)?)),
             Format::Qcow2 => {
-                let header = qcow2::Header::read(&file, path)?;
-                let backing = match &header.backing {
+                let found = qcow2::Header::read(&file, path)?;
+                let backing = match &found.header.backing {
                     Some(backing) => Some(self.open_backing(backing, path)?),
                     None => None,
                 };
-                Ok(Box::new(Qcow2Disk::new(file, path, &header, backing)?))
+                Ok(Box::new(Qcow2Disk::new(file, path, found, backing)?))
             }
+            Format::Vhd => vhd::open(file, path),
         }
     }
 
@@ -186,19 +167,6 @@ impl Opener<'_> {
         };
         self.open(&path, format)
     }
-}
-
-fn detected_format(file: &File, path: &Path) -> Result<Format, DiskError> {
-    let name = match detect_in(file, path)? {
-        Detected::Raw => return Ok(Format::Raw),
-        Detected::Qcow2 => return Ok(Format::Qcow2),
-        Detected::Gzip => "gzip",
-        Detected::Xz => "xz",
-        Detected::Zstd => "zstd",
-        Detected::Foreign(name) => name,
-    };
-    Err(DiskError::unsupported(format!("the file looks like {name}, not like a raw or qcow2 disk"))
-        .in_file(path))
 }
 
 pub(crate) fn open_file(path: &Path) -> Result<File, DiskError> {

@@ -66,7 +66,7 @@ fn mutated_qcow2_images_never_panic() {
         run("qemu-img", &args);
         let original = fs::read(&image).unwrap();
         let header = qcow2::Header::read(&fs::File::open(&image).unwrap(), &image).unwrap();
-        let l1 = header.l1_offset as usize;
+        let l1 = header.header.l1_offset as usize;
         let mut l2 = [0; 8];
         l2.copy_from_slice(&original[l1..l1 + 8]);
         let l2 = (u64::from_be_bytes(l2) & qcow2::OFFSET) as usize;
