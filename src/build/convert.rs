@@ -64,10 +64,13 @@ pub(super) async fn outputs(
         .outputs
         .iter()
         .zip(&staged)
-        .map(|(output, path)| disk::Target {
-            format: disk_format(output.format),
-            path: path.clone(),
-            level: output.level,
+        .map(|(output, path)| {
+            let mut target = disk::Target::new(disk_format(output.format), path);
+            target.level = output.level;
+            if output.format == OutputFormat::Qcow2 && output.level.is_some() {
+                target.qcow2 = disk::Qcow2Compression::Zlib;
+            }
+            target
         })
         .collect();
     let mut needles = keys.needles();

@@ -5,26 +5,19 @@
 //! measured on 200 MB of /usr/lib at level 6: members of 64 KiB are 2.5 % larger than those of 1 MiB, of 256 KiB 0.5 %,
 //! at the same speed; those of 1 MiB are 0.5 % smaller than the one stream of `gzip -6`. Holes gain more: a member of
 //! 1 MiB of zeroes takes 1 KiB, and every member has a header and a trailer of its own.
-use std::io::Write;
-
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::super::DiskError;
-use super::super::output::{Digester, Finished, Pending};
+use super::super::output::{Finished, Stream};
+use super::super::{DiskError, Target};
+use super::blocks::{Deflater, checked_level, level_of};
 use super::map::CHUNK;
 use super::pipeline::{Chunk, Encode, Payload, Sink};
-use super::{Target, level_of};
-
-/// gzip's own default.
-const LEVEL: u32 = 6;
 
 pub(super) struct GzipSink<'a> {
-    pending: Pending,
+    out: Stream<'a>,
     level: CompressionLvl,
     /// A chunk of zeroes, compressed.
     zeroes: Vec<u8>,
-    digester: Digester,
-    cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl<'a> GzipSink<'a> {
@@ -33,69 +26,49 @@ impl<'a> GzipSink<'a> {
         size: u64,
         cancelled: &'a (dyn Fn() -> bool + Sync),
     ) -> Result<Self, DiskError> {
-        let level = level_of(target, LEVEL)?;
+        let level = checked_level(level_of(target)?)?;
         let mut sink = Self {
-            pending: Pending::create(&target.path)?,
+            out: Stream::create(target, cancelled)?,
             level,
             zeroes: member(&mut Compressor::new(level), &vec![0; CHUNK as usize])?,
-            digester: Digester::default(),
-            cancelled,
         };
         if size == 0 {
             // An empty file is not gzip; an empty member is.
-            sink.append(&member(&mut Compressor::new(level), &[])?)?;
+            sink.out.append(&member(&mut Compressor::new(level), &[])?)?;
         }
         Ok(sink)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
-        self.digester.update(bytes);
-        self.pending.file().write_all(bytes).map_err(|error| self.pending.error(error))
     }
 }
 
 impl Sink for GzipSink<'_> {
-    fn encoder(&self) -> Option<Box<dyn Encode>> {
-        Some(Box::new(Members(Compressor::new(self.level))))
+    fn encoder(&self) -> Result<Option<Box<dyn Encode>>, DiskError> {
+        Ok(Some(Box::new(Members(Compressor::new(self.level)))))
     }
 
     fn hole(&mut self, _offset: u64, len: u64) -> Result<(), DiskError> {
-        // One write for many members: a hole of a gigabyte is a megabyte.
-        const BATCH: u64 = 256;
-        let zeroes = std::mem::take(&mut self.zeroes);
-        let batch = zeroes.repeat(BATCH.min(len / CHUNK) as usize);
-        let mut left = len / CHUNK;
-        while left > 0 {
-            if (self.cancelled)() {
-                return Err(DiskError::cancelled());
-            }
-            let now = left.min(BATCH);
-            self.append(&batch[..zeroes.len() * now as usize])?;
-            left -= now;
-        }
-        self.zeroes = zeroes;
+        self.out.repeat(&self.zeroes, len / CHUNK)?;
         let rest = (len % CHUNK) as usize;
         if rest > 0 {
             let last = member(&mut Compressor::new(self.level), &vec![0; rest])?;
-            self.append(&last)?;
+            self.out.append(&last)?;
         }
         Ok(())
     }
 
     fn chunk(&mut self, _chunk: &Chunk, payload: Payload) -> Result<(), DiskError> {
         let Payload::Bytes(bytes) = payload else { return Err(super::misrouted()) };
-        self.append(&bytes)
+        self.out.append(&bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Finished>, DiskError> {
-        Ok(Some(Finished { pending: self.pending, sha256: self.digester.finish() }))
+        Ok(Some(self.out.finish()))
     }
 }
 
 struct Members(Compressor);
 
 impl Encode for Members {
-    fn encode(&mut self, chunk: &Chunk) -> Result<Payload, DiskError> {
+    fn encode(&mut self, chunk: &Chunk, _deflater: &mut Deflater) -> Result<Payload, DiskError> {
         member(&mut self.0, &chunk.bytes).map(Payload::Bytes)
     }
 }

@@ -93,7 +93,12 @@ pub(super) fn opened(path: &Path) -> Box<dyn DiskRead> {
 }
 
 pub(super) fn target(format: OutputFormat, path: &Path, level: Option<u32>) -> Target {
-    Target { format, path: path.to_path_buf(), level }
+    let mut target = Target::new(format, path);
+    target.level = level;
+    if format == OutputFormat::Qcow2 && level.is_some() {
+        target.qcow2 = Qcow2Compression::Zlib;
+    }
+    target
 }
 
 pub(super) fn try_convert(
