@@ -91,7 +91,12 @@ impl<'a> Input<'a> {
         let read = Arc::new(AtomicU64::new(0));
         let patient = Patient { file, cancelled };
         let mut input = BufReader::with_capacity(READ, Counted { inner: patient, read: Arc::clone(&read) });
-        let head = peek(&mut input).map_err(|error| DiskError::io("could not read", error).in_file(name))?;
+        let head = peek(&mut input).map_err(|error| {
+            if cancelled() {
+                return DiskError::cancelled();
+            }
+            DiskError::io("could not read the input", error).in_file(name)
+        })?;
         let found = match options.stated {
             Some(Stated { packing: Some(packing), .. }) => Detected::Packed(packing),
             Some(Stated { format, packing: None }) => Detected::Image(format),
@@ -187,7 +192,10 @@ impl<'a> Begun<'a, '_> {
         let mut reader = unpack::reader(packing, input)
             .map_err(|error| DiskError::io("could not start to decompress", error).in_file(self.name))?;
         self.packing = Some(packing);
-        let head = peek(&mut reader).map_err(|error| unpack::error(error).in_file(self.name))?;
+        let head = peek(&mut reader).map_err(|error| match (self.cancelled)() {
+            true => DiskError::cancelled(),
+            false => unpack::error(error).in_file(self.name),
+        })?;
         let found = match options.stated {
             Some(stated) => Detected::Image(stated.format),
             None => detect_head(&head),

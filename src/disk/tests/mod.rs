@@ -3,9 +3,12 @@ mod decompress;
 mod failure;
 mod formats;
 mod hostile;
+mod input;
 mod look;
+mod qcow2_features;
 mod qcow2_input;
 mod roundtrip;
+mod vhd;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

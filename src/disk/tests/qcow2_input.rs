@@ -21,6 +21,9 @@ fn images_made_by_qemu_read_as_qemu_reads_them() {
         &["-c", "-o", "compression_type=zstd"],
         &["-c", "-o", "compression_type=zstd,cluster_size=2M"],
         &["-S", "0"],
+        &["-o", "extended_l2=on"],
+        &["-c", "-o", "extended_l2=on,compression_type=zstd"],
+        &["-o", "extended_l2=on,cluster_size=16k"],
     ]
     .into_iter()
     .enumerate()
