@@ -12,6 +12,7 @@
 //! workers. [`pipeline`] bounds how far workers run ahead of the slowest sink, hence the memory.
 mod blocks;
 mod gzip;
+mod lz4;
 mod map;
 mod pipeline;
 mod qcow2;
@@ -19,6 +20,7 @@ mod raw;
 mod scan;
 mod stream;
 mod vhd;
+mod xz;
 mod zstd;
 
 use std::collections::HashSet;
@@ -31,6 +33,8 @@ pub(crate) use blocks::{BLOCK, Deflater, level_of};
 pub(crate) use map::{Plan, clusters};
 pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
 pub use stream::convert_stream;
+#[cfg(test)]
+pub(crate) use vhd::footer as vhd_footer;
 
 /// How [`convert`] works, and who is told about it.
 #[derive(Clone, Copy)]
@@ -164,6 +168,8 @@ fn sink<'a>(
         OutputFormat::Vhd => vhd::sink(target, src.size(), cancelled)?,
         OutputFormat::RawZst => Box::new(zstd::ZstdSink::new(target, src.size(), cancelled)?),
         OutputFormat::RawGz => Box::new(gzip::GzipSink::new(target, src.size(), cancelled)?),
+        OutputFormat::RawXz => Box::new(xz::XzSink::new(target, cancelled)?),
+        OutputFormat::RawLz4 => Box::new(lz4::Lz4Sink::new(target, cancelled)?),
         OutputFormat::Qcow2 => match target.qcow2 {
             Qcow2Compression::None => Box::new(qcow2::PlainSink::new(target, src, plan, cancelled)?),
             _ => Box::new(qcow2::CompressedSink::new(target, src.size(), plan)?),

@@ -42,6 +42,8 @@ pub(crate) enum Payload {
     Chunk,
     /// Bytes to append.
     Bytes(Vec<u8>),
+    /// Bytes to append, and the length of them that an index states.
+    Indexed { bytes: Vec<u8>, len: u64 },
     /// Compressed clusters one after the other: their index within the chunk and their length, 0 for one that is to be
     /// stored as it is.
     Clusters { bytes: Vec<u8>, lengths: Vec<(u64, u32)> },

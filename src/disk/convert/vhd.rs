@@ -1,9 +1,9 @@
 //! Fixed VHD: the bytes of the disk, then a footer of 512 bytes (Microsoft's "Virtual Hard Disk Image Format").
 //!
-//! The disk is made a multiple of 1 MiB, as Azure demands, and the footer states that size. The geometry is computed from
-//! it as the format wants; readers that size a disk by its geometry would lose its end, so the creator is named `qem2`, by
-//! which QEMU marks images whose stated size counts. Time and identity are constant or made from the size: the same disk
-//! gives the same bytes.
+//! The disk is made a multiple of 1 MiB, as Azure demands, and the footer states that size. A geometry can state few
+//! sizes exactly, and some readers take the disk's size from it; the largest geometry there is says that the stated size
+//! counts, and the creator is named `qem2`, by which QEMU marks such images. Time and identity are constant or made from
+//! the size: the same disk gives the same bytes.
 use super::super::{DiskError, Target};
 use super::pipeline::Sink;
 use super::raw;
@@ -28,7 +28,8 @@ pub(super) fn sink<'a>(
     raw::sink(target, size, footer(size), cancelled)
 }
 
-fn footer(size: u64) -> Vec<u8> {
+/// The footer of a disk of `size` bytes.
+pub(crate) fn footer(size: u64) -> Vec<u8> {
     let mut bytes = vec![0; FOOTER];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, b"conectix");
@@ -42,9 +43,8 @@ fn footer(size: u64) -> Vec<u8> {
     put(36, b"Wi2k");
     put(40, &size.to_be_bytes());
     put(48, &size.to_be_bytes());
-    let (cylinders, heads, sectors) = geometry(size / 512);
-    put(56, &cylinders.to_be_bytes());
-    put(58, &[heads, sectors]);
+    // Cylinders, heads and sectors per track.
+    put(56, &[0xff, 0xff, 16, 255]);
     // Disk type: fixed.
     put(60, &2_u32.to_be_bytes());
     // An identity that any two disks of one size share, because nothing links fixed disks by it.
@@ -53,24 +53,4 @@ fn footer(size: u64) -> Vec<u8> {
     let sum = bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
     bytes[64..68].copy_from_slice(&(!sum).to_be_bytes());
     bytes
-}
-
-/// Cylinders, heads and sectors per track, by the format's appendix "CHS calculation".
-fn geometry(total: u64) -> (u16, u8, u8) {
-    let total = total.min(65535 * 16 * 255);
-    let (sectors, heads, tracks);
-    if total >= 65535 * 16 * 63 {
-        (sectors, heads, tracks) = (255, 16, total / 255);
-    } else {
-        let seventeen = total / 17;
-        let wanted = seventeen.div_ceil(1024).max(4);
-        if seventeen < wanted * 1024 && wanted <= 16 {
-            (sectors, heads, tracks) = (17, wanted, seventeen);
-        } else if total / 31 < 16 * 1024 {
-            (sectors, heads, tracks) = (31, 16, total / 31);
-        } else {
-            (sectors, heads, tracks) = (63, 16, total / 63);
-        }
-    }
-    ((tracks / heads) as u16, heads as u8, sectors as u8)
 }

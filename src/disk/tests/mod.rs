@@ -9,6 +9,7 @@ mod qcow2_features;
 mod qcow2_input;
 mod roundtrip;
 mod vhd;
+mod streams;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
