@@ -11,10 +11,12 @@
 mod args;
 mod commands;
 mod console;
+mod conversion;
 mod env;
 pub mod exit;
 mod failure;
 mod interact;
+mod outputs;
 mod problem;
 mod render;
 mod signals;
