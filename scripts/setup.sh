@@ -34,6 +34,8 @@ openssh-server             a real sshd for the SSH tests (never left running)
 openssh-client             ssh, for --on-error shell
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
+lz4                        makes compressed inputs
+bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs
 zstd                       makes compressed inputs
 python3                    its gzip reader checks ours

@@ -11,11 +11,13 @@
 mod args;
 mod commands;
 mod console;
+mod conversion;
 mod env;
 pub mod exit;
 mod failure;
 mod interact;
 mod leave;
+mod outputs;
 mod problem;
 mod render;
 mod signals;

@@ -18,11 +18,12 @@ struct Inner<T> {
 }
 
 impl<T> Cache<T> {
-    /// As many values of `weight` bytes as fit into `budget` bytes, at least two.
+    /// As many values of `weight` bytes as fit into `budget` bytes; at least two, and not so many that looking for the
+    /// oldest one takes longer than reading a new one.
     pub(crate) fn new(budget: usize, weight: usize) -> Self {
         Self {
             inner: Mutex::new(Inner { values: HashMap::new(), clock: 0 }),
-            capacity: (budget / weight.max(1)).max(2),
+            capacity: (budget / weight.max(1)).clamp(2, 1024),
         }
     }
 

@@ -1,15 +1,15 @@
-//! The one way into an image: detection by magic, opening, and the rules for backing files.
+//! The one way into an image: opening it, and the rules for backing files.
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::detect::{detect_in, refuse};
 use super::ova::Ova;
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
 use super::section::Section;
 use super::vmdk::VmdkDisk;
-use super::{DiskError, DiskRead, Format};
+use super::{Detected, DiskError, DiskRead, Format, vhd};
 
 /// Which backing files an image may pull in.
 ///
@@ -49,62 +49,6 @@ impl Default for OpenOptions {
     }
 }
 
-/// What the first bytes of a file say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detected {
-    /// No known magic.
-    Raw,
-    /// A qcow2 image.
-    Qcow2,
-    /// A VMDK, or the text that describes one.
-    Vmdk,
-    /// A tar archive, which is an OVA if it is anything for us.
-    Ova,
-    /// A gzip file, for [`super::decompress`].
-    Gzip,
-    /// An xz file, for [`super::decompress`].
-    Xz,
-    /// A zstd file, for [`super::decompress`].
-    Zstd,
-    /// Something that must not be taken for a raw disk, but cannot be read here; its name.
-    Foreign(&'static str),
-}
-
-/// Where tar has its magic.
-const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
-
-const MAGICS: [(&[u8], Detected); 11] = [
-    (b"QFI\xfb", Detected::Qcow2),
-    (b"\x1f\x8b\x08", Detected::Gzip),
-    (b"\xfd7zXZ\x00", Detected::Xz),
-    (b"\x28\xb5\x2f\xfd", Detected::Zstd),
-    (b"\x04\x22\x4d\x18", Detected::Foreign("lz4")),
-    (b"BZh", Detected::Foreign("bzip2")),
-    (b"KDMV", Detected::Vmdk),
-    (b"# Disk DescriptorFile", Detected::Vmdk),
-    // Relatives, of which the reader says more precisely what they are.
-    (b"COWD", Detected::Vmdk),
-    (b"\xbe\xba\xfe\xca\x00\x00\x00\x00", Detected::Vmdk),
-    (b"vhdxfile", Detected::Foreign("vhdx")),
-];
-
-/// Looks at the first bytes of `path`.
-pub fn detect(path: &Path) -> Result<Detected, DiskError> {
-    detect_in(&open_file(path)?, path)
-}
-
-fn detect_in(file: &File, path: &Path) -> Result<Detected, DiskError> {
-    let mut head = Vec::new();
-    file.take(512)
-        .read_to_end(&mut head)
-        .map_err(|error| DiskError::io("could not read the start of the file", error).in_file(path))?;
-    let (at, tar) = TAR_MAGIC;
-    if head.get(at..at + tar.len()) == Some(tar) {
-        return Ok(Detected::Ova);
-    }
-    Ok(MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Detected::Raw, |(_, found)| *found))
-}
-
 /// Opens an image and its backing files for reading.
 ///
 /// A stated `format` is believed: a raw disk whose guest wrote a qcow2 header into it stays a raw disk. Without one the
@@ -114,17 +58,18 @@ pub fn open(
     format: Option<Format>,
     limits: &OpenOptions,
 ) -> Result<Box<dyn DiskRead>, DiskError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut allowed = vec![canonical(folder)?];
-    if let BackingPolicy::Within(folders) = &limits.backing {
-        for folder in folders {
-            allowed.push(canonical(folder)?);
-        }
-    }
-    Opener { limits, allowed, seen: Vec::new() }.open(path, format)
+    Opener::new(path, limits)?.open(path, format)
+}
+
+/// The same for a file that is open already and may have no name; `path` is what it is called in messages, and its
+/// folder is where relative names of backing files begin.
+pub(crate) fn open_file_as(
+    file: File,
+    path: &Path,
+    format: Format,
+    limits: &OpenOptions,
+) -> Result<Box<dyn DiskRead>, DiskError> {
+    Opener::new(path, limits)?.open_as(file, path, format)
 }
 
 struct Opener<'a> {
@@ -134,9 +79,34 @@ struct Opener<'a> {
     seen: Vec<(u64, u64)>,
 }
 
-impl Opener<'_> {
+impl<'a> Opener<'a> {
+    fn new(path: &Path, limits: &'a OpenOptions) -> Result<Self, DiskError> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut allowed = vec![canonical(folder)?];
+        if let BackingPolicy::Within(folders) = &limits.backing {
+            for folder in folders {
+                allowed.push(canonical(folder)?);
+            }
+        }
+        Ok(Self { limits, allowed, seen: Vec::new() })
+    }
+
     fn open(&mut self, path: &Path, format: Option<Format>) -> Result<Box<dyn DiskRead>, DiskError> {
         let file = open_file(path)?;
+        let format = match format {
+            Some(format) => format,
+            None => match detect_in(&file, path)? {
+                Detected::Image(format) => format,
+                other => return Err(refuse(other).in_file(path)),
+            },
+        };
+        self.open_as(file, path, format)
+    }
+
+    fn open_as(&mut self, file: File, path: &Path, format: Format) -> Result<Box<dyn DiskRead>, DiskError> {
         let metadata = file
             .metadata()
             .map_err(|error| DiskError::io("could not look at the image", error).in_file(path))?;
@@ -152,19 +122,15 @@ impl Opener<'_> {
             ))
             .in_file(path));
         }
-        let format = match format {
-            Some(format) => format,
-            None => detected_format(&file, path)?,
-        };
         match format {
             Format::Raw => Ok(Box::new(RawDisk::new(file, path)?)),
             Format::Qcow2 => {
-                let header = qcow2::Header::read(&file, path)?;
-                let backing = match &header.backing {
+                let found = qcow2::Header::read(&file, path)?;
+                let backing = match &found.header.backing {
                     Some(backing) => Some(self.open_backing(backing, path)?),
                     None => None,
                 };
-                Ok(Box::new(Qcow2Disk::new(file, path, &header, backing)?))
+                Ok(Box::new(Qcow2Disk::new(file, path, found, backing)?))
             }
             Format::Vmdk => {
                 let section = Section::whole(file, path)?;
@@ -175,6 +141,7 @@ impl Opener<'_> {
                 Ok(Box::new(disk))
             }
             Format::Ova => Ova::open(Section::whole(file, path)?)?.disk(self.limits.disk),
+            Format::Vhd => vhd::open(file, path),
         }
     }
 
@@ -222,21 +189,6 @@ impl Opener<'_> {
         };
         self.open(&path, format)
     }
-}
-
-fn detected_format(file: &File, path: &Path) -> Result<Format, DiskError> {
-    let name = match detect_in(file, path)? {
-        Detected::Raw => return Ok(Format::Raw),
-        Detected::Qcow2 => return Ok(Format::Qcow2),
-        Detected::Vmdk => return Ok(Format::Vmdk),
-        Detected::Ova => return Ok(Format::Ova),
-        Detected::Gzip => "gzip",
-        Detected::Xz => "xz",
-        Detected::Zstd => "zstd",
-        Detected::Foreign(name) => name,
-    };
-    Err(DiskError::unsupported(format!("the file looks like {name}, not like a disk that is read here"))
-        .in_file(path))
 }
 
 pub(crate) fn open_file(path: &Path) -> Result<File, DiskError> {

@@ -18,6 +18,7 @@ mod pipeline;
 mod qcow2;
 mod raw;
 mod scan;
+mod stream;
 mod vhd;
 mod xz;
 mod zstd;
@@ -33,6 +34,7 @@ use super::{DiskError, DiskRead, OutputFormat, Progress, Qcow2Compression, Targe
 pub(crate) use blocks::{BLOCK, Deflater, level_of};
 pub(crate) use map::Plan;
 pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
+pub use stream::convert_stream;
 #[cfg(test)]
 pub(crate) use vhd::footer as vhd_footer;
 
@@ -115,7 +117,7 @@ pub fn convert(
     if let Some(borders) = scanner.borders() {
         sinks.push(Box::new(borders));
     }
-    let finished = pipeline::run(src, targets, sinks, &scanner, &plan, options)?;
+    let finished = pipeline::run(src, None, targets, sinks, &scanner, &plan, options)?;
     if (options.cancelled)() {
         return Err(DiskError::cancelled());
     }
@@ -176,7 +178,6 @@ fn sink<'a>(
         },
         OutputFormat::Vmdk => Box::new(VmdkSink::new(target, src.size(), plan, cancelled)?),
         OutputFormat::Ova => Box::new(OvaSink::new(target, src.size(), plan, cancelled)?),
-        other => return refused(format!("{other} is not written yet")),
     })
 }
 

@@ -8,7 +8,7 @@ mod header;
 mod read;
 
 pub use create::{create_empty, create_overlay};
-pub(crate) use header::{Backing, Compression, Header};
+pub(crate) use header::{Backing, Compression, Found, Header};
 pub(crate) use read::Qcow2Disk;
 
 /// The cluster size of every image made here, and QEMU's default: 64 KiB.

@@ -3,10 +3,13 @@ mod decompress;
 mod failure;
 mod formats;
 mod hostile;
+mod input;
 mod look;
+mod qcow2_features;
 mod qcow2_input;
 mod ova;
 mod roundtrip;
+mod vhd;
 mod streams;
 mod vmdk;
 

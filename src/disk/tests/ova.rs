@@ -177,7 +177,7 @@ fn an_ova_reads_back_as_its_disks() {
     let source = mixed(&dir.path().join("source.raw"));
     let path = dir.path().join("plain machine.ova");
     try_convert(&*opened(&source), &[target(OutputFormat::Ova, &path, Some(1))], 2).unwrap();
-    assert_eq!(detect(&path).unwrap(), Detected::Ova);
+    assert_eq!(detect(&path).unwrap(), Detected::Image(Format::Ova));
     let disk = opened(&path);
     assert!(content(&*disk) == content(&*opened(&source)));
     assert_eq!(disk.files(), [path.clone()]);

@@ -41,7 +41,7 @@ fn every_subformat_of_qemu_reads_as_qemu_reads_it() {
             let image = sub.join("disk one.vmdk");
             let options = format!("subformat={subformat},zeroed_grain={zeroed}");
             run("qemu-img", &["convert", "-f", "raw", "-O", "vmdk", "-o", &options, text(&source), text(&image)]);
-            assert_eq!(detect(&image).unwrap(), Detected::Vmdk);
+            assert_eq!(detect(&image).unwrap(), Detected::Image(Format::Vmdk));
             let disk = opened(&image);
             assert!(content(&*disk) == expected, "{options}");
             assert_eq!(disk.files().len(), files, "{options}");
