@@ -58,8 +58,8 @@ impl Problem {
             },
             Self::Disk { error, .. } => match error.kind() {
                 DiskErrorKind::Cancelled => Exit::Interrupted,
-                // A rule forbids it, so nothing was begun.
-                DiskErrorKind::Refused => Exit::Usage,
+                // A rule forbids it, or a path leads nowhere: nothing was begun.
+                DiskErrorKind::Refused | DiskErrorKind::NotFound => Exit::Usage,
                 _ => Exit::Failed,
             },
             Self::Internal(_) => Exit::Internal,

@@ -21,13 +21,23 @@ pub enum Format {
     Raw,
     /// QEMU's copy-on-write format, versions 2 and 3.
     Qcow2,
+    /// VMware's format: sparse, streamOptimized, flat and split.
+    Vmdk,
+    /// An archive of a machine's description and its disks; one of the disks is read.
+    Ova,
     /// Microsoft's older format, fixed or dynamic. QEMU calls it `vpc`.
     Vhd,
 }
 
 /// What each format is called; the first name of a format is the one that is shown.
-const NAMES: &[(&str, Format)] =
-    &[("raw", Format::Raw), ("qcow2", Format::Qcow2), ("vhd", Format::Vhd), ("vpc", Format::Vhd)];
+const NAMES: &[(&str, Format)] = &[
+    ("raw", Format::Raw),
+    ("qcow2", Format::Qcow2),
+    ("vmdk", Format::Vmdk),
+    ("ova", Format::Ova),
+    ("vhd", Format::Vhd),
+    ("vpc", Format::Vhd),
+];
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,14 +160,17 @@ const MAGICS: &[(usize, &[u8], Detected)] = &[
     (0, b"\x04\x22\x4d\x18", Detected::Packed(Packing::Lz4)),
     (0, b"\x02\x21\x4c\x18", Detected::Packed(Packing::Lz4)),
     (0, b"BZh", Detected::Packed(Packing::Bzip2)),
-    (0, b"KDMV", Detected::Foreign("vmdk")),
-    (0, b"COWD", Detected::Foreign("vmdk (ESX sparse)")),
-    (0, b"# Disk DescriptorFile", Detected::Foreign("vmdk")),
+    (0, b"KDMV", Detected::Image(Format::Vmdk)),
+    (0, b"# Disk DescriptorFile", Detected::Image(Format::Vmdk)),
+    // Relatives, of which the reader says more precisely what they are.
+    (0, b"COWD", Detected::Image(Format::Vmdk)),
+    (0, b"\xbe\xba\xfe\xca\x00\x00\x00\x00", Detected::Image(Format::Vmdk)),
     (0, b"vhdxfile", Detected::Foreign("vhdx")),
     (0x40, b"\x7f\x10\xda\xbe", Detected::Foreign("vdi")),
     (0, b"7z\xbc\xaf\x27\x1c", Detected::Foreign("7z")),
     (0, b"PK\x03\x04", Detected::Foreign("zip")),
-    (257, b"ustar", Detected::Foreign("tar")),
+    // A tar archive, which is an OVA if it is anything for us.
+    (257, b"ustar", Detected::Image(Format::Ova)),
 ];
 
 /// How much of a file [`detect_head`] wants to see.

@@ -14,6 +14,7 @@
 //! **Holes carry intent.** A range is a hole only if the guest never wrote it or discarded it; a written zero is data.
 //! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
 //! does; a reader that is not sure says [`ExtentKind::Data`].
+mod cache;
 mod convert;
 mod decompress;
 mod detect;
@@ -29,11 +30,13 @@ mod output;
 pub mod ova;
 pub mod qcow2;
 mod raw;
+mod section;
 mod stream;
 mod unpack;
 mod vhd;
 #[cfg(test)]
 mod tests;
+mod vmdk;
 
 use std::fmt::Debug;
 use std::path::PathBuf;

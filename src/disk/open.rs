@@ -4,8 +4,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::detect::{detect_in, refuse};
+use super::ova::Ova;
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
+use super::section::Section;
+use super::vmdk::VmdkDisk;
 use super::{Detected, DiskError, DiskRead, Format, vhd};
 
 /// Which backing files an image may pull in.
@@ -35,12 +38,14 @@ pub struct OpenOptions {
     /// Whether the format of a backing file may be detected where the image does not state it. A guest can write a
     /// qcow2 header into its raw disk, and so make a detected backing file read another file of this machine.
     pub detect_backing: bool,
+    /// Which disk of an archive of several, counted from 1 as VMware does. An archive of one needs no choice.
+    pub disk: Option<usize>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         // libvirt's limit for backing chains is 200 too.
-        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false }
+        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false, disk: None }
     }
 }
 
@@ -128,7 +133,41 @@ impl<'a> Opener<'a> {
                 Ok(Box::new(Qcow2Disk::new(file, path, found, backing)?))
             }
             Format::Vhd => vhd::open(file, path),
+            Format::Vmdk => {
+                let section = Section::whole(file, path)?;
+                let disk = VmdkDisk::open(section, &mut |name| {
+                    let extent = self.allowed_file(Path::new(name), path, "extent")?;
+                    Ok((open_file(&extent)?, extent))
+                })?;
+                Ok(Box::new(disk))
+            }
+            Format::Ova => Ova::open(Section::whole(file, path)?)?.disk(self.limits.disk),
         }
+    }
+
+    /// The place of a file that an image names, if the policy allows it; `what` is what the image calls it.
+    fn allowed_file(&self, name: &Path, image: &Path, what: &str) -> Result<PathBuf, DiskError> {
+        let shown = name.display();
+        if self.limits.backing == BackingPolicy::Never {
+            return Err(DiskError::refused(format!(
+                "the image needs another file, the {what} `{shown}`, and may not"
+            ))
+            .in_file(image));
+        }
+        let path = canonical(&image.parent().unwrap_or(Path::new("")).join(name)).map_err(|error| {
+            DiskError::new(error.kind(), format!("could not open the {what} `{shown}`"))
+                .in_file(image)
+                .because(error)
+        })?;
+        if self.limits.backing != BackingPolicy::Anywhere
+            && !self.allowed.iter().any(|folder| path.starts_with(folder))
+        {
+            return Err(DiskError::refused(format!(
+                "the {what} `{shown}` lies outside the folders that are allowed"
+            ))
+            .in_file(image));
+        }
+        Ok(path)
     }
 
     fn open_backing(
@@ -137,24 +176,7 @@ impl<'a> Opener<'a> {
         image: &Path,
     ) -> Result<Box<dyn DiskRead>, DiskError> {
         let name = backing.name.display();
-        if self.limits.backing == BackingPolicy::Never {
-            return Err(DiskError::refused(format!("the image has a backing file, `{name}`, and may not"))
-                .in_file(image));
-        }
-        let path = image.parent().unwrap_or(Path::new("")).join(&backing.name);
-        let path = canonical(&path).map_err(|error| {
-            DiskError::new(error.kind(), format!("could not open the backing file `{name}`"))
-                .in_file(image)
-                .because(error)
-        })?;
-        if self.limits.backing != BackingPolicy::Anywhere
-            && !self.allowed.iter().any(|folder| path.starts_with(folder))
-        {
-            return Err(DiskError::refused(format!(
-                "the backing file `{name}` lies outside the folders that are allowed"
-            ))
-            .in_file(image));
-        }
+        let path = self.allowed_file(&backing.name, image, "backing file")?;
         let format = match backing.format.as_deref() {
             Some(stated) => Some(stated.parse::<Format>().map_err(|error| error.in_file(image))?),
             None if self.limits.detect_backing => None,

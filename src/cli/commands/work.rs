@@ -108,7 +108,7 @@ pub(super) fn open<'a>(
     let backing = if source.allow_backing_outside { BackingPolicy::Anywhere } else { BackingPolicy::SameFolder };
     let options = InputOptions {
         stated: source.input_format,
-        open: OpenOptions { backing, ..OpenOptions::default() },
+        open: OpenOptions { backing, disk: source.disk.map(usize::from), ..OpenOptions::default() },
         zeroes,
     };
     let attempt = || format!("could not read `{}`", source.image.display());

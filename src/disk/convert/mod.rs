@@ -28,9 +28,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::output;
+use super::ova::OvaSink;
+use super::vmdk::VmdkSink;
 use super::{DiskError, DiskRead, OutputFormat, Progress, Qcow2Compression, Target, Written};
 pub(crate) use blocks::{BLOCK, Deflater, level_of};
-pub(crate) use map::{Plan, clusters};
+pub(crate) use map::Plan;
 pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
 pub use stream::convert_stream;
 #[cfg(test)]
@@ -174,6 +176,8 @@ fn sink<'a>(
             Qcow2Compression::None => Box::new(qcow2::PlainSink::new(target, src, plan, cancelled)?),
             _ => Box::new(qcow2::CompressedSink::new(target, src.size(), plan)?),
         },
+        OutputFormat::Vmdk => Box::new(VmdkSink::new(target, src.size(), plan, cancelled)?),
+        OutputFormat::Ova => Box::new(OvaSink::new(target, src.size(), plan, cancelled)?),
         other => return refused(format!("{other} is not written yet")),
     })
 }

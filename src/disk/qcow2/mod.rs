@@ -3,7 +3,6 @@
 //! [`Header`] parses and encodes the first cluster, [`Qcow2Disk`] reads images and their backing chains, and
 //! [`create_empty`] and [`create_overlay`] make the small files that QEMU then fills. The writer that fills an image
 //! itself belongs to the conversion loop (`convert/qcow2.rs`).
-mod cache;
 mod create;
 mod header;
 mod read;

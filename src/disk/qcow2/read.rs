@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::{DiskError, DiskRead, Extent, ExtentKind, Format, Layer, check_range};
-use super::cache::Cache;
+use super::super::cache::Cache;
 use super::header::be64;
 use super::{COMPRESSED, Compression, Found, OFFSET, ZERO, compressed_shift};
 
