@@ -104,7 +104,7 @@ fn disk_hints(error: &DiskError) -> Vec<String> {
     let text = error.to_string();
     let has = |part: &str| text.contains(part);
     let hint = match error.kind() {
-        DiskErrorKind::Refused if has("lies outside the folders") || has("has a backing file") => {
+        DiskErrorKind::Refused if has("lies outside the folders") || has("needs another file") => {
             "if you trust the image, `--allow-backing-outside` reads its backing file wherever that is"
         }
         DiskErrorKind::Refused if has("does not state the format") => {
@@ -112,6 +112,7 @@ fn disk_hints(error: &DiskError) -> Vec<String> {
         }
         DiskErrorKind::Refused if has("unpacks to more") => "`--max-unpacked SIZE` raises the limit",
         DiskErrorKind::Refused if has("also the input") => "write to another path",
+        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => "`--disk N` chooses one",
         DiskErrorKind::NoSpace if has("temporary file") => {
             "`--temp-dir DIR` unpacks on another file system; outputs that are written from front to end (raw, raw.gz, \
              raw.zst, raw.xz, raw.lz4) need no temporary file"
