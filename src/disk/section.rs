@@ -40,6 +40,11 @@ impl Section {
         self.len
     }
 
+    /// The file that this is a part of.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -82,6 +82,13 @@ impl Job {
         };
         let input = work::open(&self.source, self.zeroes, &cancelled)?;
         let (format, packing) = kind(&input);
+        if format == Format::Ova && matches!(input, Input::Disk(_)) && !work::is_dash(&self.source.image) {
+            // Before anything is made of it.
+            work.stage("check digests", |progress| {
+                disk::ova::Ova::open_path(&self.source.image)?.check_manifest(progress, &cancelled)
+            })
+            .map_err(attempt)?;
+        }
         let converted = match input {
             Input::Stream(mut stream) if format == Format::Raw && self.takes_streams() => work
                 .stage("convert", |progress| {

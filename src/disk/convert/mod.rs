@@ -178,7 +178,6 @@ fn sink<'a>(
         },
         OutputFormat::Vmdk => Box::new(VmdkSink::new(target, src.size(), plan, cancelled)?),
         OutputFormat::Ova => Box::new(OvaSink::new(target, src.size(), plan, cancelled)?),
-        other => return refused(format!("{other} is not written yet")),
     })
 }
 

@@ -1,10 +1,10 @@
 //! Reads OVAs: finds the description, its disks, and compares the digests.
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::section::Section;
 use super::super::vmdk::VmdkDisk;
-use super::super::{DiskError, DiskRead, Progress};
+use super::super::{DiskError, DiskRead, Extent, Format, Layer, Progress};
 use super::{MAX_TEXT, manifest};
 use super::parse::Description;
 use super::tar::{Member, members};
@@ -116,7 +116,11 @@ impl Ova {
         let disk = VmdkDisk::open(part, &mut |extent| {
             Err(DiskError::refused(format!("the disk `{name}` needs another file, `{}`", extent.display())))
         })?;
-        Ok(Box::new(disk))
+        let layer = Layer::new(Format::Ova, self.section.path(), disk.size(), self.section.file())
+            .with("machine", self.name().unwrap_or_default())
+            .with("disk", name.as_str())
+            .with("disks", self.disks.len());
+        Ok(Box::new(DiskOfOva { disk, layer }))
     }
 
     fn part(&self, member: &Member) -> Result<Section, DiskError> {
@@ -183,6 +187,35 @@ impl Ova {
             }
         }
         Ok(true)
+    }
+}
+
+/// A disk that is read within its archive.
+#[derive(Debug)]
+struct DiskOfOva {
+    disk: VmdkDisk,
+    layer: Layer,
+}
+
+impl DiskRead for DiskOfOva {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<(), DiskError> {
+        self.disk.read_at(buf, offset)
+    }
+
+    fn extent_at(&self, offset: u64) -> Result<Extent, DiskError> {
+        self.disk.extent_at(offset)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.disk.files()
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        vec![self.layer.clone()]
     }
 }
 

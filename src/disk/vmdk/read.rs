@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::raw::RawDisk;
 use super::super::section::Section;
-use super::super::{DiskError, DiskRead, Extent, ExtentKind, check_range};
+use super::super::{DiskError, DiskRead, Extent, ExtentKind, Format, Layer, check_range};
 use super::SECTOR;
 use super::descriptor::{Descriptor, ExtentLine, ExtentType, FIRST_LINE, MAX_BYTES};
 use super::sparse::Sparse;
@@ -20,6 +20,7 @@ pub(crate) struct VmdkDisk {
     size: u64,
     /// Without gaps, in the order of the disk.
     parts: Vec<Part>,
+    layer: Layer,
 }
 
 #[derive(Debug)]
@@ -48,25 +49,33 @@ impl VmdkDisk {
             }
             let mut text = vec![0; section.len() as usize];
             section.read(&mut text, 0, "the VMDK's descriptor")?;
-            return Self::split(&text, path, extents);
+            return Self::split(&text, section, extents);
         }
         refuse_foreign(&head, &section)?;
         let (sparse, text) = Sparse::open(section)?;
         // For what it says about parents; the sizes are in the header.
-        Descriptor::parse(&text, &path)?;
+        let descriptor = Descriptor::parse(&text, &path)?;
         if sparse.size() == 0 {
             return Err(DiskError::unsupported("the VMDK has no disk of its own").in_file(&path));
         }
         let size = sparse.size();
-        Ok(Self { path, size, parts: vec![Part { start: 0, end: size, kind: Kind::Sparse(sparse) }] })
+        let layer = Layer::new(Format::Vmdk, &path, size, sparse.section().file())
+            .with("kind", descriptor.kind)
+            .with("grain_bytes", sparse.grain())
+            .with("compressed", sparse.compressed());
+        Ok(Self { path, size, parts: vec![Part { start: 0, end: size, kind: Kind::Sparse(sparse) }], layer })
     }
 
-    fn split(text: &[u8], path: PathBuf, extents: OpenExtent<'_>) -> Result<Self, DiskError> {
+    fn split(text: &[u8], section: Section, extents: OpenExtent<'_>) -> Result<Self, DiskError> {
+        let path = section.path().to_path_buf();
         let descriptor = Descriptor::parse(text, &path)?;
         if descriptor.extents.is_empty() {
             return Err(DiskError::corrupt("the VMDK's descriptor names no extents").in_file(&path));
         }
-        let mut disk = Self { path, size: 0, parts: Vec::new() };
+        let layer = Layer::new(Format::Vmdk, &path, 0, section.file())
+            .with("kind", descriptor.kind.clone())
+            .with("extents", descriptor.extents.len());
+        let mut disk = Self { path, size: 0, parts: Vec::new(), layer };
         for line in &descriptor.extents {
             let end = line
                 .sectors
@@ -80,6 +89,7 @@ impl VmdkDisk {
             }
             disk.size = end;
         }
+        disk.layer.virtual_bytes = disk.size;
         Ok(disk)
     }
 
@@ -179,5 +189,9 @@ impl DiskRead for VmdkDisk {
             }
         }
         files
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        vec![self.layer.clone()]
     }
 }

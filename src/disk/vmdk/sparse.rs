@@ -64,8 +64,13 @@ impl Sparse {
         self.header.capacity * SECTOR
     }
 
-    fn grain(&self) -> u64 {
+    /// Bytes of a grain.
+    pub(super) fn grain(&self) -> u64 {
         self.header.grain * SECTOR
+    }
+
+    pub(super) fn compressed(&self) -> bool {
+        self.header.compressed()
     }
 
     fn table_span(&self) -> u64 {
