@@ -9,7 +9,7 @@ use crate::{
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
-    plan::{OutputFormat, Plan, SeedKind, SourcePlan},
+    plan::{Plan, SeedKind, SourcePlan},
     provision::{self, Secrets},
     source::{self, BaseDisk},
     value::{HumanDuration, Size},
@@ -92,8 +92,8 @@ impl World for RealWorld {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
         })?;
-        // The proof of a compressed output decompresses it beside the disk that was built.
-        let compressed = plan.outputs.iter().any(|output| output.format == OutputFormat::RawGz);
+        // The proof of a packed output unpacks it beside the disk that was built.
+        let compressed = plan.outputs.iter().any(|output| output.format.is_packed());
         let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
     }

@@ -65,8 +65,9 @@ pub(super) async fn build(
     let disk = stages.run("shut-down", access, shut_down(cx, plan, machine)).await?;
     *live = Live::default();
 
-    let staged =
-        stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
+    let staged = stages
+        .run("convert", None, convert::outputs(cx, plan, &disk, &base, &facts, &keys, &ready.secrets))
+        .await?;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
     let proofs = stages
         .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))

@@ -5,6 +5,7 @@ mod check;
 mod deliver;
 mod label;
 mod machine;
+mod ova;
 mod source;
 mod step;
 
@@ -42,8 +43,8 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let guest = machine::guest(guest, without_cloud_init, reader);
     let provision = step::steps(provision, reader);
     let seal = deliver::seal(seal);
-    let outputs = deliver::outputs(output, name.as_deref(), reader);
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
+    let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
     let verify = deliver::verify(verify, firmware, arch, reader);
     let places = match var {
         Field::Good(At { value: Variables { places }, .. }) => places,
