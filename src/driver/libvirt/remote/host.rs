@@ -89,11 +89,6 @@ impl Host {
         Ok(host)
     }
 
-    /// As the user wrote it.
-    pub(in super::super) fn uri(&self) -> &str {
-        &self.uri
-    }
-
     /// What libvirt is given: `ssh` must not ask questions, because nobody sees them.
     pub(in super::super) fn open_uri(&self) -> String {
         match (self.says_tty, self.uri.contains('?')) {

@@ -24,7 +24,8 @@ pub(super) use self::{
     pool::{Pool, pool_name, pools_of, remove as remove_pool, remove_files_of},
 };
 
-use self::tunnel::Tunnel;
+#[cfg_attr(not(test), allow(unused_imports, reason = "tests open one without a machine"))]
+pub(super) use self::tunnel::Tunnel;
 use super::{
     connection::{Connection, failed},
     firmware::UefiFirmware,

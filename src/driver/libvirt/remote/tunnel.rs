@@ -17,14 +17,14 @@ use tokio::{
 
 /// An open tunnel; it closes with this value, and its connections with it.
 #[derive(Debug)]
-pub(super) struct Tunnel {
+pub(in super::super) struct Tunnel {
     address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
 impl Tunnel {
     /// Opens one to `port` of the loopback of `host`. What `ssh` complains about goes to `events`, once.
-    pub(super) async fn open(host: Host, port: u16, events: Events) -> io::Result<Self> {
+    pub(in super::super) async fn open(host: Host, port: u16, events: Events) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let way = Arc::new(Way { host, port, events, said: Mutex::new(String::new()) });
@@ -45,7 +45,7 @@ impl Tunnel {
     }
 
     /// The port on this host.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(in super::super) fn address(&self) -> SocketAddr {
         self.address
     }
 }
