@@ -3,7 +3,7 @@
 //! ```text
 //!   Libvirt ── place      which libvirt a URI means
 //!     ├─ preflight        firmware, kvm_probe: what will work, before anything is made
-//!     ├─ connection       opening, blocking calls; embed: the private root; event: callbacks
+//!     ├─ link             the connection; connection: opening, blocking calls; embed: the private root; event: callbacks
 //!     ├─ machine          one transient domain from xml; usernet: its SSH port; live: its state and events
 //!     ├─ process          removing a machine after its process is gone, without libvirt
 //!     └─ remote           what is different on another host: disks travel, and so do console and SSH
@@ -17,6 +17,7 @@ mod embed;
 mod event;
 mod firmware;
 mod kvm_probe;
+mod link;
 mod live;
 mod machine;
 mod place;
@@ -31,6 +32,7 @@ mod xml;
 
 use self::{
     connection::{Connection, blocking, failed, is_gone, transfer},
+    link::Link,
     live::Live,
     machine::LibvirtMachine,
     place::Place,
@@ -77,7 +79,7 @@ pub struct Libvirt {
     uri: String,
     place: Place,
     run_root: PathBuf,
-    connection: Mutex<Option<Arc<Connection>>>,
+    link: Link,
     /// Folders on the other host, one per build.
     pools: Mutex<HashMap<BuildId, Arc<Pool>>>,
 }
@@ -91,8 +93,8 @@ impl Libvirt {
     /// would be too long, a folder in `/tmp` takes its place and the build is told.
     pub fn connect(uri: &str, run_root: impl Into<PathBuf>) -> Result<Self, DriverError> {
         let place = Place::parse(uri)?;
-        let (connection, pools) = (Mutex::default(), Mutex::default());
-        Ok(Self { uri: uri.to_owned(), place, run_root: run_root.into(), connection, pools })
+        let (link, pools) = (Link::default(), Mutex::default());
+        Ok(Self { uri: uri.to_owned(), place, run_root: run_root.into(), link, pools })
     }
 
     /// Removes what dead processes of this user left in the run folder besides machines: folders, and QEMUs that were
@@ -113,15 +115,7 @@ impl Libvirt {
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, DriverError> {
-        let mut open = self.connection.lock().await;
-        // A network that failed may be back: what is left there is removed through a new connection.
-        if let Some(connection) = open.as_ref().filter(|open| self.place != Place::Remote || open.is_alive())
-        {
-            return Ok(Arc::clone(connection));
-        }
-        let connection = Connection::open(&self.uri, self.place, &self.run_root).await?;
-        *open = Some(Arc::clone(&connection));
-        Ok(connection)
+        self.link.get(&self.uri, self.place, &self.run_root).await
     }
 
     /// The folder of the build on the other host, made when it is needed first.

@@ -328,6 +328,18 @@ mod tests {
     }
 
     #[test]
+    fn on_another_host_the_chain_is_spelt_out_and_the_console_is_a_terminal() {
+        let mut domain = domain(false, true);
+        domain.serial = None;
+        if let Some((firmware, _)) = &mut domain.uefi {
+            firmware.variables = None;
+        }
+        let below = |path: &str, format: &str| BelowXml { path: path.into(), format: format.into() };
+        domain.disks[0].below = vec![below("/there/one", "qcow2"), below("/there/two", "raw")];
+        insta::assert_snapshot!("another-host", domain.render());
+    }
+
+    #[test]
     fn names_and_paths_cannot_break_out_of_their_places() {
         let mut domain = domain(false, false);
         domain.title = "a & b <c> \u{1b}".into();

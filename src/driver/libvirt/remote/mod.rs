@@ -171,7 +171,8 @@ impl Far {
         let free = self.pool.free()?;
         let (mut need, mut most) = (0_u64, 0_u64);
         for disk in &spec.disks {
-            for file in std::iter::once(&disk.path).chain(&disk.backing) {
+            let shared = disk.backing.iter().filter(|file| !self.pool.has(file));
+            for file in std::iter::once(&disk.path).chain(shared) {
                 need += transfer::data_bytes(file).unwrap_or(0);
             }
             let grows = chain::overlay(&disk.path).ok().flatten().filter(|_| !disk.read_only);
@@ -242,18 +243,26 @@ impl Far {
     }
 }
 
+/// Says at its end that a transfer is over.
+struct Bar(Cx, String);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.emit(Event::ProgressFinished { what: self.1.clone() });
+    }
+}
+
 /// Emits the progress of one file, some times a second, and stops it when the build was interrupted.
 fn progress(cx: &Cx, verb: &str, path: &Path) -> impl Fn(u64, Option<u64>) -> bool + use<> {
     const OFTEN: std::time::Duration = std::time::Duration::from_millis(200);
-    let cx = cx.clone();
-    let what = format!("{verb} {}", path.file_name().unwrap_or_default().to_string_lossy());
+    let bar = Bar(cx.clone(), format!("{verb} {}", path.file_name().unwrap_or_default().to_string_lossy()));
     let last = std::cell::Cell::new(None::<Instant>);
     move |done, total| {
         let finished = Some(done) == total;
         if finished || last.get().is_none_or(|at| at.elapsed() >= OFTEN) {
             last.set(Some(Instant::now()));
-            cx.emit(Event::Progress { what: what.clone(), done, total, unit: Unit::Bytes });
+            bar.0.emit(Event::Progress { what: bar.1.clone(), done, total, unit: Unit::Bytes });
         }
-        !cx.stop().is_cancelled()
+        !bar.0.stop().is_cancelled()
     }
 }

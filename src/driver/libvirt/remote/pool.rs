@@ -80,6 +80,13 @@ pub(in super::super) struct Pool {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Origin(PathBuf, u64, Option<SystemTime>);
 
+impl Origin {
+    fn of(path: &Path) -> Option<Self> {
+        let found = path.metadata().ok()?;
+        Some(Self(path.to_owned(), found.len(), found.modified().ok()))
+    }
+}
+
 /// Begins the names of files that machines share; no role has this character.
 const SHARED: &str = "_below";
 
@@ -140,10 +147,15 @@ impl Pool {
         Ok(self.place.folder.join(name))
     }
 
+    /// Whether such a file is there already.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        Origin::of(path).is_some_and(|origin| shared.contains_key(&origin))
+    }
+
     /// Sends a file that nobody writes to, or says where it was sent before. Blocks.
     pub(super) fn share(&self, path: &Path, report: Report<'_>) -> Result<PathBuf, DriverError> {
-        let origin =
-            path.metadata().ok().map(|found| Origin(path.to_owned(), found.len(), found.modified().ok()));
+        let origin = Origin::of(path);
         let known = || self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = origin.as_ref().and_then(|origin| known().get(origin).cloned()) {
             return Ok(there);

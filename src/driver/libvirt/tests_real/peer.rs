@@ -160,6 +160,13 @@ impl Peer {
         )
     }
 
+    /// Gives its libvirt the pool `default`, which is where disks go then; returns the folder.
+    pub(crate) fn disks(&self) -> PathBuf {
+        let folder = self.path("d/disks");
+        self.virsh(&["pool-create-as", "default", "dir", "--build", "--target", folder.to_str().unwrap()]);
+        folder
+    }
+
     /// virsh on that host.
     pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
         run(self.as_user("virsh").args(["-q", "-c", "qemu:///session"]).args(arguments))
