@@ -1,5 +1,6 @@
 //! Another host for the tests: an OpenSSH server on a loopback port, behind which libvirt's session daemon of a user starts. When the
-//! tests run as root, that is an ordinary user, who cannot read the builds' folders: what reaches it was sent.
+//! tests run as root, that is an ordinary user, who cannot read the builds' folders: what reaches it was sent. For root there is also
+//! one with a system daemon, in namespaces in which libvirt's folders are empty.
 #![allow(dead_code, reason = "two test binaries use different parts")]
 use std::{
     net::{TcpListener, TcpStream},
@@ -18,7 +19,39 @@ pub(crate) struct Peer {
     pub(crate) folder: PathBuf,
     port: u16,
     sshd: Option<Child>,
+    system: bool,
 }
+
+/// The other host with a system daemon. libvirt's folders are its own, and it has no KVM, which libvirt would find usable for root and
+/// unusable for QEMU's user, over and over.
+const SYSTEM: &str = r#"set -e
+mount --make-rprivate /
+for folder in etc/libvirt var/lib/libvirt run/libvirt var/cache/libvirt var/log/libvirt; do
+  mkdir -p /$folder
+  mount -t tmpfs -o mode=755 tmpfs /$folder
+done
+mkdir -p "$1/dev"
+mount -t tmpfs -o mode=755 tmpfs "$1/dev"
+for node in null zero full random urandom tty; do touch "$1/dev/$node"; mount --bind "/dev/$node" "$1/dev/$node"; done
+mkdir "$1/dev/pts" "$1/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+ln -s pts/ptmx "$1/dev/ptmx"
+ln -s /proc/self/fd "$1/dev/fd"
+mount -t tmpfs tmpfs "$1/dev/shm"
+mount --move "$1/dev" /dev
+printf 'stdio_handler = "file"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+' >/etc/libvirt/qemu.conf
+printf 'auth_unix_rw = "none"
+auth_unix_ro = "none"
+' >/etc/libvirt/libvirtd.conf
+libvirtd -f /etc/libvirt/libvirtd.conf -p "$1/libvirtd.pid" 2>"$1/libvirtd.log" &
+mkdir -p /run/sshd
+while [ ! -S /run/libvirt/libvirt-sock ]; do sleep 0.1; done
+exec /usr/sbin/sshd -D -E "$1/log" -f "$1/config"
+"#;
 
 fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
@@ -40,12 +73,22 @@ fn run(command: &mut Command) -> String {
 }
 
 impl Peer {
-    /// Starts it. Its folder is short, because socket paths end there.
+    /// Starts it, for the session daemon of its user.
     pub(crate) fn start() -> Self {
+        Self::new(false)
+    }
+
+    /// Starts it with a system daemon. Only for root.
+    pub(crate) fn start_system() -> Self {
+        Self::new(true)
+    }
+
+    /// Its folder is short, because socket paths end there.
+    fn new(system: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("gsp").tempdir_in("/tmp").unwrap().keep();
         // The port is free when we ask; a moment later sshd takes it. Nobody else binds ports that the kernel just gave out.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut peer = Self { folder, port, sshd: None };
+        let mut peer = Self { folder, port, sshd: None, system };
         peer.mode(&peer.folder, 0o755);
         for name in ["key", "host_key", "wrong_key"] {
             run(Command::new("ssh-keygen")
@@ -90,7 +133,7 @@ impl Peer {
             at("authorized_keys"),
         );
         peer.write("config", &config, 0o644);
-        if is_root() {
+        if is_root() && !system {
             // sshd refuses to let into a locked account, unless it runs as that account and cannot know.
             for name in ["host_key", "x", "c", "c/libvirt", "k", "d"] {
                 run(Command::new("chown").arg(USER).arg(peer.path(name)));
@@ -102,8 +145,26 @@ impl Peer {
 
     /// Starts its SSH server (again).
     pub(crate) fn listen(&mut self) {
-        let mut command = self.as_user("/usr/sbin/sshd");
-        command.args(["-D", "-E"]).arg(self.path("log")).arg("-f").arg(self.path("config"));
+        let mut command = if self.system {
+            let mut command = Command::new("unshare");
+            command.args([
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "bash",
+                "-c",
+                SYSTEM,
+                "peer",
+            ]);
+            command.arg(&self.folder);
+            command
+        } else {
+            let mut command = self.as_user("/usr/sbin/sshd");
+            command.args(["-D", "-E"]).arg(self.path("log")).arg("-f").arg(self.path("config"));
+            command
+        };
         self.sshd = Some(command.stdin(Stdio::null()).spawn().expect("runuser is essential"));
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -115,13 +176,23 @@ impl Peer {
     /// Cuts it off: no new connections, and the open ones end.
     pub(crate) fn cut_off(&mut self) {
         let Some(mut sshd) = self.sshd.take() else { return };
+        if self.system {
+            // All processes there end with the first.
+            let _ = sshd.kill();
+            let _ = sshd.wait();
+            return;
+        }
         let config = self.path("config").display().to_string();
         // The server, by its command line; runuser stands before it.
         self.end(|command, _| command.contains("sshd") && command.contains(&config));
         let log = self.log();
         // Its connections, which show another title.
         for line in log.lines().filter_map(|line| line.split("User child is on pid ").nth(1)) {
-            if let Ok(pid) = line.trim().parse::<i32>() {
+            let title =
+                |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if let Ok(pid) = line.trim().parse::<i32>()
+                && title(pid).starts_with("sshd")
+            {
                 let _ = nix::sys::signal::kill(
                     nix::unistd::Pid::from_raw(pid),
                     nix::sys::signal::Signal::SIGKILL,
@@ -152,9 +223,10 @@ impl Peer {
 
     /// The same with another key.
     pub(crate) fn uri_with(&self, key: &str) -> String {
-        let (user, port, key, ssh) = (user(), self.port, self.path(key), self.path("ssh"));
+        let (user, instance) = if self.system { ("root".to_owned(), "system") } else { (user(), "session") };
+        let (port, key, ssh) = (self.port, self.path(key), self.path("ssh"));
         format!(
-            "qemu+ssh://{user}@127.0.0.1:{port}/session?keyfile={}&command={}",
+            "qemu+ssh://{user}@127.0.0.1:{port}/{instance}?keyfile={}&command={}",
             key.display(),
             ssh.display()
         )

@@ -55,10 +55,23 @@ async fn a_machine_lives_on_another_host_and_its_disk_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_system_daemon_of_another_host_runs_machines_as_its_own_user() {
+    let _alone = alone().await;
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can make the namespaces of another host");
+        return;
+    }
+    let (peer, folder) = (Peer::start_system(), private());
+    succeeds("child_that_uses_another_host", folder.path(), &[("PEER_URI", &peer.uri())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "the child of another test"]
 async fn child_that_uses_another_host() {
     let Some((folder, uri)) = arguments() else { return };
     let cx = context(&folder, BuildId::random());
+    // The folders of the system's daemon are in a namespace.
+    let seen = uri.contains("/session");
     let hypervisor = Libvirt::connect(&uri, folder.join("r")).unwrap();
     let mut spec = spec(folder.clone());
     let disk = overlay(&folder);
@@ -75,7 +88,7 @@ async fn child_that_uses_another_host() {
     let owed = cx.undo().owed();
     assert!(matches!(&owed[0], Undo::Resource(domain) if domain == machine.resource()));
     assert!(matches!(&owed[1], Undo::Resource(pool) if pool.kind == POOL));
-    assert!(folder_of(cx.id()).is_dir());
+    assert_eq!(folder_of(cx.id()).is_dir(), seen);
     let mut events = machine.events();
     machine.power_on(&cx).await.unwrap();
     assert_eq!(machine.state().await.unwrap(), MachineState::Running);
@@ -114,7 +127,7 @@ async fn child_that_uses_another_host() {
     let below = format!("backing_file={},backing_fmt=raw", disk.backing[0].display());
     qemu_img(&["create", "-q", "-f", "qcow2", "-o", &below], &top);
     let files = || std::fs::read_dir(folder_of(cx.id())).map_or(0, Iterator::count);
-    let count = nix::unistd::geteuid().is_root().then(files);
+    let count = seen.then(files);
     spec.role = "verify-x".into();
     spec.firmware = Firmware::Efi;
     spec.memory = Size::mib(256);
