@@ -25,13 +25,14 @@ mod png;
 mod preflight;
 mod process;
 mod remote;
+mod remove;
 #[cfg(all(test, feature = "test-guest"))]
 mod tests_real;
 mod usernet;
 mod xml;
 
 use self::{
-    connection::{Connection, blocking, failed, is_gone, transfer},
+    connection::{Connection, blocking, failed, transfer},
     link::Link,
     live::Live,
     machine::LibvirtMachine,
@@ -50,7 +51,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Mutex;
-use virt::domain::Domain;
 
 /// The driver's name.
 const NAME: &str = "libvirt";
@@ -320,10 +320,7 @@ impl Hypervisor for Libvirt {
         if resource.kind == POOL {
             let connection = self.connection_to(uri).await?;
             self.pools.lock().await.retain(|_, pool| pool.uuid() != uuid);
-            return blocking("remove the folder of the build", REMOVAL_LIMIT, move || {
-                remote::remove_pool(&connection, uuid)
-            })
-            .await;
+            return remove::pool(connection, uuid).await;
         }
         let end_qemu = async |hurried| {
             let found: Vec<_> =
@@ -338,36 +335,24 @@ impl Hypervisor for Libvirt {
             }
             let _ = machine::end(&live).await;
         }
-        match place {
-            Place::Embed => {
-                end_qemu(stop.is_hurried()).await?;
-                if let Some(root) = resource.details.get("root").map(Path::new) {
-                    let socket = agent_socket(root, uuid);
-                    match std::fs::remove_file(&socket) {
-                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(attempt().because(error));
-                        }
-                        _ => {}
-                    }
-                    embed::remove_orphan(root).await?;
-                }
-                Ok(())
-            }
-            _ => {
-                let connection = self.connection_to(uri).await?;
-                remove_from(Arc::clone(&connection), uuid).await?;
-                let Some((pool, role)) = remote::files_in(&resource.details) else { return Ok(()) };
-                blocking("remove the disks of the machine", REMOVAL_LIMIT, move || {
-                    remote::remove_files_of(&connection, pool, &role)
-                })
-                .await
-            }
+        if place != Place::Embed {
+            let connection = self.connection_to(uri).await?;
+            return remove::machine(connection, uuid, remote::files_in(&resource.details)).await;
         }
+        end_qemu(stop.is_hurried()).await?;
+        if let Some(root) = resource.details.get("root").map(Path::new) {
+            let socket = agent_socket(root, uuid);
+            match std::fs::remove_file(&socket) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(attempt().because(error));
+                }
+                _ => {}
+            }
+            embed::remove_orphan(root).await?;
+        }
+        Ok(())
     }
 }
-
-/// Removing gigabytes takes some file systems a while.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(120);
 
 fn local_disk(disk: &DiskAttachment) -> DiskXml {
     DiskXml {
@@ -377,31 +362,6 @@ fn local_disk(disk: &DiskAttachment) -> DiskXml {
         has_backing: !disk.backing.is_empty(),
         below: Vec::new(),
     }
-}
-
-/// Ends and forgets the domain in a daemon.
-async fn remove_from(connection: Arc<Connection>, uuid: uuid::Uuid) -> Result<(), DriverError> {
-    let attempt = format!("remove the machine `{uuid}`");
-    blocking(&attempt.clone(), Duration::from_secs(60), move || {
-        let gone_is_fine = |outcome: Result<(), virt::error::Error>| match outcome {
-            Err(error) if !is_gone(&error) => Err(failed(&attempt, &error)),
-            _ => Ok(()),
-        };
-        let domain = match Domain::lookup_by_uuid(connection.connect(), uuid) {
-            Ok(domain) => domain,
-            Err(error) => return gone_is_fine(Err(error)),
-        };
-        let persistent = domain.is_persistent().unwrap_or(false);
-        if domain.is_active().unwrap_or(false) {
-            gone_is_fine(domain.destroy())?;
-        }
-        if persistent {
-            let flags = virt::sys::VIR_DOMAIN_UNDEFINE_NVRAM | virt::sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE;
-            gone_is_fine(domain.undefine_flags(flags))?;
-        }
-        Ok(())
-    })
-    .await
 }
 
 /// Socket of the guest agent's channel in an embedded root.

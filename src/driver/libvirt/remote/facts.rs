@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_firmware_with_secure_boot_or_in_another_format_is_passed_over() {
         let xml = |values: &[&str]| {
-            let values: String = values.iter().map(|value| format!("<value>{value}</value>\n")).collect();
+            let values =
+                values.iter().map(|value| format!("<value>{value}</value>\n")).collect::<Vec<_>>().concat();
             format!(
                 "<os supported='yes'><enum name='firmware'><value>efi</value></enum><loader supported='yes'>{values}<enum name='type'><value>rom</value></enum></loader></os>"
             )

@@ -22,13 +22,13 @@ pub(in super::super) struct Host {
 impl Host {
     /// Reads a URI that names a host.
     pub(in super::super) fn parse(uri: &str) -> Result<Self, DriverError> {
+        const USUAL: &str =
+            "write `qemu+ssh://user@host/system`, or `/session` for the user's own machines there";
         let wrong = |why: String, hint: &str| {
             DriverError::new(DriverErrorKind::Unsupported, format!("use the libvirt connection `{uri}`"))
                 .because(why)
                 .hint(hint)
         };
-        const USUAL: &str =
-            "write `qemu+ssh://user@host/system`, or `/session` for the user's own machines there";
         let parsed = url::Url::parse(uri).map_err(|error| wrong(error.to_string(), USUAL))?;
         if parsed.scheme() != "qemu+ssh" {
             let why = format!("`{}` cannot carry the guest's SSH; only `qemu+ssh` can", parsed.scheme());

@@ -175,8 +175,13 @@ impl Far {
             for file in std::iter::once(&disk.path).chain(shared) {
                 need += transfer::data_bytes(file).unwrap_or(0);
             }
-            let grows = chain::overlay(&disk.path).ok().flatten().filter(|_| !disk.read_only);
-            most += grows.map_or(0, |overlay| overlay.virtual_size);
+            if !disk.read_only {
+                let length = || disk.path.metadata().map_or(0, |found| found.len());
+                most += chain::overlay(&disk.path)
+                    .ok()
+                    .flatten()
+                    .map_or_else(length, |overlay| overlay.virtual_size);
+            }
         }
         let (free, need, most) = (Size::bytes(free), Size::bytes(need), Size::bytes(need + most));
         let folder = self.pool.folder().display();

@@ -89,7 +89,7 @@ impl Peer {
         // The port is free when we ask; a moment later sshd takes it. Nobody else binds ports that the kernel just gave out.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut peer = Self { folder, port, sshd: None, system };
-        peer.mode(&peer.folder, 0o755);
+        Self::mode(&peer.folder, 0o755);
         for name in ["key", "host_key", "wrong_key"] {
             run(Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
@@ -120,7 +120,7 @@ impl Peer {
             ("XDG_DATA_HOME", "d"),
         ] {
             std::fs::create_dir(peer.path(name)).unwrap();
-            peer.mode(&peer.path(name), 0o700);
+            Self::mode(&peer.path(name), 0o700);
             environment.push_str(&format!(" {variable}={}", at(name)));
         }
         // Without a daemon for logs; it would only be one more to stop.
@@ -184,7 +184,7 @@ impl Peer {
         }
         let config = self.path("config").display().to_string();
         // The server, by its command line; runuser stands before it.
-        self.end(|command, _| command.contains("sshd") && command.contains(&config));
+        Self::end(|command, _| command.contains("sshd") && command.contains(&config));
         let log = self.log();
         // Its connections, which show another title.
         for line in log.lines().filter_map(|line| line.split("User child is on pid ").nth(1)) {
@@ -276,15 +276,15 @@ impl Peer {
 
     fn write(&self, name: &str, text: &str, mode: u32) {
         std::fs::write(self.path(name), text).unwrap();
-        self.mode(&self.path(name), mode);
+        Self::mode(&self.path(name), mode);
     }
 
-    fn mode(&self, path: &Path, mode: u32) {
+    fn mode(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// Ends the processes that fit by command line and environment.
-    fn end(&self, fits: impl Fn(&str, &str) -> bool) {
+    fn end(fits: impl Fn(&str, &str) -> bool) {
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
                 continue;
@@ -308,7 +308,7 @@ impl Drop for Peer {
         self.cut_off();
         // What the daemon started has its environment.
         let runtime = format!("XDG_RUNTIME_DIR={}", self.path("x").display());
-        self.end(|command, environment| {
+        Self::end(|command, environment| {
             !command.is_empty() && environment.split('\0').any(|variable| variable == runtime)
         });
         let _ = std::fs::remove_dir_all(&self.folder);

@@ -210,9 +210,7 @@ async fn child_that_makes_a_remote_machine() {
     disk.format = DiskFormat::Raw;
     write_disk(&disk.path, 1 << 20);
     let mut file = std::fs::OpenOptions::new().append(true).open(&disk.path).unwrap();
-    for _ in 0..mebibytes {
-        file.write_all(&[5; 1 << 20]).unwrap();
-    }
+    file.write_all(&vec![5; mebibytes << 20]).unwrap();
     let mut spec = spec(folder.clone());
     spec.disks = vec![disk];
     let hypervisor = Libvirt::connect(&uri, folder.join("r")).unwrap();
@@ -241,6 +239,58 @@ async fn child_that_cleans_up() {
         assert!(text.contains(&uri), "the host is named: {text}");
         assert!(!undo.close().unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_is_interrupted_or_loses_its_network_removes_what_it_made_there() {
+    let _alone = alone().await;
+    let (mut peer, folder) = (Peer::start(), private());
+    let uri = peer.uri();
+    let mut building = child("remote::child_that_loses_its_network", folder.path(), &[("PEER_URI", &uri)]);
+    until("the child's guest greets", Duration::from_secs(120), || folder.path().join("running").exists())
+        .await;
+    peer.cut_off();
+    peer.listen();
+    std::fs::write(folder.path().join("cut"), "").unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), building.wait()).await;
+    assert!(ended.expect("it ends").unwrap().success());
+    peer.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the child of another test"]
+async fn child_that_loses_its_network() {
+    let Some((folder, uri)) = arguments() else { return };
+    let hypervisor = Libvirt::connect(&uri, folder.join("r")).unwrap();
+    let undo = async |cx: &Cx| {
+        let report = cx.unwind(&Remover(&hypervisor)).await;
+        assert!(report.leftovers.is_empty() && report.undone == 2, "{report:?}");
+        assert!(!folder_of(cx.id()).exists());
+    };
+    let mut spec = spec(folder.join("disk.raw"));
+    write_disk(&spec.disks[0].path, 1 << 20);
+
+    let cx = context(&folder.join("1"), BuildId::random());
+    let machine = hypervisor.create(&cx, &spec).await.unwrap();
+    machine.power_on(&cx).await.unwrap();
+    greeted(&*machine, 1).await;
+    std::fs::write(folder.join("running"), "").unwrap();
+    until("the network is cut", Duration::from_secs(60), || folder.join("cut").exists()).await;
+    undo(&cx).await;
+
+    // Interrupted while it sends.
+    let cx = context(&folder.join("2"), BuildId::random());
+    std::fs::write(&spec.disks[0].path, vec![5; 400 << 20]).unwrap();
+    spec.role = "other".into();
+    let (creating, wanted) = (cx.clone(), spec.clone());
+    let other = Libvirt::connect(&uri, folder.join("r")).unwrap();
+    let creating = tokio::spawn(async move { other.create(&creating, &wanted).await.map(drop) });
+    let file = folder_of(cx.id()).join("other.disk0");
+    until("it sends", Duration::from_secs(60), || file.metadata().is_ok_and(|found| found.len() > 0)).await;
+    cx.stop().cancel();
+    let error = creating.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), DriverErrorKind::Cancelled, "{error:?}");
+    undo(&cx).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
