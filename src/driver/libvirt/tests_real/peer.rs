@@ -182,21 +182,11 @@ impl Peer {
             let _ = sshd.wait();
             return;
         }
-        let config = self.path("config").display().to_string();
-        // The server, by its command line; runuser stands before it.
-        Self::end(|command, _| command.contains("sshd") && command.contains(&config));
-        let log = self.log();
-        // Its connections, which show another title.
-        for line in log.lines().filter_map(|line| line.split("User child is on pid ").nth(1)) {
-            let title =
-                |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if let Ok(pid) = line.trim().parse::<i32>()
-                && title(pid).starts_with("sshd")
-            {
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::Signal::SIGKILL,
-                );
+        // Runuser may stand before the server. The programs of a connection end with it; a daemon that one of them started does not.
+        for pid in descendants(sshd.id()) {
+            let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if title.contains("sshd") {
+                end(pid);
             }
         }
         let _ = sshd.kill();
@@ -282,35 +272,39 @@ impl Peer {
     fn mode(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
+}
 
-    /// Ends the processes that fit by command line and environment.
-    fn end(fits: impl Fn(&str, &str) -> bool) {
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-                continue;
-            };
-            let read = |file: &str| {
-                let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).into_owned()
-            };
-            if fits(&read("cmdline"), &read("environ")) && pid != std::process::id() as i32 {
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::Signal::SIGKILL,
-                );
-            }
-        }
+/// Processes that were started by `pid`, by those, and so on.
+fn descendants(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut found = Vec::new();
+    for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+        found.push(child);
+        found.extend(descendants(child));
     }
+    found
+}
+
+fn end(pid: u32) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    // It may be gone already.
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
         self.cut_off();
-        // What the daemon started has its environment.
+        // The daemon and what it started have the environment of this host.
         let runtime = format!("XDG_RUNTIME_DIR={}", self.path("x").display());
-        Self::end(|command, environment| {
-            !command.is_empty() && environment.split('\0').any(|variable| variable == runtime)
-        });
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            if environment.split(|byte| *byte == 0).any(|variable| variable == runtime.as_bytes()) {
+                end(pid);
+            }
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

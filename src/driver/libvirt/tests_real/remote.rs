@@ -276,6 +276,8 @@ async fn child_that_loses_its_network() {
     greeted(&*machine, 1).await;
     std::fs::write(folder.join("running"), "").unwrap();
     until("the network is cut", Duration::from_secs(60), || folder.join("cut").exists()).await;
+    let ended = || machines_of(cx.id()).is_empty();
+    until("the daemon ends a machine that nobody holds", Duration::from_secs(30), ended).await;
     undo(&cx).await;
 
     // Interrupted while it sends.
