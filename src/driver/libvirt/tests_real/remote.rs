@@ -191,6 +191,8 @@ async fn what_a_killed_process_leaves_on_another_host_is_removed_when_that_host_
             succeeds("child_that_cleans_up", folder.path(), &environment).await;
             assert!(folder_of(&build).is_dir());
             peer.listen();
+            // As after a restart of that host.
+            peer.virsh(&["pool-destroy", &format!("goldsmith-{build}")]);
         }
         succeeds("child_that_cleans_up", folder.path(), &[("PEER_URI", &uri), ("REACHABLE", "yes")]).await;
         assert!(!folder_of(&build).exists());
