@@ -159,7 +159,7 @@ impl Machine for LibvirtMachine {
         }
         let port = port.ok_or_else(attempt)?;
         let address = match &self.far {
-            Some(far) => far.lead_to(port, cx.events()).await?,
+            Some(far) => far.lead_to(port, cx).await?,
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         };
         *known = Some(address);

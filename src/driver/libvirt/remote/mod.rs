@@ -32,7 +32,7 @@ use super::{
     xml::{BelowXml, DiskXml},
 };
 use crate::{
-    cx::{Cx, Event, Events, Unit},
+    cx::{Cx, Event, Unit},
     driver::{DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
     plan::Firmware,
     value::{Arch, Size},
@@ -224,19 +224,24 @@ impl Far {
     }
 
     /// The port on this host that leads to `port` of that host's loopback.
-    pub(super) async fn lead_to(&self, port: u16, events: &Events) -> Result<SocketAddr, DriverError> {
+    pub(super) async fn lead_to(&self, port: u16, cx: &Cx) -> Result<SocketAddr, DriverError> {
+        /// What is left of the 107 bytes of a socket's path for the folder.
+        const LONGEST_FOLDER: usize = 60;
+        let attempt =
+            || DriverError::new(DriverErrorKind::Other, "open a port of this host for the guest's SSH");
         let mut tunnel = self.tunnel.lock().await;
-        if tunnel.is_none() {
-            let opened = Tunnel::open(self.host.clone(), port, events.clone()).await.map_err(|error| {
-                DriverError::new(DriverErrorKind::Other, "open a port of this host for the guest's SSH")
-                    .because(error)
-            })?;
-            *tunnel = Some(opened);
+        if let Some(open) = tunnel.as_ref() {
+            return Ok(open.address());
         }
-        tunnel
-            .as_ref()
-            .map(Tunnel::address)
-            .ok_or_else(|| DriverError::new(DriverErrorKind::Other, "open a tunnel"))
+        // ssh adds a suffix of its own while it makes the socket.
+        let base = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() <= LONGEST_FOLDER);
+        let folder =
+            base.unwrap_or_else(|| PathBuf::from("/tmp")).join(format!("gs-{}-{}", cx.id(), self.role));
+        let _ = cx.plan_path(&folder)?;
+        let opened = Tunnel::open(self.host.clone(), port, &folder, cx.events().clone())
+            .await
+            .map_err(|error| attempt().because(error))?;
+        Ok(tunnel.insert(opened).address())
     }
 
     /// Fetches the disk with this index over the file that was sent. Blocks.

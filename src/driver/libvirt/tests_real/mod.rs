@@ -115,6 +115,9 @@ impl Undoer for Remover<'_> {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
+            Undo::Path { path } if path.is_dir() => {
+                std::fs::remove_dir_all(path).map_err(|error| failed(error.into()))
+            }
             Undo::Path { path } => match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error.into())),
                 _ => Ok(()),

@@ -51,7 +51,7 @@ async fn a_machine_lives_on_another_host_and_its_disk_comes_back() {
     let (peer, folder) = (Peer::start(), private());
     succeeds("child_that_uses_another_host", folder.path(), &[("PEER_URI", &peer.uri())]).await;
     peer.assert_clean();
-    assert!(peer.calls().contains("-W 127.0.0.1:"), "{}", peer.calls());
+    assert!(peer.calls().contains(" -L "), "{}", peer.calls());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,7 +346,9 @@ async fn a_tunnel_carries_both_ways_and_closes_with_its_machine() {
         }
     });
     let events = Events::new(BuildId::random(), "test", vec![]);
-    let tunnel = Tunnel::open(Host::parse(&peer.uri()).unwrap(), port, events).await.unwrap();
+    let folder = private();
+    let folder = folder.path().join("t");
+    let tunnel = Tunnel::open(Host::parse(&peer.uri()).unwrap(), port, &folder, events).await.unwrap();
     let mut connections = Vec::new();
     for _ in 0..2 {
         let mut connection = tokio::net::TcpStream::connect(tunnel.address()).await.unwrap();
