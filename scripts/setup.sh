@@ -31,7 +31,7 @@ qemu-utils                 qemu-img is the oracle of the disk tests
 libvirt-daemon             the session daemon, for the tests of qemu:///session
 libvirt-clients            virsh, to look from outside
 openssh-server             a real sshd for the SSH tests (never left running)
-openssh-client             ssh, for --on-error shell
+openssh-client             ssh, for --on-error shell and for builds on another host
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
 lz4                        makes compressed inputs
@@ -41,6 +41,10 @@ zstd                       makes compressed inputs
 python3                    its gzip reader checks ours
 python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST
+  # Older releases have it in libvirt-daemon.
+  if apt-cache show libvirt-daemon-driver-storage >/dev/null 2>&1; then
+    echo "libvirt-daemon-driver-storage keeps disks, for the tests of builds on another host"
+  fi
 }
 
 list() { build_packages; if [ "${1:-build}" = test ]; then test_packages; fi; }
@@ -64,7 +68,14 @@ fi
 # --- packages --------------------------------------------------------------------------------------------------------
 command -v apt-get >/dev/null || die "this is not a Debian or Ubuntu host: apt-get is missing" \
   "install the equivalents of: $(list "$what" | awk '{print $1}' | paste -sd' ')"
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo --preserve-env=DEBIAN_FRONTEND "$@"
+  else die "installing packages needs root, and sudo is not installed" "run as root: apt-get install ${missing[*]}"; fi
+}
 missing=()
+# Which packages there are is asked below.
+apt-cache show libvirt-daemon >/dev/null 2>&1 || as_root apt-get update -q
 while read -r package why; do
   if ! dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed; then
     missing+=("$package")
@@ -74,12 +85,6 @@ while read -r package why; do
 done < <(list "$what")
 had_sshd=yes
 case " ${missing[*]:-} " in *" openssh-server "*) had_sshd=no ;; esac
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"
-  elif command -v sudo >/dev/null; then sudo --preserve-env=DEBIAN_FRONTEND "$@"
-  else die "installing packages needs root, and sudo is not installed" "run as root: apt-get install ${missing[*]}"; fi
-}
 
 # Packages must not start services here: the host belongs to its user.
 policy=/usr/sbin/policy-rc.d

@@ -138,7 +138,7 @@ table! {
     "`[machine]`", Machine {
         /// The hypervisor: `libvirt`.
         driver: optional One<Driver>,
-        /// The libvirt connection, such as `qemu:///session`. Default: libvirt inside of goldsmith.
+        /// The libvirt connection, such as `qemu:///session`, or `qemu+ssh://user@host/system` for another host. Default: libvirt inside of goldsmith.
         uri: optional Text,
         /// What it boots with: `efi` or `bios`. Default: `efi`.
         firmware: optional One<Firmware>,

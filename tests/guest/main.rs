@@ -14,5 +14,8 @@ mod formats;
 mod interrupted;
 mod ordinary_user;
 mod parallel;
+#[path = "../../src/driver/libvirt/tests_real/peer.rs"]
+mod peer;
 mod refused;
+mod remote;
 mod support;

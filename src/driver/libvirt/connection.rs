@@ -3,6 +3,7 @@ use super::{
     embed::{self, Lease},
     event::{self, Subscription},
     place::Place,
+    remote::{self, Host},
 };
 use crate::driver::{DriverError, DriverErrorKind};
 use std::{
@@ -30,18 +31,22 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens `uri`.
     pub(super) async fn open(uri: &str, place: Place, run_root: &Path) -> Result<Arc<Self>, DriverError> {
+        let host = if place == Place::Remote { Some(Host::parse(uri)?) } else { None };
         if place == Place::Embed && !embed::is_open() {
             embed::sweep(run_root).await?;
         }
         let (uri, run_root) = (uri.to_owned(), run_root.to_owned());
         let attempt = format!("connect to libvirt at `{uri}`");
-        blocking(&attempt.clone(), OPEN_LIMIT, move || Self::open_blocking(&uri, place, run_root, &attempt))
-            .await
+        blocking(&attempt.clone(), OPEN_LIMIT, move || {
+            Self::open_blocking(&uri, place, host.as_ref(), run_root, &attempt)
+        })
+        .await
     }
 
     fn open_blocking(
         uri: &str,
         place: Place,
+        host: Option<&Host>,
         run_root: PathBuf,
         attempt: &str,
     ) -> Result<Arc<Self>, DriverError> {
@@ -64,9 +69,19 @@ impl Connection {
             .as_ref()
             .map_or_else(|| PathBuf::from("/dev/null"), |lease| lease.root().join("libvirt.log"));
         event::start(&log)?;
-        let target = lease.as_ref().map_or_else(|| uri.to_owned(), Lease::uri);
-        let connect = Connect::open(Some(&target))
-            .map_err(|error| explain_open(place, failed(attempt, &error), &error))?;
+        let target = match (&lease, host) {
+            (Some(lease), _) => lease.uri(),
+            (None, Some(host)) => host.open_uri(),
+            (None, None) => uri.to_owned(),
+        };
+        let connect = Connect::open(Some(&target)).map_err(|error| match host {
+            Some(host) => explain_remote(host, attempt, &error),
+            None => explain_open(place, failed(attempt, &error), &error),
+        })?;
+        if host.is_some() {
+            // A network that went away must not leave a call waiting for ever. An old libvirt there may not know it.
+            let _ = connect.set_keep_alive(5, 6);
+        }
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         match event::subscribe(&connect, id) {
             Ok(subscription) => Ok(Arc::new(Self { connect, id, subscription, lease })),
@@ -80,6 +95,11 @@ impl Connection {
     /// libvirt's handle.
     pub(super) fn connect(&self) -> &Connect {
         &self.connect
+    }
+
+    /// Whether it still works, as far as this side can know.
+    pub(super) fn is_alive(&self) -> bool {
+        self.connect.is_alive().unwrap_or(false)
     }
 
     /// Its number in this process, for the delivery of events.
@@ -117,6 +137,17 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(Err(join)) => Err(DriverError::new(DriverErrorKind::Other, attempt).because(join)),
         Err(_) => Err(DriverError::new(DriverErrorKind::Timeout, attempt)
             .because(format!("libvirt did not answer within {} s", limit.as_secs()))),
+    }
+}
+
+/// Moves files on a thread for blocking calls. It has no limit but that of the connection, which notices when the other side is
+/// gone, and the caller's cancellation.
+pub(super) async fn transfer<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
+) -> Result<T, DriverError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(join) => Err(DriverError::new(DriverErrorKind::Other, "move files").because(join)),
     }
 }
 
@@ -168,6 +199,16 @@ fn explain_open(place: Place, failed: DriverError, error: &virt::error::Error) -
         _ => return failed,
     };
     failed.hint(hint)
+}
+
+/// What to do when the connection to another host does not open.
+fn explain_remote(host: &Host, attempt: &str, error: &virt::error::Error) -> DriverError {
+    match remote::explain(host, error.message()) {
+        Some((kind, hint)) => {
+            DriverError::new(kind, attempt).because(error.message().trim().to_owned()).hint(hint)
+        }
+        None => failed(attempt, error),
+    }
 }
 
 /// What brings libvirt's QEMU driver.

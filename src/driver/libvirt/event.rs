@@ -165,8 +165,9 @@ fn lifecycle_notice(event: u32, detail: u32) -> Option<Notice> {
             Some(Notice::Paused("its watchdog fired"))
         }
         (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_PAUSED) => {
-            Some(Notice::Paused("QEMU or somebody on this host stopped it"))
+            Some(Notice::Paused("QEMU or somebody on its host stopped it"))
         }
+        (sys::VIR_DOMAIN_EVENT_RESUMED, _) => Some(Notice::Resumed),
         (sys::VIR_DOMAIN_EVENT_SUSPENDED, _) => Some(Notice::Paused("libvirt stopped it")),
         _ => None,
     }
@@ -198,8 +199,8 @@ unsafe extern "C" fn on_io_error(
 
 fn io_error_text(path: &str, reason: &str) -> String {
     let why = match reason {
-        "enospc" => "no space is left on this host's file system",
-        "" => "an I/O error on this host",
+        "enospc" => "no space is left on the file system that the disk is on",
+        "" => "an I/O error on the host that runs it",
         other => other,
     };
     if path.is_empty() { why.to_owned() } else { format!("`{path}`: {why}") }
@@ -234,8 +235,8 @@ mod tests {
     fn a_full_disk_is_said_in_words() {
         assert_eq!(
             io_error_text("/d.qcow2", "enospc"),
-            "`/d.qcow2`: no space is left on this host's file system"
+            "`/d.qcow2`: no space is left on the file system that the disk is on"
         );
-        assert_eq!(io_error_text("", ""), "an I/O error on this host");
+        assert_eq!(io_error_text("", ""), "an I/O error on the host that runs it");
     }
 }

@@ -14,8 +14,8 @@ use std::{
 pub(super) struct UefiFirmware {
     /// The code, read-only.
     pub(super) code: PathBuf,
-    /// An empty variable store, to be copied.
-    pub(super) variables: PathBuf,
+    /// An empty variable store, to be copied; libvirt looks for the one that belongs to the code without.
+    pub(super) variables: Option<PathBuf>,
 }
 
 /// Folders with descriptors; a file in an earlier one hides the file of the same name in a later one.
@@ -81,7 +81,7 @@ impl Descriptor {
                 .any(|feature| ["secure-boot", "enrolled-keys", "requires-smm"].contains(&feature.as_str()));
         let (code, variables) = (self.mapping.executable?, self.mapping.nvram_template?);
         let raw = code.format == "raw" && variables.format == "raw";
-        (fits && raw).then_some(UefiFirmware { code: code.filename, variables: variables.filename })
+        (fits && raw).then_some(UefiFirmware { code: code.filename, variables: Some(variables.filename) })
     }
 }
 
@@ -91,8 +91,11 @@ pub(super) fn find_uefi(arch: Arch) -> Option<UefiFirmware> {
     let placed = PLACES
         .iter()
         .filter(|(of, ..)| *of == arch)
-        .map(|(_, code, variables)| UefiFirmware { code: code.into(), variables: variables.into() });
-    described.into_iter().chain(placed).find(|build| readable(&build.code) && readable(&build.variables))
+        .map(|(_, code, variables)| UefiFirmware { code: code.into(), variables: Some(variables.into()) });
+    described
+        .into_iter()
+        .chain(placed)
+        .find(|build| readable(&build.code) && build.variables.as_deref().is_none_or(readable))
 }
 
 /// Fitting builds of the descriptors in `folders`, by file name: the order that the specification prescribes.

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +40,8 @@ pub(super) enum Notice {
     IoError(String),
     /// Execution stopped for another reason.
     Paused(&'static str),
+    /// Execution goes on.
+    Resumed,
 }
 
 /// One machine of this process.
@@ -51,11 +53,13 @@ pub(super) struct Live {
     phase: watch::Sender<Phase>,
     events: broadcast::Sender<MachineEvent>,
     doomed: AtomicBool,
+    /// How often execution went on after a pause.
+    resumed: AtomicUsize,
     domain: Mutex<Option<Arc<Domain>>>,
     runtime: tokio::runtime::Handle,
 }
 
-/// A panic shows first as a pause, and as what it is a moment later.
+/// A panic shows first as a pause, and as what it is a moment later. So does a machine that we start stopped.
 const PAUSE_DOUBT: Duration = Duration::from_millis(500);
 
 /// Events that a slow listener may be behind before it loses the oldest.
@@ -70,6 +74,7 @@ impl Live {
             phase: watch::Sender::new(Phase::Made),
             events: broadcast::Sender::new(BACKLOG),
             doomed: AtomicBool::new(false),
+            resumed: AtomicUsize::new(0),
             domain: Mutex::new(None),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -163,6 +168,7 @@ impl Live {
             Notice::Reset => (None, MachineEvent::Reset),
             Notice::IoError(what) => (None, MachineEvent::IoError(what)),
             Notice::Paused(why) => (None, MachineEvent::Paused(why.to_owned())),
+            Notice::Resumed => return,
         };
         // One end per machine: libvirt reports a panic and then that the machine stopped.
         let news = match next {
@@ -202,15 +208,20 @@ pub(super) fn deliver(uuid: uuid::Uuid, connection: usize, notice: Notice) {
     // The lock is released before the machine is told (and before it is dropped, which takes the lock).
     let live = Live::find(uuid);
     let Some(live) = live.filter(|live| live.connection == connection) else { return };
-    if matches!(notice, Notice::Paused(_)) {
-        let runtime = live.runtime.clone();
-        runtime.spawn(async move {
-            if !live.ended(PAUSE_DOUBT).await {
-                live.take(notice);
-            }
-        });
-    } else {
-        live.take(notice);
+    match notice {
+        Notice::Paused(_) => {
+            let runtime = live.runtime.clone();
+            let resumed = live.resumed.load(Ordering::SeqCst);
+            runtime.spawn(async move {
+                if !live.ended(PAUSE_DOUBT).await && live.resumed.load(Ordering::SeqCst) == resumed {
+                    live.take(notice);
+                }
+            });
+        }
+        Notice::Resumed => {
+            live.resumed.fetch_add(1, Ordering::SeqCst);
+        }
+        notice => live.take(notice),
     }
 }
 
@@ -244,6 +255,17 @@ mod tests {
         deliver(uuid, 3, Notice::Crashed("panic"));
         tokio::time::sleep(PAUSE_DOUBT * 2).await;
         assert_eq!(events.try_recv().unwrap(), MachineEvent::Crashed("panic".into()));
+        assert!(events.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_is_over_at_once_is_not_told() {
+        let uuid = uuid::Uuid::new_v4();
+        let live = Live::register(uuid, 5);
+        let mut events = live.events();
+        deliver(uuid, 5, Notice::Paused("why"));
+        deliver(uuid, 5, Notice::Resumed);
+        tokio::time::sleep(PAUSE_DOUBT * 2).await;
         assert!(events.try_recv().is_err());
     }
 

@@ -1,9 +1,10 @@
 //! One machine, as a transient domain: it exists in libvirt only while it runs.
 use super::{
-    connection::{Connection, blocking, failed, is_gone},
+    connection::{Connection, blocking, failed, is_gone, transfer},
     live::{Live, Phase},
     place::Place,
     png::{PNG_SIGNATURE, png_from_ppm},
+    remote::Far,
     usernet,
 };
 use crate::{
@@ -46,6 +47,8 @@ pub(super) struct LibvirtMachine {
     pub(super) spec: MachineSpec,
     pub(super) serial: PathBuf,
     pub(super) ssh: Mutex<Option<SocketAddr>>,
+    /// When it runs on another host.
+    pub(super) far: Option<Arc<Far>>,
 }
 
 impl LibvirtMachine {
@@ -104,13 +107,19 @@ impl Machine for LibvirtMachine {
             _ => sys::VIR_DOMAIN_START_AUTODESTROY,
         };
         let place = self.place;
+        let (far, serial) = (self.far.clone(), self.serial.clone());
         let (live, connection, xml) = (self.live.clone(), self.connection.clone(), self.xml.clone());
         let saying = attempt.clone();
         let started = blocking(&attempt, START_LIMIT, move || {
             // Runs to its end even when nobody waits any more, so that the state of the machine stays true.
-            let (domain, outcome) = match Domain::create_xml(connection.connect(), &xml, flags) {
+            let started = match &far {
+                Some(far) => far.start(&connection, &xml, &serial),
+                None => Domain::create_xml(connection.connect(), &xml, flags)
+                    .map_err(|error| explain_start(place, failed(&saying, &error), &error)),
+            };
+            let (domain, outcome) = match started {
                 Ok(domain) => (Some(domain), Ok(())),
-                Err(error) => (None, Err(explain_start(place, failed(&saying, &error), &error))),
+                Err(error) => (None, Err(error)),
             };
             if live.started(domain)
                 && let Some(domain) = live.domain()
@@ -148,9 +157,13 @@ impl Machine for LibvirtMachine {
                 return Err(attempt().because(format!("QEMU answered `{}`", answer.trim())));
             }
         }
-        let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        *known = address;
-        address.ok_or_else(attempt)
+        let port = port.ok_or_else(attempt)?;
+        let address = match &self.far {
+            Some(far) => far.lead_to(port, cx).await?,
+            None => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        };
+        *known = Some(address);
+        Ok(address)
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {
@@ -303,6 +316,11 @@ impl Machine for LibvirtMachine {
         })?;
         match self.state().await? {
             MachineState::Off | MachineState::Crashed => {
+                if let Some(far) = self.far.clone() {
+                    let (asking, wanted) = (cx.clone(), disk.clone());
+                    transfer(move || far.fetch(&asking, index, &wanted)).await?;
+                    cx.check()?;
+                }
                 Ok(ExportedDisk { path: disk.path.clone(), format: disk.format })
             }
             state => Err(attempt().because(format!("it is not off but {state:?}"))),

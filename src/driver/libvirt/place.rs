@@ -1,4 +1,5 @@
 //! Which libvirt a URI means.
+use super::remote::Host;
 use crate::driver::{DriverError, DriverErrorKind};
 
 /// The kinds of connection that differ for this driver.
@@ -29,7 +30,7 @@ impl Place {
             return Err(wrong(format!("its driver is `{driver}`, only `qemu` is supported")));
         }
         if parsed.host_str().is_some_and(|host| !host.is_empty()) {
-            return Ok(Self::Remote);
+            return Host::parse(uri).map(|_| Self::Remote);
         }
         match (parsed.path(), transport) {
             ("/embed", "") if !has_query => Ok(Self::Embed),

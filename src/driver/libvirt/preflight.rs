@@ -3,6 +3,7 @@ use super::{
     connection::{Connection, failed},
     firmware::{UefiFirmware, find_uefi},
     kvm_probe::{KvmProbe, kvm_probe},
+    place::Place,
 };
 use crate::{
     driver::{DriverError, DriverErrorKind, MachineSpec, Readiness},
@@ -25,8 +26,12 @@ pub(super) struct Choice {
 }
 
 /// Looks whether `spec` can work over `connection`. Blocks.
-pub(super) fn look(connection: &Connection, spec: &MachineSpec) -> Result<Readiness, DriverError> {
-    let choice = choose(connection, spec)?;
+pub(super) fn look(
+    connection: &Connection,
+    place: Place,
+    spec: &MachineSpec,
+) -> Result<Readiness, DriverError> {
+    let choice = choose(connection, place, spec)?;
     Ok(Readiness {
         hypervisor: versions(connection),
         accelerator: if choice.kvm { Accelerator::Kvm } else { Accelerator::Tcg },
@@ -34,7 +39,7 @@ pub(super) fn look(connection: &Connection, spec: &MachineSpec) -> Result<Readin
     })
 }
 
-/// What needs no connection: disks and firmware.
+/// What needs no connection: the disks.
 pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
     for disk in &spec.disks {
         let open = OpenOptions::new().read(true).write(!disk.read_only).open(&disk.path);
@@ -60,7 +65,7 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
                 .because(error)
         })?;
     }
-    uefi(spec).map(drop)
+    Ok(())
 }
 
 fn unusable(path: &Path, write: bool, error: io::Error) -> DriverError {
@@ -95,15 +100,20 @@ pub(super) fn uefi(spec: &MachineSpec) -> Result<Option<UefiFirmware>, DriverErr
     }
 }
 
-/// Chooses the accelerator: KVM only when the host proves it and libvirt offers it. Blocks.
-pub(super) fn choose(connection: &Connection, spec: &MachineSpec) -> Result<Choice, DriverError> {
+/// Chooses the accelerator: KVM only when this host proves it and libvirt offers it. Another host cannot be asked for a proof, so
+/// what its libvirt offers is believed there. Blocks.
+pub(super) fn choose(
+    connection: &Connection,
+    place: Place,
+    spec: &MachineSpec,
+) -> Result<Choice, DriverError> {
     offers(connection, spec.arch, false)?;
     let tcg = |notice: Option<String>| Ok(Choice { kvm: false, notice });
     if spec.accelerator == Accelerator::Tcg {
         return tcg(None);
     }
     let demanded = spec.accelerator == Accelerator::Kvm;
-    let (reason, hint) = match proof(spec.arch) {
+    let (reason, hint) = match proof(place, spec.arch) {
         KvmProbe::Usable => match offers(connection, spec.arch, true) {
             Ok(()) => return Ok(Choice { kvm: true, notice: None }),
             Err(error) => {
@@ -123,7 +133,10 @@ pub(super) fn choose(connection: &Connection, spec: &MachineSpec) -> Result<Choi
     Err(error.hint(hint.unwrap_or_else(|| "set accelerator = \"auto\" to emulate instead".to_owned())))
 }
 
-fn proof(arch: Arch) -> KvmProbe {
+fn proof(place: Place, arch: Arch) -> KvmProbe {
+    if place == Place::Remote {
+        return KvmProbe::Usable;
+    }
     if Arch::host() == Some(arch) {
         return kvm_probe().clone();
     }

@@ -36,8 +36,8 @@ pub(super) struct DomainXml {
     pub(super) disks: Vec<DiskXml>,
     /// For the guest's systemd.
     pub(super) credentials: Vec<Credential>,
-    /// File for the serial console.
-    pub(super) serial: PathBuf,
+    /// File for the serial console; a terminal for whoever opens it without.
+    pub(super) serial: Option<PathBuf>,
     /// Socket of the guest agent's channel; libvirt chooses one without.
     pub(super) agent: Option<PathBuf>,
 }
@@ -54,6 +54,17 @@ pub(super) struct DiskXml {
     /// Whether the image is an overlay. Then libvirt follows the chain by the formats that the overlays state (it refuses
     /// to guess); otherwise it is told that there is nothing below.
     pub(super) has_backing: bool,
+    /// What lies below, nearest first, where the names that the overlays state do not hold.
+    pub(super) below: Vec<BelowXml>,
+}
+
+/// One file below a disk.
+#[derive(Debug, Clone)]
+pub(super) struct BelowXml {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// QEMU's name of its format.
+    pub(super) format: String,
 }
 
 /// XML namespace of the tag that marks domains of a build.
@@ -109,8 +120,13 @@ impl DomainXml {
         // No network boot, and no option ROM that would look for one.
         writeln!(out, "      <rom enabled='no'/>")?;
         writeln!(out, "    </interface>")?;
-        writeln!(out, "    <serial type='file'>")?;
-        writeln!(out, "      <source path='{}'/>", escape_path(&self.serial))?;
+        match &self.serial {
+            Some(file) => {
+                writeln!(out, "    <serial type='file'>")?;
+                writeln!(out, "      <source path='{}'/>", escape_path(file))?;
+            }
+            None => writeln!(out, "    <serial type='pty'>")?,
+        }
         writeln!(out, "      <target port='0'/>")?;
         writeln!(out, "    </serial>")?;
         writeln!(out, "    <channel type='unix'>")?;
@@ -144,8 +160,10 @@ impl DomainXml {
         if let Some((firmware, variables)) = &self.uefi {
             let code = escape_path(&firmware.code);
             writeln!(out, "    <loader readonly='yes' secure='no' type='pflash'>{code}</loader>")?;
-            let template = escape_path(&firmware.variables);
-            writeln!(out, "    <nvram template='{template}'>{}</nvram>", escape_path(variables))?;
+            let template =
+                firmware.variables.as_deref().map(|path| format!(" template='{}'", escape_path(path)));
+            let template = template.unwrap_or_default();
+            writeln!(out, "    <nvram{template}>{}</nvram>", escape_path(variables))?;
         }
         writeln!(out, "  </os>")
     }
@@ -202,8 +220,16 @@ fn write_disk(out: &mut String, index: usize, disk: &DiskXml) -> std::fmt::Resul
         "      <driver name='qemu' type='{format}' cache='unsafe' error_policy='stop' rerror_policy='stop' discard='unmap' detect_zeroes='off'/>"
     )?;
     writeln!(out, "      <source file='{}'/>", escape_path(&disk.path))?;
-    if !disk.has_backing {
+    for below in &disk.below {
+        writeln!(out, "      <backingStore type='file'>")?;
+        writeln!(out, "      <format type='{}'/>", escape(&below.format))?;
+        writeln!(out, "      <source file='{}'/>", escape_path(&below.path))?;
+    }
+    if !disk.has_backing || !disk.below.is_empty() {
         writeln!(out, "      <backingStore/>")?;
+    }
+    for _ in &disk.below {
+        writeln!(out, "      </backingStore>")?;
     }
     writeln!(out, "      <target dev='{}' bus='virtio'/>", device_name(index))?;
     if index == 0 {
@@ -269,7 +295,7 @@ mod tests {
             uefi: efi.then(|| {
                 let firmware = UefiFirmware {
                     code: "/usr/share/OVMF/OVMF_CODE_4M.fd".into(),
-                    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd".into(),
+                    variables: Some("/usr/share/OVMF/OVMF_VARS_4M.fd".into()),
                 };
                 (firmware, PathBuf::from("/work/build.nvram"))
             }),
@@ -279,16 +305,18 @@ mod tests {
                     format: DiskFormat::Qcow2,
                     read_only: false,
                     has_backing: true,
+                    below: vec![],
                 },
                 DiskXml {
                     path: "/work/seed.img".into(),
                     format: DiskFormat::Raw,
                     read_only: true,
                     has_backing: false,
+                    below: vec![],
                 },
             ],
             credentials: vec![],
-            serial: "/logs/serial-build.log".into(),
+            serial: Some("/logs/serial-build.log".into()),
             agent: Some("/run/g/6f1b5c6a.agent".into()),
         }
     }
@@ -328,6 +356,18 @@ mod tests {
         domain.arch = Arch::Aarch64;
         domain.agent = None;
         insta::assert_snapshot!("arm-efi-tcg", domain.render());
+    }
+
+    #[test]
+    fn on_another_host_the_chain_is_spelt_out_and_the_console_is_a_terminal() {
+        let mut domain = domain(false, true);
+        domain.serial = None;
+        if let Some((firmware, _)) = &mut domain.uefi {
+            firmware.variables = None;
+        }
+        let below = |path: &str, format: &str| BelowXml { path: path.into(), format: format.into() };
+        domain.disks[0].below = vec![below("/there/one", "qcow2"), below("/there/two", "raw")];
+        insta::assert_snapshot!("another-host", domain.render());
     }
 
     #[test]

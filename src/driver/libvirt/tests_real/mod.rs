@@ -3,6 +3,8 @@
 //! Run them as root and as an ordinary user; the latter also tries `qemu:///session`.
 #![allow(clippy::unwrap_used, reason = "clippy does not take helpers of tests for tests")]
 mod guest;
+mod peer;
+mod remote;
 
 use super::{
     DOMAIN, Libvirt, NAME,
@@ -113,6 +115,9 @@ impl Undoer for Remover<'_> {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
+            Undo::Path { path } if path.is_dir() => {
+                std::fs::remove_dir_all(path).map_err(|error| failed(error.into()))
+            }
             Undo::Path { path } => match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error.into())),
                 _ => Ok(()),
@@ -481,14 +486,6 @@ async fn kvm_is_used_only_when_it_works() {
             assert!(error.hint_text().is_some());
         }
     }
-}
-
-#[tokio::test]
-async fn another_host_is_refused_in_words() {
-    let build = Build::new();
-    let remote = Libvirt::connect("qemu+ssh://root@build.example.org/system", run_root()).unwrap();
-    let error = remote.preflight(&spec(build.disk())).await.unwrap_err();
-    assert_eq!(error.kind(), DriverErrorKind::Unsupported);
 }
 
 /// Runs one of the tests below marked `ignore` in a process of its own.
