@@ -75,9 +75,7 @@ impl Problem {
                     errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
-            Self::Host(attempt, source) => {
-                failure::chain(theme, &causes(attempt, &**source), &[])
-            }
+            Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
             Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
@@ -112,7 +110,9 @@ fn disk_hints(error: &DiskError) -> Vec<String> {
         }
         DiskErrorKind::Refused if has("unpacks to more") => "`--max-unpacked SIZE` raises the limit",
         DiskErrorKind::Refused if has("also the input") => "write to another path",
-        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => "`--disk N` chooses one",
+        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => {
+            "`--disk N` chooses one"
+        }
         DiskErrorKind::NoSpace if has("temporary file") => {
             "`--temp-dir DIR` unpacks on another file system; outputs that are written from front to end (raw, raw.gz, \
              raw.zst, raw.xz, raw.lz4) need no temporary file"
