@@ -149,9 +149,7 @@ fn extent(line: &[u8], path: &Path) -> Result<ExtentLine, DiskError> {
         "SPARSE" => ExtentType::Sparse,
         "ZERO" => return Ok(ExtentLine { sectors, kind: ExtentType::Zero, name: OsString::new(), start: 0 }),
         "VMFSSPARSE" | "SESPARSE" => {
-            return Err(unsupported(
-                "the VMDK has an extent in ESXi's snapshot format, which is not read here",
-            ));
+            return Err(unsupported("the VMDK has an extent in ESXi's snapshot format, which is not read here"));
         }
         "VMFSRDM" | "VMFSRAW" => {
             return Err(unsupported("the VMDK refers to a device of an ESXi host, which is not read here"));

@@ -18,12 +18,7 @@ pub(crate) struct GrainSink {
 
 impl GrainSink {
     /// For a disk of `size` bytes; also returns the bytes that the VMDK begins with. `name` is the file's.
-    pub(crate) fn new(
-        target: &Target,
-        name: &str,
-        size: u64,
-        plan: &Plan,
-    ) -> Result<(Self, Vec<u8>), DiskError> {
+    pub(crate) fn new(target: &Target, name: &str, size: u64, plan: &Plan) -> Result<(Self, Vec<u8>), DiskError> {
         let level = level_of(target)?;
         let identity: Vec<u8> =
             [size, plan.data_bytes, plan.clusters].into_iter().flat_map(u64::to_le_bytes).collect();
