@@ -75,9 +75,7 @@ impl Problem {
                     errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
-            Self::Host(attempt, source) => {
-                failure::chain(theme, &causes(attempt, &**source), &[])
-            }
+            Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
             Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(

@@ -105,7 +105,8 @@ pub(super) fn open<'a>(
     zeroes: Zeroes,
     cancelled: &'a (dyn Fn() -> bool + Sync),
 ) -> Result<Input<'a>, Problem> {
-    let backing = if source.allow_backing_outside { BackingPolicy::Anywhere } else { BackingPolicy::SameFolder };
+    let backing =
+        if source.allow_backing_outside { BackingPolicy::Anywhere } else { BackingPolicy::SameFolder };
     let options = InputOptions {
         stated: source.input_format,
         open: OpenOptions { backing, disk: source.disk, ..OpenOptions::default() },
@@ -132,9 +133,10 @@ pub(super) fn open<'a>(
 
 /// Where a disk is unpacked: what the user says, or beside the output, where there is room for a disk.
 pub(super) fn temp_dir(source: &args::Source, output: Option<&Path>) -> PathBuf {
-    let named = source.temp_dir.clone().or_else(|| {
-        std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
-    });
+    let named = source
+        .temp_dir
+        .clone()
+        .or_else(|| std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from));
     let beside = || match output.and_then(Path::parent) {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
         Some(folder) => folder.to_owned(),

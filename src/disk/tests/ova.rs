@@ -2,7 +2,9 @@
 use std::fs;
 
 use super::*;
-use crate::disk::ova::{Controller, ExtraDisk, Firmware, GuestOs, Ova, OvaSpec, Product, Property, PropertyKind};
+use crate::disk::ova::{
+    Controller, ExtraDisk, Firmware, GuestOs, Ova, OvaSpec, Product, Property, PropertyKind,
+};
 
 /// Every field set, with what XML and file names must not be broken by.
 fn full(name: &str) -> OvaSpec {
@@ -166,7 +168,9 @@ fn cot_reads_an_ova_and_finds_its_machine() {
     let spec = full("node");
     try_convert(&*opened(&source), &[ova_target(&path, spec)], 2).unwrap();
     let info = run(&peer("cot"), &["info", "-v", text(&path)]);
-    for word in ["node-disk1.vmdk", "vmx-20", "Debian 12 \"golden\"", "storage & <backup>", "KUBERNETES_SEMVER"] {
+    for word in
+        ["node-disk1.vmdk", "vmx-20", "Debian 12 \"golden\"", "storage & <backup>", "KUBERNETES_SEMVER"]
+    {
         assert!(info.contains(word), "{word} is missing in:\n{info}");
     }
 }
@@ -223,7 +227,17 @@ fn archives_of_other_makers_are_read() {
     let long = format!("{}-disk1.vmdk", "very-long-name-".repeat(12));
     run(
         "qemu-img",
-        &["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", text(&source), text(&sub.join(&long))],
+        &[
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "vmdk",
+            "-o",
+            "subformat=streamOptimized",
+            text(&source),
+            text(&sub.join(&long)),
+        ],
     );
     let ovf = format!(
         "<Envelope xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1'><References><File ovf:id='f' ovf:href='{long}'/>\
@@ -282,7 +296,10 @@ fn a_changed_archive_does_not_match_its_manifest() {
     }
     for len in (0..original.len() - 1024).step_by(3333) {
         let error = check(&original[..len]).unwrap_err();
-        assert!(matches!(error.kind(), DiskErrorKind::Corrupt | DiskErrorKind::Unsupported), "{len}: {error}");
+        assert!(
+            matches!(error.kind(), DiskErrorKind::Corrupt | DiskErrorKind::Unsupported),
+            "{len}: {error}"
+        );
     }
 }
 
@@ -331,7 +348,10 @@ fn descriptions_that_no_machine_fits_are_refused() {
     }
     let mut spec = full("x");
     spec.disks = vec![ExtraDisk::Vmdk(dir.path().join("source.raw"))];
-    assert_eq!(try_convert(&*disk, &[ova_target(&path, spec)], 1).unwrap_err().kind(), DiskErrorKind::Corrupt);
+    assert_eq!(
+        try_convert(&*disk, &[ova_target(&path, spec)], 1).unwrap_err().kind(),
+        DiskErrorKind::Corrupt
+    );
     assert_eq!(names(dir.path()), ["source.raw"]);
 }
 

@@ -82,7 +82,9 @@ impl Walk<'_> {
             }
             Marker::DIRECTORY => {
                 let listed = self.entries(marker, self.header.tables())?;
-                if self.number.is_some() || listed != self.directory || self.header.directory() != start / SECTOR
+                if self.number.is_some()
+                    || listed != self.directory
+                    || self.header.directory() != start / SECTOR
                 {
                     return Err(self.wrong("a directory that does not list the grain tables"));
                 }
