@@ -110,12 +110,12 @@ pub(super) enum Command {
     /// Convert a disk: one read, every format out
     #[command(
         long_about = "Convert a disk: one read, every format out.\n\n\
-            Reads raw, qcow2 and VHD images, also inside gzip, xz, zstd, lz4 or bzip2, from a file or stdin. Writes any number \
+            Reads raw, qcow2, VMDK, OVA and VHD, also inside gzip, xz, zstd, lz4 or bzip2, from a file or stdin. Writes any number \
             of outputs from one pass over it, on all cores, with a `.sha256` next to each. Holes are not read and stay holes. \
             Outputs appear under their names when all of them are complete: whatever goes wrong leaves neither a half file \
             nor a temporary one.",
         after_help = examples(&[
-            ("goldsmith convert disk.qcow2 -o disk.raw.gz -o disk.vhd", "two outputs from one read"),
+            ("goldsmith convert disk.qcow2 -o disk.raw.gz -o disk.ova", "two outputs from one read"),
             ("goldsmith convert bottlerocket.img.lz4 -o bottlerocket.raw.gz", "recompress without unpacking to a file"),
             ("goldsmith convert disk.raw -o format=qcow2,compression=zstd,path=small.img", "what a name cannot say"),
             ("goldsmith convert disk.qcow2 -o - --format raw.zst | ssh host 'cat > disk.raw.zst'", "to stdout"),
@@ -300,12 +300,12 @@ pub(super) struct Source {
     /// What IMAGE is, such as `raw`, `qcow2`, `vmdk`, `ova`, `vhd` or `raw.lz4`, instead of looking at its first bytes
     #[arg(long, value_name = "FORMAT", value_parser = stated)]
     pub(super) input_format: Option<Stated>,
-    /// Which disk of an OVA with several, counted from 1
-    #[arg(long, value_name = "N")]
-    pub(super) disk: Option<usize>,
     /// Let IMAGE have backing files outside its folder. It can name any file of this host
     #[arg(long)]
     pub(super) allow_backing_outside: bool,
+    /// Which disk of an OVA of several, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) disk: Option<u16>,
     /// Where a disk is unpacked to that cannot be converted as it comes [default: TMPDIR, or the folder of the output]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) temp_dir: Option<PathBuf>,

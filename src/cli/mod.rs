@@ -12,6 +12,8 @@ mod args;
 mod commands;
 mod console;
 mod conversion;
+#[cfg(test)]
+mod disk_tests;
 mod env;
 pub mod exit;
 mod failure;

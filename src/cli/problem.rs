@@ -58,8 +58,8 @@ impl Problem {
             },
             Self::Disk { error, .. } => match error.kind() {
                 DiskErrorKind::Cancelled => Exit::Interrupted,
-                // A rule forbids it, so nothing was begun.
-                DiskErrorKind::Refused => Exit::Usage,
+                // A rule forbids it, or a path leads nowhere: nothing was begun.
+                DiskErrorKind::Refused | DiskErrorKind::NotFound => Exit::Usage,
                 _ => Exit::Failed,
             },
             Self::Internal(_) => Exit::Internal,
@@ -110,7 +110,9 @@ fn disk_hints(error: &DiskError) -> Vec<String> {
         }
         DiskErrorKind::Refused if has("unpacks to more") => "`--max-unpacked SIZE` raises the limit",
         DiskErrorKind::Refused if has("also the input") => "write to another path",
-        DiskErrorKind::Unsupported if has("must be chosen") => "`--disk N` chooses one, counted from 1",
+        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => {
+            "`--disk N` chooses one"
+        }
         DiskErrorKind::NoSpace if has("temporary file") => {
             "`--temp-dir DIR` unpacks on another file system; outputs that are written from front to end (raw, raw.gz, \
              raw.zst, raw.xz, raw.lz4) need no temporary file"

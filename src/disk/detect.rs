@@ -21,12 +21,12 @@ pub enum Format {
     Raw,
     /// QEMU's copy-on-write format, versions 2 and 3.
     Qcow2,
-    /// Microsoft's older format, fixed or dynamic. QEMU calls it `vpc`.
-    Vhd,
     /// VMware's format: sparse, streamOptimized, flat and split.
     Vmdk,
-    /// An archive of a machine's description and its disks, of which one is read.
+    /// An archive of a machine's description and its disks; one of the disks is read.
     Ova,
+    /// Microsoft's older format, fixed or dynamic. QEMU calls it `vpc`.
+    Vhd,
 }
 
 /// What each format is called; the first name of a format is the one that is shown.
@@ -162,7 +162,7 @@ const MAGICS: &[(usize, &[u8], Detected)] = &[
     (0, b"BZh", Detected::Packed(Packing::Bzip2)),
     (0, b"KDMV", Detected::Image(Format::Vmdk)),
     (0, b"# Disk DescriptorFile", Detected::Image(Format::Vmdk)),
-    // ESXi's snapshots, of which the reader of VMDK says that it does not read them.
+    // Relatives, of which the reader says more precisely what they are.
     (0, b"COWD", Detected::Image(Format::Vmdk)),
     (0, b"\xbe\xba\xfe\xca\x00\x00\x00\x00", Detected::Image(Format::Vmdk)),
     (0, b"vhdxfile", Detected::Foreign("vhdx")),

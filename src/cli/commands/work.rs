@@ -9,7 +9,7 @@ use crate::{
         signals,
     },
     cx::{BuildId, Event, Events, Stop, Unit},
-    disk::{BackingPolicy, DiskError, Input, InputOptions, OpenOptions, Progress, Zeroes},
+    disk::{BackingPolicy, DiskError, Format, Input, InputOptions, OpenOptions, Progress, Zeroes},
     value::HumanDuration,
 };
 use std::{
@@ -109,13 +109,19 @@ pub(super) fn open<'a>(
         if source.allow_backing_outside { BackingPolicy::Anywhere } else { BackingPolicy::SameFolder };
     let options = InputOptions {
         stated: source.input_format,
-        open: OpenOptions { backing, disk: source.disk, ..OpenOptions::default() },
+        open: OpenOptions { backing, disk: source.disk.map(usize::from), ..OpenOptions::default() },
         zeroes,
     };
     let attempt = || format!("could not read `{}`", source.image.display());
     if !is_dash(&source.image) {
-        return Input::open(&source.image, &options, cancelled)
-            .map_err(|error| Problem::disk(attempt(), error));
+        let input = Input::open(&source.image, &options, cancelled)
+            .map_err(|error| Problem::disk(attempt(), error))?;
+        if let (Some(number), Input::Disk(disk)) = (source.disk, &input)
+            && disk.layers().first().is_none_or(|layer| layer.format != Format::Ova)
+        {
+            return Err(Problem::usage(format!("`--disk {number}` is for an OVA, and this is none")));
+        }
+        return Ok(input);
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {

@@ -59,6 +59,7 @@ fn mutated_qcow2_images_never_panic() {
         &["-o", "cluster_size=4k"][..],
         &["-c", "-o", "cluster_size=4k"],
         &["-c", "-o", "cluster_size=4k,compression_type=zstd"],
+        &["-o", "cluster_size=16k,extended_l2=on"],
     ] {
         let mut args = vec!["convert", "-f", "raw", "-O", "qcow2"];
         args.extend(options);
@@ -145,6 +146,62 @@ fn mutated_partition_tables_never_panic() {
                 assert!(partitions.iter().all(|partition| partition.offset() + partition.len() <= size));
             }
         }
+    }
+}
+
+#[test]
+fn mutated_vhds_never_panic() {
+    let dir = folder();
+    let source = raw(&dir.path().join("source.raw"), 8 * MIB, &[(0, prose(1, MIB as usize))]);
+    let image = dir.path().join("x.vhd");
+    run("qemu-img", &["convert", "-f", "raw", "-O", "vpc", text(&source), text(&image)]);
+    let original = fs::read(&image).unwrap();
+    let mut failed = 0;
+    for round in 0..600 {
+        let mut bytes = mutate(&original, &[0, 512, 1536], round);
+        // Most rounds get past the checksums, which would stop them at once.
+        if !round.is_multiple_of(4) {
+            for (start, len, at) in [(0, 512, 64), (512, 1024, 36)] {
+                if let Some(part) = bytes.get_mut(start..start + len) {
+                    part[at..at + 4].fill(0);
+                    let sum: u32 = part.iter().map(|byte| u32::from(*byte)).sum();
+                    part[at..at + 4].copy_from_slice(&(!sum).to_be_bytes());
+                }
+            }
+            // The first footer counts only where the last one is broken.
+            let end = bytes.len().saturating_sub(512);
+            bytes[end..].fill(0);
+        }
+        fs::write(&image, bytes).unwrap();
+        let result =
+            open(&image, Some(Format::Vhd), &OpenOptions::default()).and_then(|disk| exercise(&*disk));
+        failed += usize::from(result.is_err());
+    }
+    assert!(failed > 100, "the mutations hit nothing: {failed} failures");
+}
+
+#[test]
+fn mutated_compressed_files_are_errors_or_other_bytes_and_never_panics() {
+    let dir = folder();
+    let source = raw(&dir.path().join("source.raw"), 300 * 1024, &[(0, prose(1, 200 * 1024))]);
+    let packed = dir.path().join("packed");
+    for command in ["gzip -1", "xz -0", "zstd -q", "lz4 -q", "lz4 -q -BD -B4 -BX", "lz4 -q -l", "bzip2 -1"] {
+        run("sh", &["-c", &format!("{command} < {} > {}", text(&source), text(&packed))]);
+        let original = fs::read(&packed).unwrap();
+        let mut failed = 0;
+        for round in 0..150 {
+            fs::write(
+                &packed,
+                mutate(&original, &[0, 4, 12, original.len() / 2, original.len() - 128], round),
+            )
+            .unwrap();
+            // What no longer looks compressed is read as it is.
+            let result = Input::open(&packed, &InputOptions::default(), &|| false)
+                .and_then(|input| input.into_disk(dir.path(), 64 * MIB, &|_| {}))
+                .and_then(|disk| exercise(&*disk));
+            failed += usize::from(result.is_err());
+        }
+        assert!(failed > 50, "{command}: the mutations hit nothing: {failed} failures");
     }
 }
 
