@@ -222,7 +222,7 @@ impl DiskRead for DiskOfOva {
     }
 }
 
-fn has_end(name: &str, end: &str) -> bool {
+pub(super) fn has_end(name: &str, end: &str) -> bool {
     name.len() >= end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 

@@ -20,7 +20,7 @@ use super::super::vmdk::{GrainSink, check_stream};
 use super::super::{DiskError, DiskErrorKind, Target};
 use super::manifest::manifest;
 use super::ovf::{DiskFigures, FileFigures, descriptor};
-use super::read::Ova;
+use super::read::{Ova, has_end};
 use super::spec::{ExtraDisk, OvaSpec};
 use super::tar;
 
@@ -286,7 +286,7 @@ fn prove(
         |what: &str| DiskError::corrupt(format!("the OVA was not written well: {what}")).in_file(path);
     let ova = Ova::open(Section::whole(file, path)?)?;
     let names = ova.names();
-    let order = names.len() > 2 && names[0].ends_with(".ovf") && names[1].ends_with(".mf");
+    let order = names.len() > 2 && has_end(names[0], ".ovf") && has_end(names[1], ".mf");
     let files: Vec<&FileFigures> = disks.iter().filter_map(|disk| disk.file.as_ref()).collect();
     if !order || !names[2..].iter().eq(files.iter().map(|file| &file.name)) {
         return Err(wrong("its files are not in their order"));

@@ -6,6 +6,9 @@ use crate::disk::ova::{
     Controller, ExtraDisk, Firmware, GuestOs, Ova, OvaSpec, Product, Property, PropertyKind,
 };
 
+/// Makes a description wrong.
+type Change = fn(&mut OvaSpec);
+
 /// Every field set, with what XML and file names must not be broken by.
 fn full(name: &str) -> OvaSpec {
     let mut spec = OvaSpec::new(name);
@@ -55,13 +58,11 @@ fn unpacked(ova: &Path, to: &Path) -> Vec<String> {
     let names = run("tar", &["-C", text(to), "-xvf", text(ova)]);
     let names: Vec<String> = names.lines().map(str::to_owned).collect();
     let manifest = fs::read_to_string(to.join(&names[1])).unwrap();
-    let sums: String = manifest
-        .lines()
-        .map(|line| {
-            let (name, hex) = line.strip_prefix("SHA256(").unwrap().split_once(")= ").unwrap();
-            format!("{hex}  {name}\n")
-        })
-        .collect();
+    let mut sums = String::new();
+    for line in manifest.lines() {
+        let (name, hex) = line.strip_prefix("SHA256(").unwrap().split_once(")= ").unwrap();
+        sums.push_str(&format!("{hex}  {name}\n"));
+    }
     fs::write(to.join("sums"), sums).unwrap();
     run("sh", &["-c", &format!("cd {} && sha256sum --strict -c sums", text(to))]);
     names
@@ -184,7 +185,7 @@ fn an_ova_reads_back_as_its_disks() {
     assert_eq!(detect(&path).unwrap(), Detected::Image(Format::Ova));
     let disk = opened(&path);
     assert!(content(&*disk) == content(&*opened(&source)));
-    assert_eq!(disk.files(), [path.clone()]);
+    assert_eq!(disk.files(), std::slice::from_ref(&path));
     let ova = Ova::open_path(&path).unwrap();
     assert_eq!(ova.name(), Some("plain machine"));
     assert_eq!(ova.disks()[0].virtual_bytes, Some(disk.size()));
@@ -327,7 +328,7 @@ fn descriptions_that_no_machine_fits_are_refused() {
     let dir = folder();
     let disk = opened(&raw(&dir.path().join("source.raw"), MIB, &[]));
     let path = dir.path().join("x.ova");
-    let changes: [(&str, fn(&mut OvaSpec)); 10] = [
+    let changes: [(&str, Change); 10] = [
         ("no name", |spec| spec.name.clear()),
         ("0 processors", |spec| spec.cpus = 0),
         ("memory counts", |spec| spec.memory_bytes += 1),

@@ -138,13 +138,12 @@ impl Sparse {
         if within == 0 && buf.len() as u64 == self.grain() {
             return self.inflate(buf, grain, at);
         }
-        let inflated = match self.grains.get(sector) {
-            Some(inflated) => inflated,
-            None => {
-                let mut bytes = vec![0; self.grain() as usize];
-                self.inflate(&mut bytes, grain, at)?;
-                self.grains.insert(sector, bytes)
-            }
+        let inflated = if let Some(inflated) = self.grains.get(sector) {
+            inflated
+        } else {
+            let mut bytes = vec![0; self.grain() as usize];
+            self.inflate(&mut bytes, grain, at)?;
+            self.grains.insert(sector, bytes)
         };
         buf.copy_from_slice(&inflated[within as usize..within as usize + buf.len()]);
         Ok(())
