@@ -11,10 +11,14 @@
 mod args;
 mod commands;
 mod console;
+mod conversion;
+#[cfg(test)]
+mod disk_tests;
 mod env;
 pub mod exit;
 mod failure;
 mod interact;
+mod outputs;
 mod problem;
 mod render;
 mod signals;

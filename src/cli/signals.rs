@@ -46,6 +46,22 @@ pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result
     })))
 }
 
+/// The same for work that leaves nothing behind and stops soon: there is nothing to hurry.
+pub(super) fn watch_work(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result<Watch> {
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hang_up: signal(SignalKind::hangup())?,
+    };
+    Ok(Watch(tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            stop.cancel();
+            show.say(&format!("{}: stopping", theme.paint(Tone::Warn, "interrupted")));
+        }
+    })))
+}
+
 /// The user insists: no destructor may hold us up now. The journal knows what is left.
 #[expect(
     clippy::disallowed_methods,

@@ -14,32 +14,44 @@
 //! **Holes carry intent.** A range is a hole only if the guest never wrote it or discarded it; a written zero is data.
 //! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
 //! does; a reader that is not sure says [`ExtentKind::Data`].
+mod cache;
 mod convert;
 mod decompress;
+mod detect;
 mod error;
 mod format;
 pub mod gpt;
+mod input;
+mod inspect;
+mod layer;
 pub mod look;
 mod open;
 mod output;
 pub mod ova;
 pub mod qcow2;
 mod raw;
+mod section;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod unpack;
+mod vhd;
+mod vmdk;
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert};
+pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert, convert_stream};
 pub use decompress::{Decompressed, decompress};
+pub use detect::{Detected, Format, Packing, Stated, detect};
 pub use error::{DiskError, DiskErrorKind};
 pub use format::OutputFormat;
-pub use open::{BackingPolicy, Detected, OpenOptions, detect, open};
+pub use input::{Cancelled, Input, InputOptions};
+pub use inspect::{Inspection, Os, PartitionFacts, inspect};
+pub use layer::Layer;
+pub use open::{BackingPolicy, OpenOptions, open};
 pub use output::{Qcow2Compression, Target, Written};
+pub use stream::{RawStream, Zeroes};
 
 /// The unit in which partition tables and disk sizes count, in bytes.
 pub(crate) const SECTOR: u64 = 512;
@@ -60,6 +72,11 @@ pub trait DiskRead: Send + Sync + Debug {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// What the image and its backing files say about themselves, the image first. For people; nothing depends on it.
+    fn layers(&self) -> Vec<Layer> {
+        Vec::new()
+    }
 }
 
 /// A range of a disk.
@@ -78,39 +95,6 @@ pub enum ExtentKind {
     Data,
     /// Never written, or discarded. Reads as zeroes.
     Hole,
-}
-
-/// Formats of images that are read in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// The bytes of the disk.
-    Raw,
-    /// QEMU's copy-on-write format, versions 2 and 3.
-    Qcow2,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = DiskError;
-
-    fn from_str(text: &str) -> Result<Self, DiskError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "qcow2" => Ok(Self::Qcow2),
-            other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is read here (raw, qcow2)"
-            ))),
-        }
-    }
 }
 
 /// How far a conversion or decompression is.

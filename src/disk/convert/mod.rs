@@ -19,6 +19,7 @@ mod qcow2;
 mod raw;
 mod scan;
 mod stitch;
+mod stream;
 mod vhd;
 mod xz;
 mod zstd;
@@ -28,10 +29,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::output;
+use super::ova::OvaSink;
+use super::vmdk::VmdkSink;
 use super::{DiskError, DiskRead, OutputFormat, Progress, Qcow2Compression, Target, Written};
 pub(crate) use blocks::{BLOCK, Deflater, level_of};
-pub(crate) use map::{Plan, clusters};
+pub(crate) use map::Plan;
 pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
+pub use stream::convert_stream;
 #[cfg(test)]
 pub(crate) use vhd::footer as vhd_footer;
 
@@ -114,7 +118,7 @@ pub fn convert(
     if let Some(borders) = scanner.borders() {
         sinks.push(Box::new(borders));
     }
-    let finished = pipeline::run(src, targets, sinks, &scanner, &plan, options)?;
+    let finished = pipeline::run(src, None, targets, sinks, &scanner, &plan, options)?;
     if (options.cancelled)() {
         return Err(DiskError::cancelled());
     }
@@ -173,7 +177,8 @@ fn sink<'a>(
             Qcow2Compression::None => Box::new(qcow2::PlainSink::new(target, src, plan, cancelled)?),
             _ => Box::new(qcow2::CompressedSink::new(target, src.size(), plan)?),
         },
-        other => return refused(format!("{other} is not written yet")),
+        OutputFormat::Vmdk => Box::new(VmdkSink::new(target, src.size(), plan, cancelled)?),
+        OutputFormat::Ova => Box::new(OvaSink::new(target, src.size(), plan, cancelled)?),
     })
 }
 

@@ -74,8 +74,16 @@ enum Work {
 type Numbered = (u64, Work);
 type Encoders = Vec<Option<Box<dyn Encode>>>;
 
+/// A source that is read once, from front to end, by whichever worker is free.
+pub(super) trait Once: Send {
+    /// The next item, and the bytes of a chunk with data in it.
+    fn next(&mut self) -> Result<Option<(Item, Vec<u8>)>, DiskError>;
+}
+
 /// Everything the threads share.
 struct Shared<'a> {
+    /// Locked before the state.
+    once: Option<Mutex<&'a mut (dyn Once + 'a)>>,
     state: Mutex<State<'a>>,
     changed: Condvar,
     done: Mutex<u64>,
@@ -101,8 +109,11 @@ impl<'a> Shared<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next item, as soon as the slowest sink is near enough; `None` at the end or after a failure.
-    fn take(&self) -> Option<(u64, Item)> {
+    /// The next item, as soon as the slowest sink is near enough; `None` at the end or after a failure. The bytes of a
+    /// source that is read once come with it.
+    fn take(&self) -> Option<(u64, Item, Vec<u8>)> {
+        // Held until the bytes are read, so that numbers and bytes are of one order.
+        let mut once = self.once.as_ref().map(|once| once.lock().unwrap_or_else(PoisonError::into_inner));
         let mut state = self.state();
         loop {
             if state.over {
@@ -119,18 +130,28 @@ impl<'a> Shared<'a> {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match state.map.next() {
-            Ok(Some(item)) => {
-                state.next += 1;
-                Some((state.next - 1, item))
+        let number = state.next;
+        state.next += 1;
+        let next = match &mut once {
+            None => {
+                let next = state.map.next().map(|item| item.map(|item| (item, Vec::new())));
+                drop(state);
+                next
             }
+            Some(once) => {
+                // Reading takes its time, and the sinks need the state meanwhile.
+                drop(state);
+                once.next()
+            }
+        };
+        match next {
+            Ok(Some((item, bytes))) => Some((number, item, bytes)),
             Ok(None) => {
-                state.over = true;
+                self.state().over = true;
                 self.changed.notify_all();
                 None
             }
             Err(error) => {
-                drop(state);
                 self.fail(error);
                 None
             }
@@ -174,9 +195,11 @@ impl Drop for Alarm<'_, '_> {
     }
 }
 
-/// Runs the conversion; returns the files that the sinks finished, in the order of the sinks.
+/// Runs the conversion; returns the files that the sinks finished, in the order of the sinks. With `once`, `src` is not
+/// read.
 pub(super) fn run<'a>(
     src: &'a dyn DiskRead,
+    once: Option<&'a mut (dyn Once + 'a)>,
     targets: &[Target],
     sinks: Vec<Box<dyn Sink + 'a>>,
     scanner: &Scanner,
@@ -187,6 +210,7 @@ pub(super) fn run<'a>(
     // An item holds its chunk and at most as much again for each output.
     let fits = IN_FLIGHT / (CHUNK * (1 + targets.len() as u64));
     let shared = Shared {
+        once: once.map(Mutex::new),
         state: Mutex::new(State {
             map: Map::new(src),
             next: 0,
@@ -243,7 +267,7 @@ fn work(
     scanner: &Scanner,
 ) -> Result<(), DiskError> {
     let mut deflater = Deflater::default();
-    while let Some((number, item)) = shared.take() {
+    while let Some((number, item, mut bytes)) = shared.take() {
         let (offset, len, ranges) = match item {
             Item::Hole { offset, len } => {
                 for sink in sinks {
@@ -254,10 +278,12 @@ fn work(
             }
             Item::Data { offset, len, ranges } => (offset, len, ranges),
         };
-        let mut bytes = vec![0; len as usize];
-        for range in &ranges {
-            let (start, end) = (range.start as usize, range.end as usize);
-            src.read_at(&mut bytes[start..end], offset + u64::from(range.start))?;
+        if bytes.is_empty() {
+            bytes = vec![0; len as usize];
+            for range in &ranges {
+                let (start, end) = (range.start as usize, range.end as usize);
+                src.read_at(&mut bytes[start..end], offset + u64::from(range.start))?;
+            }
         }
         scanner.chunk(&bytes, offset);
         let chunk = Arc::new(Chunk { offset, bytes, ranges, pending: AtomicUsize::new(sinks.len()) });

@@ -61,6 +61,16 @@ impl<'a> RawSink<'a> {
         Ok(Self { pending, digest, end: 0, size, footer, cancelled })
     }
 
+    /// Makes the file reach to `end`. A source that is read once told only how much there is at least.
+    fn reach(&mut self, end: u64) -> Result<(), DiskError> {
+        self.end = end;
+        if end > self.size {
+            self.size = end;
+            self.pending.file().set_len(end).map_err(|error| self.pending.error(error))?;
+        }
+        Ok(())
+    }
+
     fn write(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
         self.pending.file().write_all_at(bytes, at).map_err(|error| self.pending.error(error).at(at))
     }
@@ -68,7 +78,7 @@ impl<'a> RawSink<'a> {
 
 impl Sink for RawSink<'_> {
     fn hole(&mut self, offset: u64, len: u64) -> Result<(), DiskError> {
-        self.end = offset + len;
+        self.reach(offset + len)?;
         self.digest.add(Piece { offset, len, hole: true });
         Ok(())
     }
@@ -78,7 +88,7 @@ impl Sink for RawSink<'_> {
             let bytes = &chunk.bytes[range.start as usize..range.end as usize];
             self.write(bytes, chunk.offset + u64::from(range.start))?;
         }
-        self.end = chunk.offset + chunk.bytes.len() as u64;
+        self.reach(chunk.offset + chunk.bytes.len() as u64)?;
         self.digest.add(Piece { offset: chunk.offset, len: chunk.bytes.len() as u64, hole: false });
         Ok(())
     }
@@ -120,7 +130,7 @@ impl Sink for StreamSink<'_> {
 
     fn finish(mut self: Box<Self>) -> Result<Option<Finished>, DiskError> {
         let written = self.out.written();
-        self.hole(written, self.size - written)?;
+        self.hole(written, self.size.saturating_sub(written))?;
         self.out.append(&self.footer)?;
         Ok(Some(self.out.finish()))
     }

@@ -3,10 +3,15 @@ mod decompress;
 mod failure;
 mod formats;
 mod hostile;
+mod input;
 mod look;
+mod ova;
+mod qcow2_features;
 mod qcow2_input;
 mod roundtrip;
 mod streams;
+mod vhd;
+mod vmdk;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -28,6 +33,13 @@ pub(super) fn run(program: &str, args: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A program of the Python packages that tests compare against.
+pub(super) fn peer(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin").join(name);
+    assert!(path.exists(), "{} is missing: run `make setup-test`", path.display());
+    path.to_str().unwrap().to_owned()
 }
 
 /// A fresh folder; removed when dropped.
