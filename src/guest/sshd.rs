@@ -93,14 +93,30 @@ impl Sshd {
     /// Stops the listener and every connection at once, as a crash would.
     pub(crate) fn crash(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid"]).arg(child.id().to_string()).output();
+        let connections = descendants(child.id());
         child.kill().unwrap();
         child.wait().unwrap();
-        // Its children are the connections; each has a child of its own when privileges are separated.
-        for pid in String::from_utf8_lossy(&children.unwrap().stdout).split_whitespace() {
-            let _gone_already = Command::new("kill").args(["-KILL", pid]).status();
+        for pid in connections {
+            let _gone_already = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         }
     }
+}
+
+/// Every process below `root`. How many there are to a connection depends on OpenSSH's version: 10 has two even for root.
+fn descendants(root: u32) -> Vec<u32> {
+    let table = Command::new("ps").args(["-eo", "pid=,ppid="]).output().unwrap();
+    let table: Vec<(u32, u32)> = String::from_utf8_lossy(&table.stdout)
+        .lines()
+        .filter_map(|line| line.trim().split_once(' '))
+        .filter_map(|(pid, parent)| Some((pid.parse().ok()?, parent.trim().parse().ok()?)))
+        .collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(table.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 impl Drop for Sshd {

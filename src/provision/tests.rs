@@ -200,9 +200,9 @@ async fn a_step_is_tried_again_as_often_as_it_says() {
 async fn a_step_that_cuts_its_own_connection_is_tried_again_over_a_new_one() {
     let bench = Bench::new().await;
     let marker = bench.path("cut");
-    // The parent of the login shell is the connection's sshd.
+    // The parent of the login shell is the connection's sshd, which newer versions call sshd-session.
     let script = format!(
-        "if [ ! -e {marker} ]; then : >{marker}; p=$$; while [ \"$(cat /proc/$p/comm)\" != sshd ]; do \
+        "if [ ! -e {marker} ]; then : >{marker}; p=$$; until case $(cat /proc/$p/comm) in sshd*) ;; *) false ;; esac; do \
          read -r _ _ _ p _ </proc/$p/stat; done; kill -s KILL $p; sleep 10; fi"
     );
     let mut cut = step("cut", StepKind::Shell(shell(&script)));

@@ -14,8 +14,8 @@ use super::pipeline::Chunk;
 /// Bytes of a block.
 pub(crate) const BLOCK: u64 = 64 << 10;
 
-/// The level of every deflated output that names none.
-pub(crate) const LEVEL: u32 = 6;
+/// The level of every deflated output that names none: the fastest at which raw.gz is smaller than that of `pigz -6`.
+pub(crate) const LEVEL: u32 = 5;
 
 /// Compresses the blocks of chunks, each level once.
 #[derive(Default)]

@@ -18,6 +18,7 @@ mod pipeline;
 mod qcow2;
 mod raw;
 mod scan;
+mod stitch;
 mod stream;
 mod vhd;
 mod xz;

@@ -52,7 +52,7 @@ pub(super) fn text(path: &Path) -> &str {
 }
 
 /// Bytes that no compressor shrinks, the same for the same seed (xorshift).
-pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -66,7 +66,7 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// Bytes that shrink to about a third.
-pub(super) fn prose(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn prose(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = noise(seed, len);
     for byte in &mut bytes {
         *byte = b"etaoin shrdlu\n.,"[usize::from(*byte & 15)];
