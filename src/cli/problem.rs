@@ -19,7 +19,7 @@ pub(super) enum Problem {
     /// The library said no before a build had a name.
     Build(BuildError),
     /// A disk could not be read or written.
-    Disk { attempt: String, error: DiskError, hints: Vec<String> },
+    Disk { attempt: String, error: Box<DiskError>, hints: Vec<String> },
     /// A bug.
     Internal(String),
 }
@@ -43,7 +43,7 @@ impl Problem {
 
     pub(super) fn disk(attempt: impl Into<String>, error: DiskError) -> Self {
         let hints = disk_hints(&error);
-        Self::Disk { attempt: attempt.into(), error, hints }
+        Self::Disk { attempt: attempt.into(), error: Box::new(error), hints }
     }
 
     /// How the process ends.
@@ -76,7 +76,7 @@ impl Problem {
                 drawn.join("\n\n")
             }
             Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
-            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, error), hints),
+            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, &**error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
                 theme,

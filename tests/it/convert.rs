@@ -340,6 +340,7 @@ fn slow(bench: &Bench, output: &[&str]) -> std::process::Child {
         .unwrap()
 }
 
+#[allow(clippy::disallowed_methods, reason = "waits for another process, for a minute at most")]
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {

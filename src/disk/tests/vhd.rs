@@ -95,7 +95,7 @@ fn broken_images_are_errors() {
         broken(&|bytes| bytes[512 + 32] ^= 1),
         // A disk larger than its table.
         broken(&|bytes| {
-            footers(bytes, &|footer| footer[48..56].copy_from_slice(&(1_u64 << 41).to_be_bytes()))
+            footers(bytes, &|footer| footer[48..56].copy_from_slice(&(1_u64 << 41).to_be_bytes()));
         }),
         // A block outside the file.
         broken(&|bytes| bytes[1536..1540].copy_from_slice(&0x00ff_ffff_u32.to_be_bytes())),
