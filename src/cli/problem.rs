@@ -19,7 +19,7 @@ pub(super) enum Problem {
     /// The library said no before a build had a name.
     Build(BuildError),
     /// A disk could not be read or written.
-    Disk { attempt: String, error: DiskError, hints: Vec<String> },
+    Disk { attempt: String, error: Box<DiskError>, hints: Vec<String> },
     /// A bug.
     Internal(String),
 }
@@ -43,7 +43,7 @@ impl Problem {
 
     pub(super) fn disk(attempt: impl Into<String>, error: DiskError) -> Self {
         let hints = disk_hints(&error);
-        Self::Disk { attempt: attempt.into(), error, hints }
+        Self::Disk { attempt: attempt.into(), error: Box::new(error), hints }
     }
 
     /// How the process ends.
@@ -75,10 +75,8 @@ impl Problem {
                     errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
-            Self::Host(attempt, source) => {
-                failure::chain(theme, &causes(attempt, &**source), &[])
-            }
-            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, error), hints),
+            Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
+            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, &**error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
                 theme,
@@ -112,7 +110,9 @@ fn disk_hints(error: &DiskError) -> Vec<String> {
         }
         DiskErrorKind::Refused if has("unpacks to more") => "`--max-unpacked SIZE` raises the limit",
         DiskErrorKind::Refused if has("also the input") => "write to another path",
-        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => "`--disk N` chooses one",
+        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => {
+            "`--disk N` chooses one"
+        }
         DiskErrorKind::NoSpace if has("temporary file") => {
             "`--temp-dir DIR` unpacks on another file system; outputs that are written from front to end (raw, raw.gz, \
              raw.zst, raw.xz, raw.lz4) need no temporary file"

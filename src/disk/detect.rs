@@ -230,9 +230,9 @@ pub(super) fn refuse(found: Detected) -> DiskError {
         Detected::Foreign(name @ ("vhdx" | "vdi")) => DiskError::unsupported(format!(
             "the file looks like {name}, which is not read here; `qemu-img convert -O qcow2` makes a qcow2 of it"
         )),
-        Detected::Foreign(name) => {
-            DiskError::unsupported(format!("the file looks like {name}, not like a disk image that is read here"))
-        }
+        Detected::Foreign(name) => DiskError::unsupported(format!(
+            "the file looks like {name}, not like a disk image that is read here"
+        )),
     }
 }
 

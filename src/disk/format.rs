@@ -89,7 +89,9 @@ impl OutputFormat {
     /// Whether it can be written from front to end, hence also to a stream ([`super::Target::stream`]).
     pub fn is_sequential(self) -> bool {
         match self {
-            Self::Raw | Self::RawGz | Self::RawZst | Self::RawXz | Self::RawLz4 | Self::Vmdk | Self::Vhd => true,
+            Self::Raw | Self::RawGz | Self::RawZst | Self::RawXz | Self::RawLz4 | Self::Vmdk | Self::Vhd => {
+                true
+            }
             Self::Qcow2 | Self::Ova => false,
         }
     }

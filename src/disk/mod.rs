@@ -32,10 +32,10 @@ pub mod qcow2;
 mod raw;
 mod section;
 mod stream;
-mod unpack;
-mod vhd;
 #[cfg(test)]
 mod tests;
+mod unpack;
+mod vhd;
 mod vmdk;
 
 use std::fmt::Debug;
@@ -43,15 +43,15 @@ use std::path::PathBuf;
 
 pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert, convert_stream};
 pub use decompress::{Decompressed, decompress};
-pub use error::{DiskError, DiskErrorKind};
 pub use detect::{Detected, Format, Packing, Stated, detect};
+pub use error::{DiskError, DiskErrorKind};
 pub use format::OutputFormat;
 pub use input::{Cancelled, Input, InputOptions};
 pub use inspect::{Inspection, Os, PartitionFacts, inspect};
 pub use layer::Layer;
 pub use open::{BackingPolicy, OpenOptions, open};
-pub use stream::{RawStream, Zeroes};
 pub use output::{Qcow2Compression, Target, Written};
+pub use stream::{RawStream, Zeroes};
 
 /// The unit in which partition tables and disk sizes count, in bytes.
 pub(crate) const SECTOR: u64 = 512;

@@ -60,9 +60,7 @@ impl Section {
             return Err(self.corrupt(format!("{what} lies outside the file"), offset));
         }
         self.file.read_exact_at(buf, self.start + offset).map_err(|error| {
-            DiskError::io(format!("could not read {what}"), error)
-                .in_file(&self.path)
-                .at(self.start + offset)
+            DiskError::io(format!("could not read {what}"), error).in_file(&self.path).at(self.start + offset)
         })
     }
 

@@ -59,13 +59,11 @@ async fn look(path: &Path, source: &DiskSourcePlan, disk: Size) -> Result<u64, S
     let (path, format) = (path.to_owned(), source.format);
     blocking(move || {
         let length = std::fs::metadata(&path).map_err(|source| SourceError::io("read", &path, source))?.len();
-        match detect(&path)? {
-            Detected::Packed(_) => Ok(length * UNPACKED),
-            _ => {
-                check(&path, format, disk)?;
-                Ok(0)
-            }
+        if let Detected::Packed(_) = detect(&path)? {
+            return Ok(length * UNPACKED);
         }
+        check(&path, format, disk)?;
+        Ok(0)
     })
     .await
 }

@@ -22,7 +22,8 @@ impl Bench {
         let file = fs::File::create(root.path().join("disk.raw")).unwrap();
         file.set_len(48 * MIB).unwrap();
         file.write_all_at(&noise(1, MIB as usize), 3 * MIB).unwrap();
-        let text: Vec<u8> = noise(2, 2 << 20).iter().map(|byte| b"etaoin shrdlu\n.,"[usize::from(byte & 15)]).collect();
+        let text: Vec<u8> =
+            noise(2, 2 << 20).iter().map(|byte| b"etaoin shrdlu\n.,"[usize::from(byte & 15)]).collect();
         file.write_all_at(&text, 20 * MIB - 300).unwrap();
         file.write_all_at(&vec![0; MIB as usize], 40 * MIB).unwrap();
         Self { root }
@@ -70,8 +71,11 @@ impl Bench {
 
     #[track_caller]
     fn shell(&self, line: &str) -> String {
-        let output =
-            Command::new("bash").args(["-o", "pipefail", "-c", line]).current_dir(self.root.path()).output().unwrap();
+        let output = Command::new("bash")
+            .args(["-o", "pipefail", "-c", line])
+            .current_dir(self.root.path())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{line}: {}", err(&output));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -112,7 +116,15 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 fn one_call_writes_every_format_as_its_readers_expect_it() {
     let bench = Bench::new();
     let outputs = [
-        "a.raw", "a.raw.gz", "a.raw.zst", "a.raw.xz", "a.raw.lz4", "a.qcow2", "a.vmdk", "a.ova", "a.vhd",
+        "a.raw",
+        "a.raw.gz",
+        "a.raw.zst",
+        "a.raw.xz",
+        "a.raw.lz4",
+        "a.qcow2",
+        "a.vmdk",
+        "a.ova",
+        "a.vhd",
         "format=qcow2,compression=zstd,path=small.img",
     ];
     let mut arguments = vec!["convert", "disk.raw", "--sha512"];
@@ -127,9 +139,12 @@ fn one_call_writes_every_format_as_its_readers_expect_it() {
         bench.same_as_disk(name, format);
     }
     bench.shell("qemu-img check -f qcow2 a.qcow2 && qemu-img check -f qcow2 small.img");
-    for (name, unpack) in
-        [("a.raw.gz", "gzip -dc"), ("a.raw.zst", "zstd -dcq"), ("a.raw.xz", "xz -dc"), ("a.raw.lz4", "lz4 -dcq")]
-    {
+    for (name, unpack) in [
+        ("a.raw.gz", "gzip -dc"),
+        ("a.raw.zst", "zstd -dcq"),
+        ("a.raw.xz", "xz -dc"),
+        ("a.raw.lz4", "lz4 -dcq"),
+    ] {
         bench.shell(&format!("{unpack} {name} | cmp disk.raw -"));
     }
     bench.shell("sha256sum --strict -c *.sha256 && sha512sum --strict -c *.sha512");
@@ -149,9 +164,14 @@ fn compressed_images_of_every_format_are_read() {
     bench.shell(
         "qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2 && qemu-img convert -f raw -O vpc -o force_size=on disk.raw disk.vhd",
     );
-    for (tool, suffix) in
-        [("gzip -1", "gz"), ("xz -0", "xz"), ("zstd -q", "zst"), ("lz4 -q", "lz4"), ("lz4 -q -l", "lz4"), ("bzip2 -1", "bz2")]
-    {
+    for (tool, suffix) in [
+        ("gzip -1", "gz"),
+        ("xz -0", "xz"),
+        ("zstd -q", "zst"),
+        ("lz4 -q", "lz4"),
+        ("lz4 -q -l", "lz4"),
+        ("bzip2 -1", "bz2"),
+    ] {
         for image in ["disk.raw", "disk.qcow2", "disk.vhd"] {
             bench.shell(&format!("{tool} -c < {image} > packed.{suffix}"));
             bench.good(&["convert", &format!("packed.{suffix}"), "-o", "out.qcow2"]);
@@ -170,9 +190,14 @@ fn pipes_go_in_and_out() {
     let binary = assert_cmd::cargo::cargo_bin("goldsmith");
     let binary = binary.display();
     bench.shell("gzip -1 -k disk.raw && qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2");
-    for (source, options) in [("disk.raw", ""), ("disk.raw", "--input-format raw"), ("disk.raw.gz", ""), ("disk.qcow2", "")] {
-        bench.shell(&format!("cat {source} | {binary} convert - {options} -o - --format raw.zst | zstd -dcq | cmp disk.raw -"));
-        bench.shell(&format!("{binary} convert - {options} -o - --format raw -q < {source} | cmp disk.raw -"));
+    for (source, options) in
+        [("disk.raw", ""), ("disk.raw", "--input-format raw"), ("disk.raw.gz", ""), ("disk.qcow2", "")]
+    {
+        bench.shell(&format!(
+            "cat {source} | {binary} convert - {options} -o - --format raw.zst | zstd -dcq | cmp disk.raw -"
+        ));
+        bench
+            .shell(&format!("{binary} convert - {options} -o - --format raw -q < {source} | cmp disk.raw -"));
     }
     bench.shell(&format!("{binary} convert <(cat disk.raw.gz) -o piped.qcow2"));
     bench.same_as_disk("piped.qcow2", "qcow2");
@@ -199,7 +224,8 @@ fn zeroes_of_a_compressed_disk_are_data_unless_the_user_says_otherwise() {
 fn json_is_one_event_a_line_and_ends_with_what_was_made() {
     let bench = Bench::new();
     let lines = bench.good(&["convert", "--json", "disk.raw", "-o", "a.raw.gz", "-o", "a.qcow2"]);
-    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let named = |name: &str| events.iter().filter(|event| event["event"] == name).count();
     assert!(named("progress") >= 1, "{lines}");
     assert_eq!((named("stage-started"), named("stage-finished"), named("artifact")), (1, 1, 2));
@@ -219,7 +245,18 @@ fn the_result_is_the_same_for_any_number_of_threads() {
     let bench = Bench::new();
     let digests = |threads: &str| {
         bench.good(&[
-            "convert", "disk.raw", "--threads", threads, "-o", "a.raw.gz", "-o", "a.qcow2", "-o", "a.raw.zst", "--level", "2",
+            "convert",
+            "disk.raw",
+            "--threads",
+            threads,
+            "-o",
+            "a.raw.gz",
+            "-o",
+            "a.qcow2",
+            "-o",
+            "a.raw.zst",
+            "--level",
+            "2",
         ]);
         bench.shell("cat *.sha256")
     };
@@ -279,7 +316,11 @@ fn corrupt_and_cut_off_sources_leave_nothing() {
 fn a_bomb_is_refused_at_the_limit() {
     let bench = Bench::new();
     bench.shell("truncate -s 2G zeroes && gzip -9 zeroes");
-    bench.bad(&["convert", "zeroes.gz", "-o", "x.qcow2", "--max-unpacked", "64MiB"], 2, &["unpacks to more", "--max-unpacked"]);
+    bench.bad(
+        &["convert", "zeroes.gz", "-o", "x.qcow2", "--max-unpacked", "64MiB"],
+        2,
+        &["unpacks to more", "--max-unpacked"],
+    );
 }
 
 /// A source that takes long: noise, which is compressed at the highest level.
@@ -290,9 +331,16 @@ fn slow(bench: &Bench, output: &[&str]) -> std::process::Child {
     }
     let mut arguments = vec!["convert", "slow.raw", "--level", "12", "--threads", "1"];
     arguments.extend(output);
-    bench.command(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    bench
+        .command(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
+#[allow(clippy::disallowed_methods, reason = "waits for another process, for a minute at most")]
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -327,6 +375,8 @@ fn an_interruption_while_a_pipe_is_silent_ends_at_once() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    // Waiting for the child would close its stdin.
+    let _silent = child.stdin.take();
     // Until its signal handlers are there, the signal ends the process by itself.
     let handled = format!("/proc/{}/status", child.id());
     wait_for("signal handling", || {
@@ -392,7 +442,11 @@ struct Small(PathBuf);
 impl Small {
     fn mount(path: PathBuf) -> Self {
         fs::create_dir(&path).unwrap();
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&path).status().unwrap();
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .arg(&path)
+            .status()
+            .unwrap();
         assert!(status.success(), "mount");
         Self(path)
     }
@@ -420,10 +474,18 @@ fn a_full_file_system_is_said_and_left_empty() {
     for format in ["raw", "raw.gz", "qcow2", "vmdk", "vhd"] {
         let output = format!("small/x.{format}");
         // Beside an output that has room: both go.
-        bench.bad(&["convert", "disk.raw", "-o", &output, "-o", "y.qcow2"], 1, &["No space left", "hint: free space"]);
+        bench.bad(
+            &["convert", "disk.raw", "-o", &output, "-o", "y.qcow2"],
+            1,
+            &["No space left", "hint: free space"],
+        );
         assert!(small.is_empty(), "{format}");
     }
-    bench.bad(&["convert", "d.qcow2.gz", "--temp-dir", "small", "-o", "y.raw"], 1, &["temporary file", "--temp-dir"]);
+    bench.bad(
+        &["convert", "d.qcow2.gz", "--temp-dir", "small", "-o", "y.raw"],
+        1,
+        &["temporary file", "--temp-dir"],
+    );
     assert!(small.is_empty());
     bench.good(&["convert", "d.qcow2.gz", "-o", "y.raw"]);
 }
@@ -473,9 +535,14 @@ fn an_inspection_says_what_an_image_is_and_what_is_on_it() {
     let top = json("top.qcow2");
     assert_eq!(top["virtual_bytes"], 100 * MIB);
     assert_eq!(top["data_bytes"].as_u64().unwrap() + top["hole_bytes"].as_u64().unwrap(), 100 * MIB);
-    assert_eq!((&top["layers"][0]["format"], &top["layers"][1]["virtual_bytes"]), (&"qcow2".into(), &(80 * MIB).into()));
+    assert_eq!(
+        (&top["layers"][0]["format"], &top["layers"][1]["virtual_bytes"]),
+        (&"qcow2".into(), &(80 * MIB).into())
+    );
     assert_eq!(top["layers"][0]["facts"]["backing_file"], "base.qcow2");
-    for (name, packing) in [("top.qcow2", None), ("gpt.raw", None), ("gpt.raw.lz4", Some("lz4")), ("gpt.vhd", None)] {
+    for (name, packing) in
+        [("top.qcow2", None), ("gpt.raw", None), ("gpt.raw.lz4", Some("lz4")), ("gpt.vhd", None)]
+    {
         let found = json(name);
         assert_eq!(found["packing"].as_str(), packing, "{name}");
         assert_eq!(found["partition_table"], "gpt", "{name}");
@@ -485,13 +552,18 @@ fn an_inspection_says_what_an_image_is_and_what_is_on_it() {
         assert_eq!((&found["os"]["id"], &found["os"]["version"]), (&"debian".into(), &"12".into()), "{name}");
     }
     let text = bench.good(&["inspect", "top.qcow2"]);
-    for part in ["qcow2, version 3", "backing", "100 MiB virtual", "gpt", "ext4", "Debian GNU/Linux 12 (bookworm)"] {
+    for part in
+        ["qcow2, version 3", "backing", "100 MiB virtual", "gpt", "ext4", "Debian GNU/Linux 12 (bookworm)"]
+    {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
     // A backing file of a compressed image would be anyone's.
     bench.bad(&["inspect", "top.qcow2.gz"], 2, &["base.qcow2"]);
     let plain = json("disk.raw");
-    assert_eq!((&plain["partition_table"], &plain["os"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(
+        (&plain["partition_table"], &plain["os"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     bench.bad(&["inspect", "nowhere"], 2, &["nowhere"]);
 }
 
@@ -499,7 +571,8 @@ fn an_inspection_says_what_an_image_is_and_what_is_on_it() {
 fn an_ova_is_inspected_and_its_disk_converted() {
     let bench = Bench::new();
     bench.good(&["convert", "disk.raw", "-o", "machine.ova"]);
-    let found: serde_json::Value = serde_json::from_str(&bench.good(&["inspect", "--json", "machine.ova"])).unwrap();
+    let found: serde_json::Value =
+        serde_json::from_str(&bench.good(&["inspect", "--json", "machine.ova"])).unwrap();
     assert_eq!(found["layers"][0]["format"], "ova");
     assert_eq!(found["layers"][0]["facts"]["disk"], 1);
     bench.good(&["convert", "machine.ova", "--disk", "1", "-o", "out.raw"]);

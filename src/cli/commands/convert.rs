@@ -3,26 +3,16 @@ use super::work::{self, Work, is_dash};
 use crate::{
     cli::{
         args,
-        conversion::{self, Conversion},
         console::{Console, Verbosity},
+        conversion::{self, Conversion},
         exit::Exit,
         outputs::OutputArg,
         problem::Problem,
     },
     cx::Event,
-    disk::{
-        self, ConvertOptions, Format, Input, OutputFormat, Packing, Qcow2Compression, Target, Zeroes,
-    },
+    disk::{self, ConvertOptions, Format, Input, OutputFormat, Packing, Qcow2Compression, Target, Zeroes},
 };
-use std::{
-    fs::File,
-    io::IsTerminal,
-    num::NonZero,
-    os::fd::AsFd,
-    path::PathBuf,
-    sync::Arc,
-    time::Instant,
-};
+use std::{fs::File, io::IsTerminal, num::NonZero, os::fd::AsFd, path::PathBuf, sync::Arc, time::Instant};
 
 pub(super) fn run(arguments: &args::Convert, console: &Console) -> Result<Exit, Problem> {
     let targets = targets(arguments)?;
@@ -77,9 +67,8 @@ impl Job {
     fn run(&self, work: &Work) -> Result<Conversion, Problem> {
         let begun = Instant::now();
         let cancelled = || work.cancelled();
-        let attempt = |error| {
-            Problem::disk(format!("could not convert `{}`", self.source.image.display()), error)
-        };
+        let attempt =
+            |error| Problem::disk(format!("could not convert `{}`", self.source.image.display()), error);
         let input = work::open(&self.source, self.zeroes, &cancelled)?;
         let (format, packing) = kind(&input);
         if format == Format::Ova && matches!(input, Input::Disk(_)) && !work::is_dash(&self.source.image) {
@@ -92,8 +81,12 @@ impl Job {
         let converted = match input {
             Input::Stream(mut stream) if format == Format::Raw && self.takes_streams() => work
                 .stage("convert", |progress| {
-                    let options =
-                        ConvertOptions { threads: self.threads, needles: &[], progress, cancelled: &cancelled };
+                    let options = ConvertOptions {
+                        threads: self.threads,
+                        needles: &[],
+                        progress,
+                        cancelled: &cancelled,
+                    };
                     disk::convert_stream(&mut stream, &self.targets, &options)
                 })
                 .map_err(attempt)?,
@@ -108,16 +101,19 @@ impl Job {
                     Input::Disk(disk) => disk,
                     stream @ Input::Stream(_) => {
                         let beside = self.targets.iter().find(|target| target.stream.is_none());
-                        let folder =
-                            work::temp_dir(&self.source, beside.map(|target| target.path.as_path()));
+                        let folder = work::temp_dir(&self.source, beside.map(|target| target.path.as_path()));
                         let limit = self.source.max_unpacked.as_bytes();
                         work.stage("unpack", |progress| stream.into_disk(&folder, limit, progress))
                             .map_err(attempt)?
                     }
                 };
                 work.stage("convert", |progress| {
-                    let options =
-                        ConvertOptions { threads: self.threads, needles: &[], progress, cancelled: &cancelled };
+                    let options = ConvertOptions {
+                        threads: self.threads,
+                        needles: &[],
+                        progress,
+                        cancelled: &cancelled,
+                    };
                     disk::convert(&*disk, &self.targets, &options)
                 })
                 .map_err(attempt)?
@@ -186,8 +182,7 @@ fn target(arguments: &args::Convert, output: &OutputArg) -> Result<Target, Probl
         }
         let file = std::io::stdout().as_fd().try_clone_to_owned().map(File::from);
         target.path = PathBuf::from("stdout");
-        target.stream =
-            Some(Arc::new(file.map_err(|error| Problem::host("could not use stdout", error))?));
+        target.stream = Some(Arc::new(file.map_err(|error| Problem::host("could not use stdout", error))?));
     }
     Ok(target)
 }
@@ -209,7 +204,9 @@ fn stdout_is_free(targets: &[Target], console: &Console) -> Result<(), Problem> 
         return Err(Problem::usage("`--json` and an output to stdout do not go together"));
     }
     if std::io::stdout().is_terminal() {
-        return Err(Problem::usage("a disk does not belong on a terminal").hint("redirect stdout, or name a file"));
+        return Err(
+            Problem::usage("a disk does not belong on a terminal").hint("redirect stdout, or name a file")
+        );
     }
     Ok(())
 }

@@ -31,8 +31,11 @@ pub(in crate::cli) struct Report {
 pub(super) fn run(arguments: args::Inspect, console: &Console) -> Result<Exit, Problem> {
     let name = arguments.source.image.display().to_string();
     // Stdout is for the report alone, so events are not for JSON here.
-    let show: Arc<dyn Show> =
-        if console.json() { Arc::new(Plain::new(console.clone(), false)) } else { work::show(console, &name) };
+    let show: Arc<dyn Show> = if console.json() {
+        Arc::new(Plain::new(console.clone(), false))
+    } else {
+        work::show(console, &name)
+    };
     let done = work::run(console, show, &name, move |work| {
         let source = &arguments.source;
         let cancelled = || work.cancelled();
@@ -131,8 +134,7 @@ fn partitions(theme: &Theme, found: &Inspection) -> Vec<String> {
         return Vec::new();
     }
     let head = ["", "from", "size", "content", "purpose", "name"].map(str::to_owned);
-    let rows: Vec<[String; 6]> =
-        std::iter::once(head).chain(found.partitions.iter().map(columns)).collect();
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(found.partitions.iter().map(columns)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     rows.iter()
         .enumerate()

@@ -6,8 +6,8 @@ pub(in crate::cli) mod gc;
 mod init;
 pub(in crate::cli) mod inspect;
 mod load;
-mod work;
 pub(in crate::cli) mod plan;
+mod work;
 
 use super::{
     args::{self, Command},

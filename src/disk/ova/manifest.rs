@@ -26,7 +26,11 @@ enum Algorithm {
 
 /// The manifest for files and their SHA-256 digests. No blank before the bracket: importers compare it literally.
 pub(super) fn manifest(files: &[(&str, &str)]) -> String {
-    files.iter().map(|(name, hex)| format!("SHA256({name})= {hex}\n")).collect()
+    let mut text = String::new();
+    for (name, hex) in files {
+        text.push_str(&format!("SHA256({name})= {hex}\n"));
+    }
+    text
 }
 
 /// Understands a manifest; blanks may be anywhere but in the digest.

@@ -141,8 +141,11 @@ fn disk_section(xml: &mut Xml, disks: &[DiskFigures]) {
             (disk.capacity, "byte")
         };
         let (capacity, id, file) = (capacity.to_string(), format!("vmdisk{number}"), format!("file{number}"));
-        let mut attributes =
-            vec![("ovf:capacity", capacity.as_str()), ("ovf:capacityAllocationUnits", unit), ("ovf:diskId", &id)];
+        let mut attributes = vec![
+            ("ovf:capacity", capacity.as_str()),
+            ("ovf:capacityAllocationUnits", unit),
+            ("ovf:diskId", &id),
+        ];
         let populated;
         if let Some(figures) = &disk.file {
             populated = figures.populated.to_string();
@@ -223,10 +226,7 @@ fn config(xml: &mut Xml, key: &str, value: &str) {
 fn hardware(xml: &mut Xml, spec: &OvaSpec, disks: &[DiskFigures]) -> usize {
     // Only with a transport does a hypervisor hand the properties to the guest.
     let asks = spec.properties.iter().any(|property| property.user_configurable);
-    xml.open(
-        "VirtualHardwareSection",
-        if asks { &[("ovf:transport", "com.vmware.guestInfo")] } else { &[] },
-    );
+    xml.open("VirtualHardwareSection", if asks { &[("ovf:transport", "com.vmware.guestInfo")] } else { &[] });
     xml.text("Info", "The virtual hardware");
     xml.open("System", &[]);
     xml.text("vssd:ElementName", "Virtual Hardware Family");

@@ -45,13 +45,17 @@ impl Description {
         };
         for file in all("File") {
             if let Some(href) = attribute(file, "href") {
-                found.files.push((href.to_owned(), attribute(file, "size").and_then(|size| size.parse().ok())));
+                found
+                    .files
+                    .push((href.to_owned(), attribute(file, "size").and_then(|size| size.parse().ok())));
             }
         }
         let files: HashMap<&str, Node<'_, '_>> =
             all("File").filter_map(|file| Some((attribute(file, "id")?, file))).collect();
         for disk in all("Disk") {
-            let Some(file) = attribute(disk, "fileRef").and_then(|id| files.get(id).copied()) else { continue };
+            let Some(file) = attribute(disk, "fileRef").and_then(|id| files.get(id).copied()) else {
+                continue;
+            };
             let Some(href) = attribute(file, "href") else { continue };
             found.disks.push(Described {
                 file: href.to_owned(),

@@ -7,9 +7,9 @@ use super::super::output::{Pending, persist};
 use super::super::section::Section;
 use super::super::vmdk::VmdkDisk;
 use super::super::{DiskError, DiskRead, Extent, Format, Layer, Progress};
-use super::{MAX_TEXT, manifest};
 use super::parse::Description;
 use super::tar::{Member, members};
+use super::{MAX_TEXT, manifest};
 
 /// An archive whose description was understood.
 #[derive(Debug)]
@@ -113,7 +113,10 @@ impl Ova {
         let part = self.part(member)?;
         let mut magic = [0; 4];
         if part.read(&mut magic, 0, "the start of the disk").is_err() || &magic != b"KDMV" {
-            return Err(self.section.unsupported(format!("the disk `{name}` is no sparse VMDK")).at(member.start));
+            return Err(self
+                .section
+                .unsupported(format!("the disk `{name}` is no sparse VMDK"))
+                .at(member.start));
         }
         let disk = VmdkDisk::open(part, &mut |extent| {
             Err(DiskError::refused(format!("the disk `{name}` needs another file, `{}`", extent.display())))
@@ -200,8 +203,8 @@ impl Ova {
                 return Err(wrong(format!("the manifest lists `{}` twice", stated.name)));
             }
             let member = self.members.iter().find(|member| member.name == stated.name);
-            let member =
-                member.ok_or_else(|| wrong(format!("the manifest lists `{}`, which is missing", stated.name)))?;
+            let member = member
+                .ok_or_else(|| wrong(format!("the manifest lists `{}`, which is missing", stated.name)))?;
             files.push((stated, self.part(member)?));
         }
         let total = files.iter().map(|(_, part)| part.len()).sum();
@@ -248,7 +251,7 @@ impl DiskRead for DiskOfOva {
     }
 }
 
-fn has_end(name: &str, end: &str) -> bool {
+pub(super) fn has_end(name: &str, end: &str) -> bool {
     name.len() >= end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 

@@ -108,7 +108,9 @@ impl OvaSpec {
             let key = &property.key;
             // `.` separates a key from its class in the guest's environment; `:` is OVF's own.
             if key.is_empty() || key.contains(['.', ':']) || !keys.insert(key) {
-                return wrong(format!("the property key `{key}` is empty, used twice, or has `.` or `:` in it"));
+                return wrong(format!(
+                    "the property key `{key}` is empty, used twice, or has `.` or `:` in it"
+                ));
             }
         }
         match self.texts().into_iter().find(|text| !can_say(text)) {

@@ -107,8 +107,8 @@ pub(crate) fn members(section: &Section) -> Result<Vec<Member>, DiskError> {
                 if kind == b'L' {
                     long_name = Some(until_zero(&text));
                 } else {
-                    let records = pax(&text)
-                        .ok_or_else(|| section.corrupt("an extended header makes no sense", at))?;
+                    let records =
+                        pax(&text).ok_or_else(|| section.corrupt("an extended header makes no sense", at))?;
                     for (key, value) in records {
                         match key.as_str() {
                             "path" => long_name = Some(value),
@@ -136,7 +136,8 @@ pub(crate) fn members(section: &Section) -> Result<Vec<Member>, DiskError> {
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let (high, low) = field.split_at(field.len() - 8);
-        let high = high.iter().enumerate().all(|(index, byte)| byte & (if index == 0 { 0x7f } else { 0xff }) == 0);
+        let high =
+            high.iter().enumerate().all(|(index, byte)| byte & (if index == 0 { 0x7f } else { 0xff }) == 0);
         return high.then(|| low.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
     }
     let text = std::str::from_utf8(field).ok()?;

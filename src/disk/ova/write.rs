@@ -20,7 +20,7 @@ use super::super::vmdk::{GrainSink, check_stream};
 use super::super::{DiskError, DiskErrorKind, Target};
 use super::manifest::manifest;
 use super::ovf::{DiskFigures, FileFigures, descriptor};
-use super::read::Ova;
+use super::read::{Ova, has_end};
 use super::spec::{ExtraDisk, OvaSpec};
 use super::tar;
 
@@ -102,9 +102,8 @@ impl<'a> OvaSink<'a> {
         for file in disks.iter().filter_map(|disk| disk.file.as_ref()) {
             listed.push((file.name.clone(), no_digest.clone()));
         }
-        let front =
-            Front::new(descriptor(&spec, &disks).len() as u64, manifest_of(&listed).len() as u64);
-        let (grains, head) = GrainSink::new(target, &name(0), size, plan)?;
+        let front = Front::new(descriptor(&spec, &disks).len() as u64, manifest_of(&listed).len() as u64);
+        let (grains, head) = GrainSink::new(target, size, plan)?;
         let mut sink = Self {
             pending: Pending::create(&target.path)?,
             spec,
@@ -283,10 +282,11 @@ fn prove(
     disks: &[DiskFigures],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(), DiskError> {
-    let wrong = |what: &str| DiskError::corrupt(format!("the OVA was not written well: {what}")).in_file(path);
+    let wrong =
+        |what: &str| DiskError::corrupt(format!("the OVA was not written well: {what}")).in_file(path);
     let ova = Ova::open(Section::whole(file, path)?)?;
     let names = ova.names();
-    let order = names.len() > 2 && names[0].ends_with(".ovf") && names[1].ends_with(".mf");
+    let order = names.len() > 2 && has_end(names[0], ".ovf") && has_end(names[1], ".mf");
     let files: Vec<&FileFigures> = disks.iter().filter_map(|disk| disk.file.as_ref()).collect();
     if !order || !names[2..].iter().eq(files.iter().map(|file| &file.name)) {
         return Err(wrong("its files are not in their order"));

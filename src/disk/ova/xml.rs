@@ -68,9 +68,9 @@ impl Xml {
 
 /// Whether XML 1.0 can say it at all.
 pub(super) fn can_say(text: &str) -> bool {
-    text.chars().all(|c| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    })
+    text.chars().all(
+        |c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..),
+    )
 }
 
 fn escape(text: &str, out: &mut String) {

@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::{DiskError, DiskRead, Extent, ExtentKind, Format, Layer, check_range};
 use super::super::cache::Cache;
+use super::super::{DiskError, DiskRead, Extent, ExtentKind, Format, Layer, check_range};
 use super::header::be64;
 use super::{COMPRESSED, Compression, Found, OFFSET, ZERO, compressed_shift};
 
@@ -256,7 +256,9 @@ impl Qcow2Disk {
         let start = at & !(self.piece() - 1);
         let limit = (at + wanted).min((at / self.l2_span() + 1) * self.l2_span());
         let mut end = start + self.piece();
-        while end < limit && self.piece_at(table, end).is_ok_and(|next| next == Piece::Plain(host + (end - start))) {
+        while end < limit
+            && self.piece_at(table, end).is_ok_and(|next| next == Piece::Plain(host + (end - start)))
+        {
             end += self.piece();
         }
         end.min(limit) - at

@@ -23,7 +23,11 @@ fn files_of_every_kind_unpack_to_sparse_files() {
     let two_members =
         format!("sh -c 'f={0}; head -c {half} $f | gzip; tail -c +{1} $f | gzip'", text(&source), half + 1);
     let halves = |first: &str, second: &str| {
-        format!("sh -c 'f={0}; head -c {half} $f | {first}; tail -c +{1} $f | {second}'", text(&source), half + 1)
+        format!(
+            "sh -c 'f={0}; head -c {half} $f | {first}; tail -c +{1} $f | {second}'",
+            text(&source),
+            half + 1
+        )
     };
     let two_frames = halves("lz4 -q -BD -9", "lz4 -q");
     let two_streams = halves("bzip2 -1", "bzip2 -9");

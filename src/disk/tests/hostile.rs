@@ -190,7 +190,11 @@ fn mutated_compressed_files_are_errors_or_other_bytes_and_never_panics() {
         let original = fs::read(&packed).unwrap();
         let mut failed = 0;
         for round in 0..150 {
-            fs::write(&packed, mutate(&original, &[0, 4, 12, original.len() / 2, original.len() - 128], round)).unwrap();
+            fs::write(
+                &packed,
+                mutate(&original, &[0, 4, 12, original.len() / 2, original.len() - 128], round),
+            )
+            .unwrap();
             // What no longer looks compressed is read as it is.
             let result = Input::open(&packed, &InputOptions::default(), &|| false)
                 .and_then(|input| input.into_disk(dir.path(), 64 * MIB, &|_| {}))
@@ -228,7 +232,8 @@ fn mutated_vmdks_never_panic() {
     for options in ["subformat=monolithicSparse,zeroed_grain=on", "subformat=streamOptimized"] {
         run("qemu-img", &["convert", "-f", "raw", "-O", "vmdk", "-o", options, text(&source), text(&image)]);
         let original = fs::read(&image).unwrap();
-        let at = |offset: usize| original[offset..offset + 4].try_into().map(u32::from_le_bytes).unwrap() as usize;
+        let at =
+            |offset: usize| original[offset..offset + 4].try_into().map(u32::from_le_bytes).unwrap() as usize;
         let directory = at(56) * 512;
         let areas = [0, 12, 512, directory, at(directory) * 512, at(at(directory) * 512) * 512];
         let failed = storm(&image, &original, &areas, Format::Vmdk, 300);
@@ -249,7 +254,8 @@ fn mutated_ovas_never_panic() {
     let find = |what: &[u8]| original.windows(what.len()).position(|window| window == what).unwrap();
     // The headers' lengths and sums, the description's references, the manifest and the disk's header.
     let (list, disk) = (find(b"SHA256("), find(b"KDMV"));
-    let areas = [0, 100, 512, find(b"<File"), find(b"<Disk "), list - 512, list, disk - 512, disk - 400, disk];
+    let areas =
+        [0, 100, 512, find(b"<File"), find(b"<Disk "), list - 512, list, disk - 512, disk - 400, disk];
     for round in 0..500 {
         fs::write(&image, mutate(&original, &areas, round)).unwrap();
         if let Ok(ova) = crate::disk::ova::Ova::open_path(&image) {

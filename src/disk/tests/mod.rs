@@ -5,12 +5,12 @@ mod formats;
 mod hostile;
 mod input;
 mod look;
+mod ova;
 mod qcow2_features;
 mod qcow2_input;
-mod ova;
 mod roundtrip;
-mod vhd;
 mod streams;
+mod vhd;
 mod vmdk;
 
 use std::fs::File;

@@ -2,7 +2,12 @@
 use std::fs;
 
 use super::*;
-use crate::disk::ova::{Controller, ExtraDisk, Firmware, GuestOs, Ova, OvaSpec, Product, Property, PropertyKind};
+use crate::disk::ova::{
+    Controller, ExtraDisk, Firmware, GuestOs, Ova, OvaSpec, Product, Property, PropertyKind,
+};
+
+/// Makes a description wrong.
+type Change = fn(&mut OvaSpec);
 
 /// Every field set, with what XML and file names must not be broken by.
 fn full(name: &str) -> OvaSpec {
@@ -53,13 +58,11 @@ fn unpacked(ova: &Path, to: &Path) -> Vec<String> {
     let names = run("tar", &["-C", text(to), "-xvf", text(ova)]);
     let names: Vec<String> = names.lines().map(str::to_owned).collect();
     let manifest = fs::read_to_string(to.join(&names[1])).unwrap();
-    let sums: String = manifest
-        .lines()
-        .map(|line| {
-            let (name, hex) = line.strip_prefix("SHA256(").unwrap().split_once(")= ").unwrap();
-            format!("{hex}  {name}\n")
-        })
-        .collect();
+    let mut sums = String::new();
+    for line in manifest.lines() {
+        let (name, hex) = line.strip_prefix("SHA256(").unwrap().split_once(")= ").unwrap();
+        sums.push_str(&format!("{hex}  {name}\n"));
+    }
     fs::write(to.join("sums"), sums).unwrap();
     run("sh", &["-c", &format!("cd {} && sha256sum --strict -c sums", text(to))]);
     names
@@ -166,7 +169,9 @@ fn cot_reads_an_ova_and_finds_its_machine() {
     let spec = full("node");
     try_convert(&*opened(&source), &[ova_target(&path, spec)], 2).unwrap();
     let info = run(&peer("cot"), &["info", "-v", text(&path)]);
-    for word in ["node-disk1.vmdk", "vmx-20", "Debian 12 \"golden\"", "storage & <backup>", "KUBERNETES_SEMVER"] {
+    for word in
+        ["node-disk1.vmdk", "vmx-20", "Debian 12 \"golden\"", "storage & <backup>", "KUBERNETES_SEMVER"]
+    {
         assert!(info.contains(word), "{word} is missing in:\n{info}");
     }
 }
@@ -180,7 +185,7 @@ fn an_ova_reads_back_as_its_disks() {
     assert_eq!(detect(&path).unwrap(), Detected::Image(Format::Ova));
     let disk = opened(&path);
     assert!(content(&*disk) == content(&*opened(&source)));
-    assert_eq!(disk.files(), [path.clone()]);
+    assert_eq!(disk.files(), std::slice::from_ref(&path));
     let ova = Ova::open_path(&path).unwrap();
     assert_eq!(ova.name(), Some("plain machine"));
     assert_eq!(ova.disks()[0].virtual_bytes, Some(disk.size()));
@@ -223,7 +228,17 @@ fn archives_of_other_makers_are_read() {
     let long = format!("{}-disk1.vmdk", "very-long-name-".repeat(12));
     run(
         "qemu-img",
-        &["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", text(&source), text(&sub.join(&long))],
+        &[
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "vmdk",
+            "-o",
+            "subformat=streamOptimized",
+            text(&source),
+            text(&sub.join(&long)),
+        ],
     );
     let ovf = format!(
         "<Envelope xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1'><References><File ovf:id='f' ovf:href='{long}'/>\
@@ -282,7 +297,10 @@ fn a_changed_archive_does_not_match_its_manifest() {
     }
     for len in (0..original.len() - 1024).step_by(3333) {
         let error = check(&original[..len]).unwrap_err();
-        assert!(matches!(error.kind(), DiskErrorKind::Corrupt | DiskErrorKind::Unsupported), "{len}: {error}");
+        assert!(
+            matches!(error.kind(), DiskErrorKind::Corrupt | DiskErrorKind::Unsupported),
+            "{len}: {error}"
+        );
     }
 }
 
@@ -310,7 +328,7 @@ fn descriptions_that_no_machine_fits_are_refused() {
     let dir = folder();
     let disk = opened(&raw(&dir.path().join("source.raw"), MIB, &[]));
     let path = dir.path().join("x.ova");
-    let changes: [(&str, fn(&mut OvaSpec)); 10] = [
+    let changes: [(&str, Change); 10] = [
         ("no name", |spec| spec.name.clear()),
         ("0 processors", |spec| spec.cpus = 0),
         ("memory counts", |spec| spec.memory_bytes += 1),
@@ -331,7 +349,10 @@ fn descriptions_that_no_machine_fits_are_refused() {
     }
     let mut spec = full("x");
     spec.disks = vec![ExtraDisk::Vmdk(dir.path().join("source.raw"))];
-    assert_eq!(try_convert(&*disk, &[ova_target(&path, spec)], 1).unwrap_err().kind(), DiskErrorKind::Corrupt);
+    assert_eq!(
+        try_convert(&*disk, &[ova_target(&path, spec)], 1).unwrap_err().kind(),
+        DiskErrorKind::Corrupt
+    );
     assert_eq!(names(dir.path()), ["source.raw"]);
 }
 

@@ -28,7 +28,23 @@ fn subclusters_are_holes_zeroes_data_or_the_backing_file_each() {
     for cluster_size in ["16k", "64k", "2M"] {
         let _ = std::fs::remove_file(&image);
         let options = format!("extended_l2=on,cluster_size={cluster_size}");
-        run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", &options, "-b", "base.raw", "-F", "raw", text(&image), "8M"]);
+        run(
+            "qemu-img",
+            &[
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-o",
+                &options,
+                "-b",
+                "base.raw",
+                "-F",
+                "raw",
+                text(&image),
+                "8M",
+            ],
+        );
         assert!(content(&*opened(&image))[..4 << 20] == content(&*opened(&base)));
         io(
             &image,
@@ -80,7 +96,23 @@ fn chains_of_every_kind_read_as_qemu_reads_them() {
     {
         let name = (index + 1).to_string();
         let image = path(&name);
-        run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", options, "-b", &below.0, "-F", below.1, text(&image), size]);
+        run(
+            "qemu-img",
+            &[
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-o",
+                options,
+                "-b",
+                &below.0,
+                "-F",
+                below.1,
+                text(&image),
+                size,
+            ],
+        );
         let at = index * 700;
         io(&image, &[&format!("write -P {name} {at}k 100k"), &format!("write -z {}k 64k", at + 256)]);
         same_as_qemu(&image);
@@ -107,7 +139,9 @@ fn the_active_state_is_read_whatever_internal_snapshots_there_are() {
 fn preallocated_and_unclosed_images_are_read() {
     let dir = folder();
     let source = mixed(&dir.path().join("source.raw"));
-    for options in ["preallocation=off", "preallocation=metadata", "preallocation=falloc", "preallocation=full"] {
+    for options in
+        ["preallocation=off", "preallocation=metadata", "preallocation=falloc", "preallocation=full"]
+    {
         let image = dir.path().join(format!("{}.qcow2", &options[14..]));
         run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", "-o", options, text(&source), text(&image)]);
         same_as_qemu(&image);
@@ -115,7 +149,8 @@ fn preallocated_and_unclosed_images_are_read() {
     // A QEMU that is killed leaves an image with lazy refcounts marked as dirty.
     let image = dir.path().join("dirty.qcow2");
     run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on", text(&image), "4M"]);
-    let command = format!("qemu-io -f qcow2 -c 'write -P 7 1M 1M' -c flush -c abort {} || true", text(&image));
+    let command =
+        format!("qemu-io -f qcow2 -c 'write -P 7 1M 1M' -c flush -c abort {} || true", text(&image));
     run("sh", &["-c", &command]);
     let disk = opened(&image);
     assert_eq!(disk.layers()[0].facts["dirty"], true);

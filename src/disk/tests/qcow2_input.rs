@@ -150,14 +150,11 @@ fn what_is_not_supported_says_so() {
     let dir = folder();
     let path = |name: &str| dir.path().join(name);
     let image = path("x.qcow2");
-    for (options, word) in [
-        (&format!("data_file={}", text(&path("data"))), "external data file"),
-    ] {
-        run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", options, text(&image), "1M"]);
-        let error = open(&image, Some(Format::Qcow2), &OpenOptions::default()).unwrap_err();
-        assert_eq!(error.kind(), DiskErrorKind::Unsupported);
-        assert!(error.to_string().contains(word), "{error}");
-    }
+    let external = format!("data_file={}", text(&path("data")));
+    run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", &external, text(&image), "1M"]);
+    let error = open(&image, Some(Format::Qcow2), &OpenOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), DiskErrorKind::Unsupported);
+    assert!(error.to_string().contains("external data file"), "{error}");
     run(
         "qemu-img",
         &[

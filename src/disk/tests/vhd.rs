@@ -94,13 +94,16 @@ fn broken_images_are_errors() {
         broken(&|bytes| bytes[512] ^= 1),
         broken(&|bytes| bytes[512 + 32] ^= 1),
         // A disk larger than its table.
-        broken(&|bytes| footers(bytes, &|footer| footer[48..56].copy_from_slice(&(1_u64 << 41).to_be_bytes()))),
+        broken(&|bytes| {
+            footers(bytes, &|footer| footer[48..56].copy_from_slice(&(1_u64 << 41).to_be_bytes()));
+        }),
         // A block outside the file.
         broken(&|bytes| bytes[1536..1540].copy_from_slice(&0x00ff_ffff_u32.to_be_bytes())),
     ] {
         assert_eq!(error.kind(), DiskErrorKind::Corrupt, "{error}");
     }
-    let parent = broken(&|bytes| footers(bytes, &|footer| footer[60..64].copy_from_slice(&4_u32.to_be_bytes())));
+    let parent =
+        broken(&|bytes| footers(bytes, &|footer| footer[60..64].copy_from_slice(&4_u32.to_be_bytes())));
     assert_eq!(parent.kind(), DiskErrorKind::Unsupported);
 }
 

@@ -40,7 +40,10 @@ fn every_subformat_of_qemu_reads_as_qemu_reads_it() {
             fs::create_dir(&sub).unwrap();
             let image = sub.join("disk one.vmdk");
             let options = format!("subformat={subformat},zeroed_grain={zeroed}");
-            run("qemu-img", &["convert", "-f", "raw", "-O", "vmdk", "-o", &options, text(&source), text(&image)]);
+            run(
+                "qemu-img",
+                &["convert", "-f", "raw", "-O", "vmdk", "-o", &options, text(&source), text(&image)],
+            );
             assert_eq!(detect(&image).unwrap(), Detected::Image(Format::Vmdk));
             let disk = opened(&image);
             assert!(content(&*disk) == expected, "{options}");
@@ -60,7 +63,11 @@ fn a_disk_in_many_pieces_is_one_disk() {
     let dir = folder();
     let (source, image) = (dir.path().join("source.raw"), dir.path().join("split.vmdk"));
     // Beyond 2 GiB there is a second extent.
-    raw(&source, (5 << 30) + 512, &[((2 << 30) - 64 * 1024 - 4096, prose(1, 3 << 20)), (5 << 30, vec![7; 512])]);
+    raw(
+        &source,
+        (5 << 30) + 512,
+        &[((2 << 30) - 64 * 1024 - 4096, prose(1, 3 << 20)), (5 << 30, vec![7; 512])],
+    );
     for subformat in ["twoGbMaxExtentSparse", "twoGbMaxExtentFlat"] {
         let options = format!("subformat={subformat}");
         run("qemu-img", &["convert", "-f", "raw", "-O", "vmdk", "-o", &options, text(&source), text(&image)]);
@@ -109,7 +116,8 @@ fn the_stream_ends_with_one_sector_exactly_where_its_markers_say() {
     let dir = folder();
     // The last grain is noise, which does not shrink: qemu-img then writes no end of the stream at all.
     for (index, last) in [noise(9, 1 << 20), prose(9, 1 << 20), vec![0; 4096]].into_iter().enumerate() {
-        let source = raw(&dir.path().join(index.to_string()), 40 * MIB, &[(0, prose(1, 70_000)), (35 * MIB, last)]);
+        let source =
+            raw(&dir.path().join(index.to_string()), 40 * MIB, &[(0, prose(1, 70_000)), (35 * MIB, last)]);
         let image = written(dir.path(), &source);
         let bytes = fs::read(&image).unwrap();
         assert_eq!(le64(&bytes, 4), 0x0003_0001_0000_0003, "flags and version 3");
@@ -126,7 +134,17 @@ fn the_stream_ends_with_one_sector_exactly_where_its_markers_say() {
         let theirs = dir.path().join("theirs.vmdk");
         run(
             "qemu-img",
-            &["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", text(&source), text(&theirs)],
+            &[
+                "convert",
+                "-f",
+                "raw",
+                "-O",
+                "vmdk",
+                "-o",
+                "subformat=streamOptimized",
+                text(&source),
+                text(&theirs),
+            ],
         );
         assert!(check_stream(&section(&theirs), &|| false).is_err(), "qemu-img's stream is proper now");
     }
@@ -313,9 +331,11 @@ fn grains_that_are_bombs_or_belong_elsewhere_are_errors() {
         assert_eq!(error.kind(), DiskErrorKind::Corrupt);
         assert!(error.to_string().contains(word), "{error}");
     }
-    for (at, value, word) in
-        [(RECORD, 0_u64, "elsewhere"), (RECORD + 8, u64::from(u32::MAX), "longer"), (RECORD + 8, 70_000, "outside")]
-    {
+    for (at, value, word) in [
+        (RECORD, 0_u64, "elsewhere"),
+        (RECORD + 8, u64::from(u32::MAX), "longer"),
+        (RECORD + 8, 70_000, "outside"),
+    ] {
         let mut broken = original.clone();
         let value = value.to_le_bytes();
         broken[at..at + 4].copy_from_slice(&value[..4]);
@@ -329,14 +349,17 @@ fn grains_that_are_bombs_or_belong_elsewhere_are_errors() {
 #[test]
 fn the_walk_over_a_stream_sees_every_change_of_its_structure() {
     let dir = folder();
-    let source = raw(&dir.path().join("source.raw"), 70 * MIB, &[(0, prose(1, 65536)), (65 * MIB, prose(2, 65536))]);
+    let source =
+        raw(&dir.path().join("source.raw"), 70 * MIB, &[(0, prose(1, 65536)), (65 * MIB, prose(2, 65536))]);
     let image = written(dir.path(), &source);
     let original = fs::read(&image).unwrap();
     check_stream(&section(&image), &|| false).unwrap();
     // Every sector after the first grain's that is not compressed data: tables, markers, directory, footer, end.
     let first = 128 * 512;
-    let record = |at: usize| (12 + u32::from_le_bytes(original[at + 8..at + 12].try_into().unwrap()) as usize)
-        .next_multiple_of(512);
+    let record = |at: usize| {
+        (12 + u32::from_le_bytes(original[at + 8..at + 12].try_into().unwrap()) as usize)
+            .next_multiple_of(512)
+    };
     let second = first + record(first) + 5 * 512;
     // A length that is off by 512 leads to the wrong sector.
     let mut places = vec![first, first + 9];

@@ -82,7 +82,9 @@ impl Walk<'_> {
             }
             Marker::DIRECTORY => {
                 let listed = self.entries(marker, self.header.tables())?;
-                if self.number.is_some() || listed != self.directory || self.header.directory() != start / SECTOR
+                if self.number.is_some()
+                    || listed != self.directory
+                    || self.header.directory() != start / SECTOR
                 {
                     return Err(self.wrong("a directory that does not list the grain tables"));
                 }
@@ -105,7 +107,7 @@ impl Walk<'_> {
 
     fn grain(&mut self, marker: Marker) -> Result<(), DiskError> {
         let header = &self.header;
-        if marker.value % header.grain != 0
+        if !marker.value.is_multiple_of(header.grain)
             || marker.value < self.next_grain
             || marker.value >= header.capacity
             || u64::from(marker.size) > 2 * header.grain * SECTOR

@@ -123,8 +123,10 @@ impl Header {
             return Err(section.corrupt(format!("{what} has no VMDK magic"), offset));
         }
         if header.flags & FLAG_NEWLINES != 0 && &bytes[73..77] != NEWLINES {
-            return Err(section
-                .corrupt("line ends in the VMDK were changed, as a transfer in text mode does", offset + 73));
+            return Err(section.corrupt(
+                "line ends in the VMDK were changed, as a transfer in text mode does",
+                offset + 73,
+            ));
         }
         header.check(section, offset)?;
         Ok(header)

@@ -99,12 +99,7 @@ impl VmdkDisk {
     }
 }
 
-fn open_part(
-    line: &ExtentLine,
-    len: u64,
-    image: &Path,
-    extents: OpenExtent<'_>,
-) -> Result<Kind, DiskError> {
+fn open_part(line: &ExtentLine, len: u64, image: &Path, extents: OpenExtent<'_>) -> Result<Kind, DiskError> {
     if line.kind == ExtentType::Zero {
         return Ok(Kind::Zero);
     }

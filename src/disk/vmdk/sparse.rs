@@ -138,13 +138,12 @@ impl Sparse {
         if within == 0 && buf.len() as u64 == self.grain() {
             return self.inflate(buf, grain, at);
         }
-        let inflated = match self.grains.get(sector) {
-            Some(inflated) => inflated,
-            None => {
-                let mut bytes = vec![0; self.grain() as usize];
-                self.inflate(&mut bytes, grain, at)?;
-                self.grains.insert(sector, bytes)
-            }
+        let inflated = if let Some(inflated) = self.grains.get(sector) {
+            inflated
+        } else {
+            let mut bytes = vec![0; self.grain() as usize];
+            self.inflate(&mut bytes, grain, at)?;
+            self.grains.insert(sector, bytes)
         };
         buf.copy_from_slice(&inflated[within as usize..within as usize + buf.len()]);
         Ok(())
@@ -159,7 +158,10 @@ impl Sparse {
             let marker = Marker::parse(&head);
             if marker.value != grain / SECTOR {
                 return Err(self.section.corrupt(
-                    format!("the grain for byte {grain} of the disk belongs elsewhere (sector {})", marker.value),
+                    format!(
+                        "the grain for byte {grain} of the disk belongs elsewhere (sector {})",
+                        marker.value
+                    ),
                     at,
                 ));
             }
@@ -174,9 +176,9 @@ impl Sparse {
         let mut packed = vec![0; size as usize];
         self.section.read(&mut packed, at + head_len as u64, "a compressed grain")?;
         // The output is bounded by `out`, whatever the input promises.
-        let len = libdeflater::Decompressor::new().zlib_decompress(&packed, out).map_err(|error| {
-            self.section.corrupt("could not decompress a grain", at).because(error)
-        })?;
+        let len = libdeflater::Decompressor::new()
+            .zlib_decompress(&packed, out)
+            .map_err(|error| self.section.corrupt("could not decompress a grain", at).because(error))?;
         // The last grain of a disk may end with the disk.
         if len != out.len() && (len as u64) < self.size() - grain {
             return Err(self.section.corrupt("a compressed grain is too short", at));

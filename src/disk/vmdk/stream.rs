@@ -28,15 +28,15 @@ pub(crate) struct GrainStream {
 }
 
 impl GrainStream {
-    /// A stream for a disk of `size` bytes, and the bytes that it begins with. `name` is the file's.
-    pub(crate) fn new(size: u64, name: &str, identity: &[u8]) -> Result<(Self, Vec<u8>), DiskError> {
+    /// A stream for a disk of `size` bytes, and the bytes that it begins with.
+    pub(crate) fn new(size: u64, identity: &[u8]) -> Result<(Self, Vec<u8>), DiskError> {
         let sectors = size / SECTOR;
         if sectors == 0 {
             return Err(DiskError::unsupported("a VMDK cannot hold a disk of no bytes"));
         }
         let header = Header::stream(sectors, DESCRIPTOR);
         let mut bytes = header.encode();
-        bytes.extend_from_slice(Descriptor::stream(sectors, name, identity).as_bytes());
+        bytes.extend_from_slice(Descriptor::stream(sectors, identity).as_bytes());
         bytes.resize((OVERHEAD * SECTOR) as usize, 0);
         let stream = Self {
             header,

@@ -1,6 +1,4 @@
 //! The outputs of a conversion that are a VMDK, or hold one.
-use std::path::Path;
-
 use super::super::convert::{BLOCK, Chunk, Deflater, Encode, Payload, Plan, Sink, level_of, misrouted};
 use super::super::output::{Finished, Stream};
 use super::super::{DiskError, Target};
@@ -17,13 +15,13 @@ pub(crate) struct GrainSink {
 }
 
 impl GrainSink {
-    /// For a disk of `size` bytes; also returns the bytes that the VMDK begins with. `name` is the file's.
-    pub(crate) fn new(target: &Target, name: &str, size: u64, plan: &Plan) -> Result<(Self, Vec<u8>), DiskError> {
+    /// For a disk of `size` bytes; also returns the bytes that the VMDK begins with.
+    pub(crate) fn new(target: &Target, size: u64, plan: &Plan) -> Result<(Self, Vec<u8>), DiskError> {
         let level = level_of(target)?;
         let identity: Vec<u8> =
             [size, plan.data_bytes, plan.clusters].into_iter().flat_map(u64::to_le_bytes).collect();
         let (stream, head) =
-            GrainStream::new(size, name, &identity).map_err(|error| error.in_file(&target.path))?;
+            GrainStream::new(size, &identity).map_err(|error| error.in_file(&target.path))?;
         Ok((Self { stream, level }, head))
     }
 
@@ -84,15 +82,11 @@ impl<'a> VmdkSink<'a> {
         plan: &Plan,
         cancelled: &'a (dyn Fn() -> bool + Sync),
     ) -> Result<Self, DiskError> {
-        let (grains, head) = GrainSink::new(target, &file_name(&target.path), size, plan)?;
+        let (grains, head) = GrainSink::new(target, size, plan)?;
         let mut out = Stream::create(target, cancelled)?;
         out.append(&head)?;
         Ok(Self { out, grains })
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl Sink for VmdkSink<'_> {
