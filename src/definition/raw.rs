@@ -291,7 +291,7 @@ table! {
         /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
-        /// Compression level, from 1 (fast) to 12 (small). `raw.gz` takes 5 without one, `qcow2` is compressed only with
+        /// Compression level, from 1 (fast) to 12 (small). `raw.gz` takes 6 without one, `qcow2` is compressed only with
         /// one, and `raw` has none.
         level: optional u32,
     }
