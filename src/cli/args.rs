@@ -115,18 +115,18 @@ pub(super) enum Command {
             Outputs appear under their names when all of them are complete: whatever goes wrong leaves neither a half file \
             nor a temporary one.",
         after_help = examples(&[
-            ("goldsmith convert disk.qcow2 -o disk.raw.gz -o disk.ova", "two outputs from one read"),
-            ("goldsmith convert bottlerocket.img.lz4 -o bottlerocket.raw.gz", "recompress without unpacking to a file"),
-            ("goldsmith convert disk.raw -o format=qcow2,compression=zstd,path=small.img", "what a name cannot say"),
-            ("goldsmith convert disk.qcow2 -o - --format raw.zst | ssh host 'cat > disk.raw.zst'", "to stdout"),
-            ("curl -s URL | goldsmith convert - --input-format raw.gz -o disk.qcow2", "from stdin"),
+            ("goldsmith convert disk.qcow2 -o disk.raw.gz -o disk.ova", "two outputs, one read"),
+            ("goldsmith convert x.img.lz4 -o x.raw.gz", "without a copy in between"),
+            ("goldsmith convert d.raw -o format=qcow2,compression=zstd,path=d.img", "what a name cannot say"),
+            ("goldsmith convert d.qcow2 -o - --format raw.zst | ssh …", "to stdout"),
+            ("curl … | goldsmith convert - --input-format raw.gz -o d.qcow2", "from stdin"),
         ]),
     )]
     Convert(Convert),
     /// Show what a disk image is, and what is on it
     #[command(after_help = examples(&[
-        ("goldsmith inspect disk.qcow2", "format, size, holes, backing files, partitions, system"),
-        ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; a compressed image is unpacked first"),
+        ("goldsmith inspect disk.qcow2", "size, holes, backing files, partitions, system"),
+        ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),
     /// Remove what interrupted builds left behind

@@ -192,9 +192,11 @@ impl<'a> Begun<'a, '_> {
         let mut reader = unpack::reader(packing, input)
             .map_err(|error| DiskError::io("could not start to decompress", error).in_file(self.name))?;
         self.packing = Some(packing);
-        let head = peek(&mut reader).map_err(|error| match (self.cancelled)() {
-            true => DiskError::cancelled(),
-            false => unpack::error(error).in_file(self.name),
+        let head = peek(&mut reader).map_err(|error| {
+            if (self.cancelled)() {
+                return DiskError::cancelled();
+            }
+            unpack::error(error).in_file(self.name)
         })?;
         let found = match options.stated {
             Some(stated) => Detected::Image(stated.format),

@@ -69,7 +69,7 @@ impl Work {
     }
 }
 
-/// Runs `work` to its end, or until a signal stops it. Returns the renderer too, for what is said last.
+/// Runs `work` to its end, or until a signal stops it.
 pub(super) fn run<T: Send + 'static>(
     console: &Console,
     show: Arc<dyn Show>,
@@ -79,17 +79,16 @@ pub(super) fn run<T: Send + 'static>(
     let stop = Stop::default();
     let events = Events::new(BuildId::random(), name, vec![Arc::clone(&show).sink()]);
     let context = Work { events, stop: stop.clone() };
-    let result = block_on(async move {
+    block_on(async move {
         let _watch = signals::watch_work(stop, Arc::clone(&show), console.err_theme().clone())
             .map_err(|error| Problem::host("could not listen for signals", error))?;
         let result = tokio::task::spawn_blocking(move || work(&context)).await;
         show.close();
         result.map_err(|error| Problem::Internal(error.to_string()))?
-    })?;
-    result
+    })?
 }
 
-/// The renderer for work that `quiet` results follow: with JSON only where events are wanted.
+/// The renderer for work on one disk.
 pub(super) fn show(console: &Console, name: &str) -> Arc<dyn Show> {
     render::choose(console, &[name])
 }

@@ -20,7 +20,7 @@ fn packed(source: &Path, command: &str, suffix: &str) -> PathBuf {
     packed
 }
 
-fn stream<'a>(input: Input<'a>) -> RawStream<'a> {
+fn stream(input: Input<'_>) -> RawStream<'_> {
     match input {
         Input::Stream(stream) => stream,
         Input::Disk(disk) => panic!("read in place: {disk:?}"),
