@@ -1,6 +1,4 @@
 //! Exit codes: one table, from which the manual page `docs/exit-codes.md` is generated.
-use std::process::ExitCode;
-
 /// Everything went well.
 pub const OK: u8 = 0;
 /// It failed: the guest, the hypervisor, a check or a disk said no. Nothing was left behind.
@@ -74,12 +72,6 @@ impl Exit {
                 "Interrupted by a signal, and something was left behind; `goldsmith gc` removes it."
             }
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 

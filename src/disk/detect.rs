@@ -39,6 +39,19 @@ const NAMES: &[(&str, Format)] = &[
     ("vpc", Format::Vhd),
 ];
 
+impl Format {
+    /// What QEMU calls it, in overlays and on its command line. It reads no OVA.
+    pub(crate) const fn qemu_name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+            Self::Vmdk => "vmdk",
+            Self::Ova => "ova",
+            Self::Vhd => "vpc",
+        }
+    }
+}
+
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(NAMES.iter().find(|(_, format)| format == self).map_or("?", |(name, _)| name))

@@ -352,7 +352,7 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 fn an_interruption_leaves_nothing_and_ends_with_130() {
     for signal in ["INT", "TERM"] {
         let bench = Bench::new();
-        let mut child = slow(&bench, &["-o", "x.raw.gz", "-o", "x.qcow2", "-o", "x.raw.xz"]);
+        let mut child = slow(&bench, &["-o", "x.raw.gz", "-o", "x.qcow2", "-o", "x.vmdk"]);
         wait_for("writing", || bench.names().iter().any(|name| name.ends_with(".partial")));
         bench.shell(&format!("kill -{signal} {}", child.id()));
         let status = child.wait().unwrap();

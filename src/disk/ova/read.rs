@@ -1,7 +1,9 @@
 //! Reads OVAs: finds the description, its disks, and compares the digests.
 use std::collections::{HashMap, HashSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::super::output::{Pending, persist};
 use super::super::section::Section;
 use super::super::vmdk::VmdkDisk;
 use super::super::{DiskError, DiskRead, Extent, Format, Layer, Progress};
@@ -128,6 +130,33 @@ impl Ova {
 
     fn part(&self, member: &Member) -> Result<Section, DiskError> {
         self.section.part(member.start, member.len)
+    }
+
+    /// Copies the file of a disk, counted from 1, out of the archive to the new file `to`, as it is in there. Without a
+    /// number there must be exactly one. On error and on cancel nothing stays.
+    pub fn unpack_disk(
+        &self,
+        number: Option<usize>,
+        to: &Path,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), DiskError> {
+        const STEP: u64 = 1 << 20;
+        // Whether there is such a disk, and whether it can be read.
+        drop(self.disk(number)?);
+        let part = self.disk_section(number.unwrap_or(1) - 1)?;
+        let pending = Pending::create(to)?;
+        let mut buffer = vec![0; STEP as usize];
+        let mut done = 0;
+        while done < part.len() {
+            if cancelled() {
+                return Err(DiskError::cancelled());
+            }
+            let step = &mut buffer[..STEP.min(part.len() - done) as usize];
+            part.read(step, done, "the disk in the archive")?;
+            pending.file().write_all(step).map_err(|error| pending.error(error))?;
+            done += step.len() as u64;
+        }
+        persist(vec![pending])
     }
 
     /// The file of a disk, counted from 0.

@@ -189,6 +189,7 @@ impl Hypervisor for Libvirt {
                     has_backing: !disk.backing.is_empty(),
                 })
                 .collect(),
+            credentials: spec.credentials.clone(),
             serial: serial.clone(),
             agent,
         };

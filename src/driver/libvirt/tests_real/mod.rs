@@ -140,6 +140,7 @@ fn spec(disk: PathBuf) -> MachineSpec {
             read_only: false,
             backing: vec![],
         }],
+        credentials: vec![],
     }
 }
 
