@@ -9,7 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use goldsmith::disk::{ConvertOptions, Needle, OpenOptions, OutputFormat, Target, convert, open};
+use goldsmith::disk::{
+    ConvertOptions, Needle, OpenOptions, OutputFormat, Qcow2Compression, Target, convert, open,
+};
 
 const RUNS: usize = 3;
 const DISK: u64 = 8 << 30;
@@ -29,17 +31,23 @@ fn main() {
         target
     };
     let gz = |level| target("x.raw.gz", OutputFormat::RawGz, level);
-    let qcow2 = |level| target("x.qcow2", OutputFormat::Qcow2, level);
+    let qcow2 = |qcow2| Target { qcow2, ..target("x.qcow2", OutputFormat::Qcow2, None) };
     let raw = || target("x.raw", OutputFormat::Raw, None);
-    let cases: [(&str, Vec<Target>); 8] = [
+    let other = |format: OutputFormat| vec![target("x", format, None)];
+    let shared = || vec![gz(None), target("x.vmdk", OutputFormat::Vmdk, None), qcow2(Qcow2Compression::Zlib)];
+    let cases: [(&str, Vec<Target>); 12] = [
         ("secrets only", vec![]),
         ("raw", vec![raw()]),
-        ("qcow2", vec![qcow2(None)]),
-        ("qcow2 level 6", vec![qcow2(Some(6))]),
+        ("qcow2", vec![qcow2(Qcow2Compression::None)]),
+        ("qcow2 zlib", vec![qcow2(Qcow2Compression::Zlib)]),
+        ("qcow2 zstd", vec![qcow2(Qcow2Compression::Zstd)]),
         ("raw.gz level 1", vec![gz(Some(1))]),
-        ("raw.gz level 6", vec![gz(None)]),
+        ("raw.gz", vec![gz(None)]),
         ("raw.gz level 9", vec![gz(Some(9))]),
-        ("raw + raw.gz + qcow2 level 6", vec![raw(), gz(None), qcow2(Some(6))]),
+        ("raw.zst", other(OutputFormat::RawZst)),
+        ("raw.lz4", other(OutputFormat::RawLz4)),
+        ("vmdk", other(OutputFormat::Vmdk)),
+        ("raw.gz + vmdk + qcow2 zlib", shared()),
     ];
     let needles = [Needle { name: "absent".to_owned(), bytes: b"no such secret on this disk".to_vec() }];
     let disk = open(&image, None, &OpenOptions::default()).unwrap();

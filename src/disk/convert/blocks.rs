@@ -15,7 +15,7 @@ use super::pipeline::Chunk;
 pub(crate) const BLOCK: u64 = 64 << 10;
 
 /// The level of every deflated output that names none: the fastest at which raw.gz is smaller than that of `pigz -6`.
-pub(crate) const LEVEL: u32 = 5;
+pub(crate) const LEVEL: u32 = 6;
 
 /// Compresses the blocks of chunks, each level once.
 #[derive(Default)]

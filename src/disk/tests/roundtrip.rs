@@ -22,7 +22,7 @@ proptest! {
     #[test]
     fn disks_survive_any_chain_of_formats(
         (clusters, pieces) in disks(),
-        chain in prop::collection::vec((0..6_u8, 1..13_u32), 1..4),
+        chain in prop::collection::vec((0..9_u8, 1..13_u32), 1..4),
     ) {
         let dir = folder();
         let pieces: Vec<(u64, Vec<u8>)> = pieces
@@ -49,10 +49,16 @@ proptest! {
                 3 => step(&last, &next, OutputFormat::Vmdk, Some(level)),
                 4 => step(&last, &next, OutputFormat::Ova, Some(level)),
                 _ => {
-                    let packed = dir.path().join("packed.raw.gz");
-                    step(&last, &packed, OutputFormat::RawGz, Some(level));
+                    let (format, level) = [
+                        (OutputFormat::RawGz, Some(level)),
+                        (OutputFormat::RawZst, Some(level)),
+                        (OutputFormat::RawXz, Some(level % 3)),
+                        (OutputFormat::RawLz4, None),
+                    ][usize::from(kind) - 5];
+                    let packed = dir.path().join("packed");
+                    step(&last, &packed, format, level);
                     super::super::decompress(&packed, &next, &|_| {}, &|| false).unwrap();
-                    // gzip has no map: what was written as zeroes cannot be told from a hole any more.
+                    // These have no map: what was written as zeroes cannot be told from a hole any more.
                     mapped = false;
                 }
             }

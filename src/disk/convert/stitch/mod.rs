@@ -1,13 +1,15 @@
 //! Joins the deflate streams of independent blocks into one stream, as if they had been compressed together.
 //!
-//! Blocks of 64 KiB serve several outputs, but each begins without history, which costs raw.gz 2 %: more than the issue of
-//! being smaller than `pigz` leaves room for. Compressing the chunk once more would cost all that sharing saves. So the
+//! Blocks of 64 KiB serve several outputs, but each begins without history, which costs raw.gz 2 %: more than a better
+//! compressor than that of `pigz` makes good. Compressing the chunk once more would cost all that sharing saves. So the
 //! work that is done already, finding matches, is kept: the streams are taken apart into literals and matches, in the
 //! first 32 KiB of each block literals and short matches give way to longer matches into the block before, blocks of
 //! Huffman codes are merged where that is smaller, and all is coded anew.
 //!
-//! Measured on 40 MB of /usr with libdeflate's level 5, in processor time: compressing 122 MB/s, stitching 145 MB/s; the
-//! result is 2.4 % smaller than the independent blocks, and 0.4 % smaller than `pigz -6` makes it.
+//! Measured on 40 MB of /usr in processor time: compressing 102 MB/s at level 6 and 122 MB/s at level 5, stitching 145 MB/s;
+//! the result is 2.4 % smaller than the independent blocks. On a disk of 8 GiB with 1.35 GiB of /usr it is 0.3 % smaller than
+//! that of `pigz -6` at level 6, and 0.4 % larger at level 5. A third of the stitching is reading streams, a third looking for
+//! matches, a third writing.
 mod history;
 mod huffman;
 mod tokens;
