@@ -23,7 +23,11 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.next().map_or(cores, |argument| argument.parse().unwrap());
     let out = folder.path();
-    let target = |name: &str, format, level| Target { format, path: out.join(name), level };
+    let target = |name: &str, format, level| {
+        let mut target = Target::new(format, out.join(name));
+        target.level = level;
+        target
+    };
     let gz = |level| target("x.raw.gz", OutputFormat::RawGz, level);
     let qcow2 = |level| target("x.qcow2", OutputFormat::Qcow2, level);
     let raw = || target("x.raw", OutputFormat::Raw, None);

@@ -34,9 +34,12 @@ openssh-server             a real sshd for the SSH tests (never left running)
 openssh-client             ssh, for --on-error shell and for builds on another host
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
+lz4                        makes compressed inputs
+bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs
 zstd                       makes compressed inputs
 python3                    its gzip reader checks ours
+python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST
   # Older releases have it in libvirt-daemon.
   if apt-cache show libvirt-daemon-driver-storage >/dev/null 2>&1; then
@@ -146,5 +149,16 @@ fi
 if [ "$what" = test ] && [ "$(id -u)" -eq 0 ] && ! id goldsmith-test >/dev/null 2>&1; then
   say "Adding the user goldsmith-test, as whom root's tests run goldsmith without privileges"
   useradd --create-home --shell /bin/sh goldsmith-test
+fi
+
+# --- Python programs -------------------------------------------------------------------------------------------------
+# Readers of VMDK and OVA that others wrote; a folder of their own, made anew when the list changes.
+peers=$(cd "$(dirname "$0")/.." && pwd)/target/peers
+if [ "$what" = test ] && ! cmp -s "$(dirname "$0")/peers.txt" "$peers/peers.txt"; then
+  say "Installing the Python programs that tests compare against into $peers"
+  rm -rf "$peers"
+  python3 -m venv "$peers"
+  "$peers/bin/pip" install -q --disable-pip-version-check -r "$(dirname "$0")/peers.txt"
+  cp "$(dirname "$0")/peers.txt" "$peers/peers.txt"
 fi
 say "Ready to $what."

@@ -1,6 +1,5 @@
 //! The binary: everything is in the library, and all that prints is in `goldsmith::cli`.
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() {
     goldsmith::cli::main()
 }

@@ -2,9 +2,12 @@
 use super::{BuildError, BuildErrorKind, dirs::make_private, login::Keys};
 use crate::{
     cx::{Cx, Event, Undo, Unit},
-    disk,
+    disk::{
+        self,
+        ova::{GuestOs, OvaSpec, Property},
+    },
     driver::{DiskFormat, ExportedDisk},
-    plan::{self, Content, FileStep, OutputFormat, Plan, StepKind},
+    plan::{self, Compression, Content, FileStep, Firmware, OutputFormat, OvaPlan, Plan, StepKind},
     provision::Secrets,
     source::BaseDisk,
     value::Size,
@@ -50,6 +53,7 @@ pub(super) async fn outputs(
     plan: &Plan,
     exported: &ExportedDisk,
     base: &BaseDisk,
+    facts: &serde_json::Value,
     keys: &Keys,
     secrets: &Secrets,
 ) -> Result<Converted, BuildError> {
@@ -60,16 +64,8 @@ pub(super) async fn outputs(
     for output in &plan.outputs {
         staged.push(stage_path(cx, output)?);
     }
-    let targets: Vec<disk::Target> = plan
-        .outputs
-        .iter()
-        .zip(&staged)
-        .map(|(output, path)| disk::Target {
-            format: disk_format(output.format),
-            path: path.clone(),
-            level: output.level,
-        })
-        .collect();
+    let targets: Vec<disk::Target> =
+        plan.outputs.iter().zip(&staged).map(|(output, path)| target(plan, output, facts, path)).collect();
     let mut needles = keys.needles();
     needles.extend(secret_needles(cx, plan, secrets).await?);
     let source = exported.clone();
@@ -174,10 +170,58 @@ async fn secret_needles(cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<Vec<d
     Ok(needles)
 }
 
+fn target(plan: &Plan, output: &plan::OutputPlan, facts: &serde_json::Value, path: &Path) -> disk::Target {
+    let mut target = disk::Target::new(disk_format(output.format), path);
+    target.level = output.level;
+    target.qcow2 = match output.compression {
+        None => disk::Qcow2Compression::None,
+        Some(Compression::Zlib) => disk::Qcow2Compression::Zlib,
+        Some(Compression::Zstd) => disk::Qcow2Compression::Zstd,
+    };
+    target.ova = output.ova.as_ref().map(|ova| Box::new(ova_spec(plan, ova, facts)));
+    target
+}
+
+/// The machine that was built, as an OVA describes it.
+fn ova_spec(plan: &Plan, ova: &OvaPlan, facts: &serde_json::Value) -> OvaSpec {
+    let fact = |key: &str| facts.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+    let mut guest = GuestOs::from_os_release(fact("os-id"), fact("os-version"));
+    if let Some(name) = &ova.guest_os {
+        guest.vmware.clone_from(name);
+    }
+    OvaSpec {
+        guest,
+        cpus: plan.machine.cpus,
+        memory_bytes: plan.machine.memory.as_mib_ceil() << 20,
+        hardware_version: ova.hardware_version,
+        firmware: match plan.machine.firmware {
+            Firmware::Bios => disk::ova::Firmware::Bios,
+            Firmware::Efi => disk::ova::Firmware::Efi,
+        },
+        secure_boot: ova.secure_boot,
+        networks: ova.networks.clone(),
+        product: ova.product.as_ref().map(|name| disk::ova::Product {
+            name: name.clone(),
+            vendor: ova.vendor.clone(),
+            version: ova.version.clone(),
+            ..disk::ova::Product::default()
+        }),
+        annotation: ova.annotation.clone(),
+        properties: ova.properties.iter().map(|(key, value)| Property::fact(key, value)).collect(),
+        ..OvaSpec::new(&plan.name)
+    }
+}
+
 pub(super) const fn disk_format(format: OutputFormat) -> disk::OutputFormat {
     match format {
         OutputFormat::Raw => disk::OutputFormat::Raw,
         OutputFormat::RawGz => disk::OutputFormat::RawGz,
+        OutputFormat::RawZst => disk::OutputFormat::RawZst,
+        OutputFormat::RawXz => disk::OutputFormat::RawXz,
+        OutputFormat::RawLz4 => disk::OutputFormat::RawLz4,
         OutputFormat::Qcow2 => disk::OutputFormat::Qcow2,
+        OutputFormat::Vmdk => disk::OutputFormat::Vmdk,
+        OutputFormat::Ova => disk::OutputFormat::Ova,
+        OutputFormat::Vhd => disk::OutputFormat::Vhd,
     }
 }

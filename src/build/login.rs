@@ -7,30 +7,37 @@ use super::{
 use crate::{
     cx::{BuildId, Cx},
     disk::Needle,
-    driver::{DiskAttachment, DiskFormat, Machine},
+    driver::{Credential, DiskAttachment, DiskFormat, Machine, MachineSpec},
     guest::{BuildKeys, Login},
-    plan::Plan,
+    plan::{Plan, SeedKind},
     seed::{self, SeedSpec},
     value::Secret,
 };
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
-/// Keys of one machine and the medium that carries them.
+/// Keys of one machine and the seed that carries them.
 pub(super) struct Keys {
     pairs: BuildKeys,
+    kind: SeedKind,
     seed: PathBuf,
     role: String,
 }
 
 impl Keys {
-    /// The seed as a disk of the machine.
-    pub(super) fn seed_disk(&self) -> DiskAttachment {
-        DiskAttachment {
-            path: self.seed.clone(),
-            format: DiskFormat::Raw,
-            read_only: true,
-            backing: Vec::new(),
+    /// The machine of `spec` with the disk that it boots from, and with the seed.
+    pub(super) fn machine(&self, spec: MachineSpec, disk: DiskAttachment) -> MachineSpec {
+        let path = self.seed.clone();
+        let (mut disks, mut credentials) = (vec![disk], Vec::new());
+        match self.kind {
+            SeedKind::NoCloud => disks.push(DiskAttachment {
+                path,
+                format: DiskFormat::Raw,
+                read_only: true,
+                backing: Vec::new(),
+            }),
+            SeedKind::Credentials => credentials.push(Credential { name: seed::CREDENTIAL.to_owned(), path }),
         }
+        MachineSpec { disks, credentials, ..spec }
     }
 
     /// How we log in.
@@ -57,7 +64,12 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
     for secret in [keys.user_private(), keys.host_private()] {
         cx.redactor().learn(secret);
     }
-    let path = cx.work().join(format!("seed-{role}.img"));
+    let kind = plan.guest.seed;
+    let extension = match kind {
+        SeedKind::NoCloud => "img",
+        SeedKind::Credentials => "conf",
+    };
+    let path = cx.work().join(format!("seed-{role}.{extension}"));
     let (target, user, instance) = (path.clone(), plan.guest.user.clone(), instance_id(cx.id(), role));
     let (authorized, private, public) =
         (keys.authorized_key().to_owned(), keys.host_private().clone(), keys.host_public().to_owned());
@@ -70,12 +82,15 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
             host_key_private: &private,
             host_key_public: &public,
         };
-        seed::write_nocloud(&target, &spec)
+        match kind {
+            SeedKind::NoCloud => seed::write_nocloud(&target, &spec),
+            SeedKind::Credentials => seed::write_credential(&target, &spec),
+        }
     })
     .await
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
-    Ok(Keys { pairs: keys, seed: path, role: role.to_owned() })
+    Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned() })
 }
 
 fn instance_id(build: &BuildId, role: &str) -> String {

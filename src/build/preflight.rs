@@ -35,7 +35,7 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
     }
     world.preflight(cx, plan).await?;
     let hypervisor = world.hypervisor(plan).await?;
-    let readiness = hypervisor.preflight(&machine_spec(plan, "build", Vec::new())).await?;
+    let readiness = hypervisor.preflight(&machine_spec(plan, "build")).await?;
     cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);

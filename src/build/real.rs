@@ -8,8 +8,8 @@ use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
-    guest::{self, Facts, Guest, GuestError, Login, Trouble},
-    plan::{OutputFormat, Plan},
+    guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
+    plan::{Plan, SeedKind, SourcePlan},
     provision::{self, Secrets},
     source::{self, BaseDisk},
     value::{HumanDuration, Size},
@@ -92,8 +92,8 @@ impl World for RealWorld {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
         })?;
-        // The proof of a compressed output decompresses it beside the disk that was built.
-        let compressed = plan.outputs.iter().any(|output| output.format == OutputFormat::RawGz);
+        // The proof of a packed output unpacks it beside the disk that was built.
+        let compressed = plan.outputs.iter().any(|output| output.format.is_packed());
         let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
     }
@@ -162,6 +162,17 @@ impl Session for RealSession {
             .quiesce(cx, QUIESCE, trouble)
             .await
             .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
+        // An existing image is mostly smaller than the disk that was asked for. cloud-init grows it where it has a seed.
+        if plan.guest.seed == SeedKind::Credentials && matches!(plan.source, SourcePlan::Disk(_)) {
+            let grown = self.guest.grow_root(cx).await;
+            match grown.map_err(|error| BuildError::because("could not prepare the guest", error))? {
+                Growth::Kept(_) => {}
+                Growth::Grown { from, to } => {
+                    cx.events().notice(format!("the root file system has grown from {from} to {to}"));
+                }
+                Growth::Impossible(why) => cx.events().warn(why, None),
+            }
+        }
         provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))

@@ -8,8 +8,7 @@
 use super::{
     Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
-    login::{self, Keys},
-    preflight,
+    login, preflight,
     stage::Stages,
     verify,
     watch::Watch,
@@ -46,7 +45,7 @@ pub(super) async fn build(
     let base = stages.run("source", None, world.prepare_source(cx, plan)).await?;
     let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
 
-    let spec = machine_spec(plan, "build", disks(&base, &keys));
+    let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));
     let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;
     let machine = &**live.machine.insert(machine);
     let watch = Watch::over(machine);
@@ -66,8 +65,9 @@ pub(super) async fn build(
     let disk = stages.run("shut-down", access, shut_down(cx, plan, machine)).await?;
     *live = Live::default();
 
-    let staged =
-        stages.run("convert", None, convert::outputs(cx, plan, &disk, &base, &keys, &ready.secrets)).await?;
+    let staged = stages
+        .run("convert", None, convert::outputs(cx, plan, &disk, &base, &facts, &keys, &ready.secrets))
+        .await?;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
     let proofs = stages
         .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))
@@ -77,19 +77,17 @@ pub(super) async fn build(
     Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source: base.description })
 }
 
-/// The disk to build on and the seed, in boot order.
-fn disks(base: &BaseDisk, keys: &Keys) -> Vec<DiskAttachment> {
+/// The disk to build on.
+fn build_disk(base: &BaseDisk) -> DiskAttachment {
     let format = match base.format {
         ImageFormat::Raw => DiskFormat::Raw,
         ImageFormat::Qcow2 => DiskFormat::Qcow2,
     };
-    let disk =
-        DiskAttachment { path: base.path.clone(), format, read_only: false, backing: base.backing.clone() };
-    vec![disk, keys.seed_disk()]
+    DiskAttachment { path: base.path.clone(), format, read_only: false, backing: base.backing.clone() }
 }
 
-/// A machine as the plan wants it: the one that is built in, or one that proves an output.
-pub(super) fn machine_spec(plan: &Plan, role: &str, disks: Vec<DiskAttachment>) -> MachineSpec {
+/// A machine as the plan wants it, without disks: the one that is built in, or one that proves an output.
+pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
     MachineSpec {
         role: role.to_owned(),
         image: plan.name.clone(),
@@ -98,7 +96,8 @@ pub(super) fn machine_spec(plan: &Plan, role: &str, disks: Vec<DiskAttachment>) 
         cpus: plan.machine.cpus,
         memory: plan.machine.memory,
         accelerator: plan.machine.accelerator,
-        disks,
+        disks: Vec::new(),
+        credentials: Vec::new(),
     }
 }
 

@@ -188,8 +188,13 @@ fn base_image() -> &'static Path {
 }
 
 fn plan(out: &Path) -> Plan {
-    let output =
-        |format: OutputFormat| OutputPlan { format, path: out.join(format!("tiny.{format}")), level: None };
+    let output = |format: OutputFormat| OutputPlan {
+        format,
+        path: out.join(format!("tiny.{format}")),
+        level: None,
+        compression: None,
+        ova: None,
+    };
     Plan {
         name: "tiny".into(),
         arch: Arch::X86_64,
@@ -204,6 +209,7 @@ fn plan(out: &Path) -> Plan {
             accelerator: Accelerator::Auto,
         },
         guest: GuestPlan {
+            seed: crate::plan::SeedKind::NoCloud,
             user: "goldsmith".into(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

@@ -72,11 +72,19 @@ impl Image {
         match output.format {
             OutputFormat::Raw => Ok(plain(disk::Format::Raw)),
             OutputFormat::Qcow2 => Ok(plain(disk::Format::Qcow2)),
-            OutputFormat::RawGz => {
-                let path = cx.work().join("verify-raw.gz.raw");
+            OutputFormat::Vmdk => Ok(plain(disk::Format::Vmdk)),
+            OutputFormat::Vhd => Ok(plain(disk::Format::Vhd)),
+            OutputFormat::RawGz | OutputFormat::RawZst | OutputFormat::RawXz | OutputFormat::RawLz4 => {
+                let path = cx.work().join(format!("verify-{}.raw", output.format));
                 let temporary = Some(cx.plan_path(&path)?);
                 decompress(cx, &output.path, &path).await?;
                 Ok(Self { format: output.format, path, disk: disk::Format::Raw, temporary })
+            }
+            OutputFormat::Ova => {
+                let path = cx.work().join("verify-ova.vmdk");
+                let temporary = Some(cx.plan_path(&path)?);
+                unpack_ova(cx, &output.path, &path).await?;
+                Ok(Self { format: output.format, path, disk: disk::Format::Vmdk, temporary })
             }
         }
     }
@@ -89,6 +97,23 @@ impl Image {
             .await
             .map_err(|error| BuildError::because("could not remove a temporary disk", error))
     }
+}
+
+/// Takes the disk out of an OVA as it is in there, and compares every file of it with its digest.
+async fn unpack_ova(cx: &Cx, from: &Path, to: &Path) -> Result<(), BuildError> {
+    let because = |error: Box<dyn std::error::Error + Send + Sync>| {
+        BuildError::because(format!("could not unpack `{}` again", from.display()), error)
+    };
+    let (source, target, cancelled) = (from.to_owned(), to.to_owned(), cx.stop().clone());
+    let done = tokio::task::spawn_blocking(move || {
+        let archive = disk::ova::Ova::open_path(&source)?;
+        archive.check_manifest(&|_| {}, &|| cancelled.is_cancelled())?;
+        archive.unpack_disk(None, &target, &|| cancelled.is_cancelled())
+    })
+    .await
+    .map_err(|error| because(error.into()))?;
+    cx.check()?;
+    done.map_err(|error| because(error.into()))
 }
 
 async fn decompress(cx: &Cx, from: &Path, to: &Path) -> Result<(), BuildError> {
@@ -194,7 +219,7 @@ impl Proof<'_> {
         let spec = MachineSpec {
             firmware,
             accelerator: ready.readiness.accelerator,
-            ..machine_spec(plan, &role, vec![disk, keys.seed_disk()])
+            ..keys.machine(machine_spec(plan, &role), disk)
         };
         let machine = ready.hypervisor.create(cx, &spec).await?;
         let machine = &**live.machine.insert(machine);

@@ -1,6 +1,14 @@
 //! The command line: what the user may say. What it means is decided by the commands.
-use super::env::VARIABLES;
-use crate::{build::OnError, plan::Accelerator};
+use super::{
+    env::VARIABLES,
+    outputs::{self, OutputArg},
+};
+use crate::{
+    build::OnError,
+    disk::{OutputFormat, Qcow2Compression, Stated},
+    plan::Accelerator,
+    value::Size,
+};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint, builder::Styles};
 use std::{fmt::Write as _, path::PathBuf};
@@ -50,7 +58,7 @@ pub(super) struct Global {
     /// Show only warnings and errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
-    /// Print results as JSON on stdout; `build` prints one event a line
+    /// Print results as JSON on stdout; `build` and `convert` print one event a line
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// When to use colours: auto, always or never
@@ -99,6 +107,28 @@ pub(super) enum Command {
         ("goldsmith init web --stdout", "only look at it"),
     ]))]
     Init(Init),
+    /// Convert a disk: one read, every format out
+    #[command(
+        long_about = "Convert a disk: one read, every format out.\n\n\
+            Reads raw, qcow2, VMDK, OVA and VHD, also inside gzip, xz, zstd, lz4 or bzip2, from a file or stdin. Writes any number \
+            of outputs from one pass over it, on all cores, with a `.sha256` next to each. Holes are not read and stay holes. \
+            Outputs appear under their names when all of them are complete: whatever goes wrong leaves neither a half file \
+            nor a temporary one.",
+        after_help = examples(&[
+            ("goldsmith convert disk.qcow2 -o disk.raw.gz -o disk.ova", "two outputs from one read"),
+            ("goldsmith convert bottlerocket.img.lz4 -o bottlerocket.raw.gz", "recompress without unpacking to a file"),
+            ("goldsmith convert disk.raw -o format=qcow2,compression=zstd,path=small.img", "what a name cannot say"),
+            ("goldsmith convert disk.qcow2 -o - --format raw.zst | ssh host 'cat > disk.raw.zst'", "to stdout"),
+            ("curl -s URL | goldsmith convert - --input-format raw.gz -o disk.qcow2", "from stdin"),
+        ]),
+    )]
+    Convert(Convert),
+    /// Show what a disk image is, and what is on it
+    #[command(after_help = examples(&[
+        ("goldsmith inspect disk.qcow2", "format, size, holes, backing files, partitions, system"),
+        ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; a compressed image is unpacked first"),
+    ]))]
+    Inspect(Inspect),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
@@ -261,6 +291,64 @@ pub(super) struct Doctor {
     pub(super) inputs: Variables,
 }
 
+/// A disk to read, and what there is to say about it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Source {
+    /// The disk: an image, also a compressed one; `-` is stdin
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub(super) image: PathBuf,
+    /// What IMAGE is, such as `raw`, `qcow2`, `vmdk`, `ova`, `vhd` or `raw.lz4`, instead of looking at its first bytes
+    #[arg(long, value_name = "FORMAT", value_parser = stated)]
+    pub(super) input_format: Option<Stated>,
+    /// Let IMAGE have backing files outside its folder. It can name any file of this host
+    #[arg(long)]
+    pub(super) allow_backing_outside: bool,
+    /// Which disk of an OVA of several, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) disk: Option<u16>,
+    /// Where a disk is unpacked to that cannot be converted as it comes [default: TMPDIR, or the folder of the output]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) temp_dir: Option<PathBuf>,
+    /// Refuse a disk that unpacks to more than this
+    #[arg(long, value_name = "SIZE", default_value = "16TiB")]
+    pub(super) max_unpacked: Size,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Write this; may be repeated. A path whose end says the format (`x.raw.gz`), `-` for stdout, or
+    /// `format=F,path=P,level=N,compression=C`
+    #[arg(short, long = "output", value_name = "OUTPUT", required = true, value_hint = ValueHint::FilePath)]
+    pub(super) outputs: Vec<OutputArg>,
+    /// Format of outputs whose names do not say theirs, and of stdout
+    #[arg(long, value_name = "FORMAT", value_parser = outputs::format)]
+    pub(super) format: Option<OutputFormat>,
+    /// Compression level of every output that has one. deflate: 1 to 12, default 6; zstd: 1 to 19, default 3; xz: 0 to 9
+    #[arg(long, value_name = "N")]
+    pub(super) level: Option<u32>,
+    /// How qcow2 outputs are compressed: none (what hypervisors run from), zlib or zstd
+    #[arg(long, value_name = "KIND", value_parser = outputs::compression, default_value = "none")]
+    pub(super) qcow2_compression: Qcow2Compression,
+    /// How many threads read and compress [default: one for each core]. The result is the same
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub(super) threads: Option<u16>,
+    /// Also write a `.sha512` next to each output
+    #[arg(long)]
+    pub(super) sha512: bool,
+    /// Take zeroes for holes where the source has no map of its holes: compressed files and pipes of raw disks. Wrong for
+    /// disks whose zeroes matter, such as encrypted ones
+    #[arg(long)]
+    pub(super) zeroes_are_holes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    #[command(flatten)]
+    pub(super) source: Source,
+}
+
 /// The whole command, for completions and help.
 pub(super) fn command() -> clap::Command {
     Cli::command()
@@ -271,6 +359,10 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+fn stated(text: &str) -> Result<Stated, String> {
+    text.parse::<Stated>().map_err(|error| error.to_string())
 }
 
 fn image_name(text: &str) -> Result<String, String> {

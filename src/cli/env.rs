@@ -24,6 +24,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",
     },
+    Variable { name: "TMPDIR", help: "where `convert` unpacks what it cannot convert as it comes" },
     Variable { name: "CI", help: "plain progress lines instead of live ones when set" },
     Variable { name: "http_proxy", help: "proxy for downloads; also https_proxy, all_proxy and no_proxy" },
 ];

@@ -1,9 +1,7 @@
 //! Exit codes: one table, from which the manual page `docs/exit-codes.md` is generated.
-use std::process::ExitCode;
-
 /// Everything went well.
 pub const OK: u8 = 0;
-/// The build failed: the guest, the hypervisor or a check said no. Nothing was left behind.
+/// It failed: the guest, the hypervisor, a check or a disk said no. Nothing was left behind.
 pub const FAILED: u8 = 1;
 /// The command line or a definition is wrong. Nothing was started.
 pub const USAGE: u8 = 2;
@@ -63,7 +61,7 @@ impl Exit {
         match self {
             Self::Ok => "Everything went well.",
             Self::Failed => {
-                "The build failed: the guest, the hypervisor or a check said no. Nothing was left behind."
+                "It failed: the guest, the hypervisor, a check or a disk said no. Nothing was left behind."
             }
             Self::Usage => "The command line or a definition is wrong. Nothing was started.",
             Self::Preflight => "Something that the build needs is missing on this host. Nothing was made.",
@@ -74,12 +72,6 @@ impl Exit {
                 "Interrupted by a signal, and something was left behind; `goldsmith gc` removes it."
             }
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 

@@ -11,10 +11,15 @@
 mod args;
 mod commands;
 mod console;
+mod conversion;
+#[cfg(test)]
+mod disk_tests;
 mod env;
 pub mod exit;
 mod failure;
 mod interact;
+mod leave;
+mod outputs;
 mod problem;
 mod render;
 mod signals;
@@ -28,13 +33,13 @@ use clap::{CommandFactory, FromArgMatches};
 use console::Console;
 use exit::Exit;
 
-use std::{panic, process::ExitCode};
+use std::panic;
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
+/// Runs the command line of this process, and ends it.
+pub fn main() -> ! {
     panic::set_hook(Box::new(report_bug));
     // A panic in a build is caught here; its journal stays, so that gc can finish the undo.
-    panic::catch_unwind(run).unwrap_or(Exit::Internal).into()
+    leave::leave(panic::catch_unwind(run).unwrap_or(Exit::Internal).code())
 }
 
 fn run() -> Exit {

@@ -1,6 +1,9 @@
 //! Why a command could not do its work, and how that reads.
 use super::{exit::Exit, failure, theme::Theme};
-use crate::build::{BuildError, BuildErrorKind, DirError};
+use crate::{
+    build::{BuildError, BuildErrorKind, DirError},
+    disk::{DiskError, DiskErrorKind},
+};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::error::Error;
 
@@ -15,6 +18,8 @@ pub(super) enum Problem {
     Host(String, Box<dyn Error + Send + Sync>),
     /// The library said no before a build had a name.
     Build(BuildError),
+    /// A disk could not be read or written.
+    Disk { attempt: String, error: DiskError, hints: Vec<String> },
     /// A bug.
     Internal(String),
 }
@@ -36,6 +41,11 @@ impl Problem {
         Self::Host(attempt.into(), source.into())
     }
 
+    pub(super) fn disk(attempt: impl Into<String>, error: DiskError) -> Self {
+        let hints = disk_hints(&error);
+        Self::Disk { attempt: attempt.into(), error, hints }
+    }
+
     /// How the process ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -45,6 +55,12 @@ impl Problem {
                 BuildErrorKind::Preflight => Exit::Preflight,
                 BuildErrorKind::Failed | BuildErrorKind::Unproven => Exit::Failed,
                 BuildErrorKind::Interrupted => Exit::Interrupted,
+            },
+            Self::Disk { error, .. } => match error.kind() {
+                DiskErrorKind::Cancelled => Exit::Interrupted,
+                // A rule forbids it, or a path leads nowhere: nothing was begun.
+                DiskErrorKind::Refused | DiskErrorKind::NotFound => Exit::Usage,
+                _ => Exit::Failed,
             },
             Self::Internal(_) => Exit::Internal,
         }
@@ -59,15 +75,8 @@ impl Problem {
                     errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
-            Self::Host(attempt, source) => {
-                let mut chain = vec![attempt.clone()];
-                let mut next: Option<&dyn Error> = Some(&**source);
-                while let Some(error) = next {
-                    chain.push(error.to_string());
-                    next = error.source();
-                }
-                failure::chain(theme, &chain, &[])
-            }
+            Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
+            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
                 theme,
@@ -76,6 +85,45 @@ impl Problem {
             ),
         }
     }
+}
+
+fn causes(attempt: &str, error: &dyn Error) -> Vec<String> {
+    let mut chain = vec![attempt.to_owned(), error.to_string()];
+    let mut next = error.source();
+    while let Some(error) = next {
+        chain.push(error.to_string());
+        next = error.source();
+    }
+    chain
+}
+
+/// What to do about it, where something can be done.
+fn disk_hints(error: &DiskError) -> Vec<String> {
+    let text = error.to_string();
+    let has = |part: &str| text.contains(part);
+    let hint = match error.kind() {
+        DiskErrorKind::Refused if has("lies outside the folders") || has("needs another file") => {
+            "if you trust the image, `--allow-backing-outside` reads its backing file wherever that is"
+        }
+        DiskErrorKind::Refused if has("does not state the format") => {
+            "say it once with `qemu-img rebase -u -b BACKING -F FORMAT IMAGE`"
+        }
+        DiskErrorKind::Refused if has("unpacks to more") => "`--max-unpacked SIZE` raises the limit",
+        DiskErrorKind::Refused if has("also the input") => "write to another path",
+        DiskErrorKind::Unsupported if has("one must be chosen") || has("has no disk") => {
+            "`--disk N` chooses one"
+        }
+        DiskErrorKind::NoSpace if has("temporary file") => {
+            "`--temp-dir DIR` unpacks on another file system; outputs that are written from front to end (raw, raw.gz, \
+             raw.zst, raw.xz, raw.lz4) need no temporary file"
+        }
+        DiskErrorKind::NoSpace => "free space there, or write to another file system; nothing of it was left",
+        DiskErrorKind::Corrupt if has("could not decompress") => {
+            "the file is damaged or was cut off: compare its digest with the publisher's"
+        }
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
 }
 
 impl From<DirError> for Problem {

@@ -1,6 +1,7 @@
 //! Signals: the first one cleans up, the second hurries, the third gives up.
 use super::{
     exit,
+    leave::leave,
     render::Show,
     theme::{Theme, Tone},
 };
@@ -38,22 +39,29 @@ pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result
         stop.hurry();
         signals.next().await;
         show.close();
+        // The user insists: no destructor of ours may hold us up now. The journal knows what is left.
         show.say(&format!(
             "{interrupted}: something was left behind; remove it with `{}`",
             super::failure::gc_command()
         ));
-        leave();
+        leave(exit::INTERRUPTED_LEFTOVERS);
     })))
 }
 
-/// The user insists: no destructor may hold us up now. The journal knows what is left.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::exit,
-    reason = "the one place where the undo is skipped on request"
-)]
-fn leave() -> ! {
-    std::process::exit(i32::from(exit::INTERRUPTED_LEFTOVERS))
+/// The same for work that leaves nothing behind and stops soon: there is nothing to hurry.
+pub(super) fn watch_work(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result<Watch> {
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hang_up: signal(SignalKind::hangup())?,
+    };
+    Ok(Watch(tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            stop.cancel();
+            show.say(&format!("{}: stopping", theme.paint(Tone::Warn, "interrupted")));
+        }
+    })))
 }
 
 struct Signals {

@@ -174,7 +174,16 @@ fn next(theme: &Theme, made: &BuildResult, plan: &Plan) -> Option<(&'static str,
         .or_else(|| made.artifacts.iter().find(|artifact| artifact.format == OutputFormat::Raw));
     let Some(disk) = bootable else {
         let packed = made.artifacts.first()?;
-        return Some(("write", format!("gzip -dc {} | sudo dd of=/dev/DISK bs=4M conv=fsync", path(packed))));
+        let unpack = match packed.format {
+            OutputFormat::RawGz => "gzip -dc",
+            OutputFormat::RawZst => "zstd -dc",
+            OutputFormat::RawXz => "xz -dc",
+            OutputFormat::RawLz4 => "lz4 -dc",
+            OutputFormat::Ova => return Some(("import", format!("govc import.ova {}", path(packed)))),
+            // What it is made for is not on this host.
+            _ => return None,
+        };
+        return Some(("write", format!("{unpack} {} | sudo dd of=/dev/DISK bs=4M conv=fsync", path(packed))));
     };
     let (memory, cpus) = (plan.machine.memory.as_mib_ceil(), plan.machine.cpus);
     let by_bios = plan.verify.firmware.contains(&Firmware::Bios) || plan.machine.firmware == Firmware::Bios;

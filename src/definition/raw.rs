@@ -6,7 +6,9 @@ use super::{
     table::table,
 };
 use crate::{
-    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    plan::{
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState,
+    },
     value::{Digest, HumanDuration, Size},
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -86,6 +88,8 @@ table! {
         security_mirror: optional Url,
         /// Components of the archive. Default: `main`.
         components: optional List<Text>,
+        /// Whether the image has cloud-init, which tells a machine its keys and its name where it is deployed. Default: true.
+        cloud_init: optional bool,
         /// Packages on top of what a bootable system needs.
         packages: optional List<Text>,
         /// The kernel package. Default: the distribution's own for the architecture.
@@ -152,7 +156,11 @@ table! {
 table! {
     /// How the guest is reached and how long it may take.
     "`[guest]`", Guest {
-        /// The user of the build, who is gone afterwards. `root` logs in as root. Default: `goldsmith`.
+        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads, or `credentials`, which systemd 252
+        /// and later read by themselves. Default: `nocloud`, or `credentials` for a bootstrap without cloud-init.
+        seed: optional One<SeedKind>,
+        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials`. Default:
+        /// `goldsmith`, or `root` with `credentials`.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
         connect_timeout: optional HumanDuration,
@@ -286,14 +294,42 @@ table! {
 table! {
     /// One file to deliver.
     "an `[[output]]`", Output {
-        /// Its format: `raw`, `raw.gz` or `qcow2`.
+        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
         format: required One<OutputFormat>,
         /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
-        /// Compression level, from 1 (fast) to 12 (small). `raw.gz` takes 6 without one, `qcow2` is compressed only with
-        /// one, and `raw` has none.
+        /// Compression level: from 1 (fast) to 12 (small), for `raw.zst` to 19, for `raw.xz` from 0 to 9. `raw`, `raw.lz4` and
+        /// `vhd` have none.
         level: optional u32,
+        /// How a `qcow2` is compressed: `zlib`, or `zstd`, which QEMU 5.1 and later read. Default: `zlib` with a level, else not.
+        compression: optional One<Compression>,
+        /// What an `ova` says about its machine.
+        ova: optional Ova,
+    }
+}
+
+table! {
+    /// What an OVA says about its machine. Name, CPUs, memory, firmware and guest are those of the build.
+    "`ova` of an `[[output]]`", Ova {
+        /// vSphere's name for the guest, such as `debian12_64Guest`. Default: what the guest's os-release says.
+        guest_os: optional Text,
+        /// The virtual hardware that it needs, such as 15 for `vmx-15`. Default: 15, which vSphere 6.7 U2 and later have.
+        hardware_version: optional u32,
+        /// Whether the firmware boots signed code only; needs `efi`. Default: false.
+        secure_boot: optional bool,
+        /// Names of the networks, one adapter for each. Default: `VM Network`.
+        networks: optional List<Text>,
+        /// What the product is called.
+        product: optional Text,
+        /// Who made it. Needs `product`.
+        vendor: optional Text,
+        /// Its version. Needs `product`.
+        version: optional Text,
+        /// A text for people.
+        annotation: optional Text,
+        /// Facts about the image, by key.
+        properties: optional Map<Text>,
     }
 }
 

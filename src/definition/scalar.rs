@@ -7,7 +7,9 @@ use super::{
     suggest::{nearest, one_of},
 };
 use crate::{
-    plan::{Accelerator, Firmware, ImageFormat, OutputFormat, PartitionSize, ServiceState},
+    plan::{
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState,
+    },
     value::{Arch, Digest, HumanDuration, Size},
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -337,6 +339,12 @@ impl Choice for Accelerator {
         &[("auto", Self::Auto), ("kvm", Self::Kvm), ("tcg", Self::Tcg)];
 }
 
+impl Choice for SeedKind {
+    const WHAT: &'static str = "a kind of seed";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials)];
+}
+
 impl Choice for ImageFormat {
     const WHAT: &'static str = "an image format";
     const NAMES: &'static [(&'static str, Self)] = &[("raw", Self::Raw), ("qcow2", Self::Qcow2)];
@@ -344,8 +352,22 @@ impl Choice for ImageFormat {
 
 impl Choice for OutputFormat {
     const WHAT: &'static str = "an output format";
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("raw", Self::Raw), ("raw.gz", Self::RawGz), ("qcow2", Self::Qcow2)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("raw", Self::Raw),
+        ("raw.gz", Self::RawGz),
+        ("raw.zst", Self::RawZst),
+        ("raw.xz", Self::RawXz),
+        ("raw.lz4", Self::RawLz4),
+        ("qcow2", Self::Qcow2),
+        ("vmdk", Self::Vmdk),
+        ("ova", Self::Ova),
+        ("vhd", Self::Vhd),
+    ];
+}
+
+impl Choice for Compression {
+    const WHAT: &'static str = "a compression of qcow2";
+    const NAMES: &'static [(&'static str, Self)] = &[("zlib", Self::Zlib), ("zstd", Self::Zstd)];
 }
 
 impl Choice for ServiceState {

@@ -1,26 +1,23 @@
-//! Unpacks gzip (also of several members), xz and zstd files into sparse raw files.
+//! Unpacks compressed files into sparse ones.
 //!
 //! Blocks that are zero become holes. That is against "holes carry intent" only at first sight: a compressed file has no
 //! map, so nobody knows any more which zeroes were written, and what is unpacked here is a *source*, which a guest boots
 //! and writes to afterwards. It is never an output, and reading it back gives the same bytes.
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::open::open_file;
 use super::output::{Pending, persist, sync};
+use super::unpack::{self, fill};
 use super::{Detected, DiskError, Progress, detect};
 
 /// How much is unpacked between two questions whether to stop.
 const STEP: usize = 1 << 20;
 /// The unit of holes, a page and a block of most file systems.
 const BLOCK: usize = 4096;
-/// Ample for `xz -9` (65 MiB), and a bound for what a file can make us allocate.
-const XZ_MEMORY: u64 = 512 << 20;
-/// Ample for `zstd --ultra -22` (128 MiB).
-const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// What [`decompress`] made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +44,11 @@ pub fn decompress(
         .len();
     let read = AtomicU64::new(0);
     let input = BufReader::with_capacity(STEP, Counted { file, read: &read });
-    let start = |error| DiskError::io("could not start to decompress", error).in_file(from);
-    let mut reader: Box<dyn Read + '_> = match kind {
-        Detected::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Detected::Xz => Box::new(xz(input).map_err(start)?),
-        Detected::Zstd => Box::new(zstd(input).map_err(start)?),
-        Detected::Raw | Detected::Qcow2 | Detected::Foreign(_) => {
-            return Err(DiskError::unsupported("not a gzip, xz or zstd file").in_file(from));
-        }
+    let Detected::Packed(packing) = kind else {
+        return Err(DiskError::unsupported("not a compressed file").in_file(from));
     };
+    let mut reader = unpack::reader(packing, input)
+        .map_err(|error| DiskError::io("could not start to decompress", error).in_file(from))?;
     let pending = Pending::create(to)?;
     let mut made = Decompressed { bytes: 0, data_bytes: 0 };
     let mut buffer = vec![0; STEP];
@@ -63,14 +56,8 @@ pub fn decompress(
         if cancelled() {
             return Err(DiskError::cancelled());
         }
-        let len = fill(&mut reader, &mut buffer).map_err(|error| {
-            // What does not come from the operating system comes from a decoder: the file is at fault.
-            let corrupt = error.raw_os_error().is_none();
-            let what = "could not decompress";
-            let error =
-                if corrupt { DiskError::corrupt(what).because(error) } else { DiskError::io(what, error) };
-            error.in_file(from).at(read.load(Ordering::Relaxed))
-        })?;
+        let len = fill(&mut reader, &mut buffer)
+            .map_err(|error| unpack::error(error).in_file(from).at(read.load(Ordering::Relaxed)))?;
         made.data_bytes += write_sparse(pending.file(), &buffer[..len], made.bytes)
             .map_err(|error| pending.error(error).at(made.bytes))?;
         made.bytes += len as u64;
@@ -83,17 +70,6 @@ pub fn decompress(
     sync(&pending)?;
     persist(vec![pending])?;
     Ok(made)
-}
-
-fn xz<R: BufRead>(input: R) -> io::Result<impl Read> {
-    let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
-    Ok(liblzma::bufread::XzDecoder::new_stream(input, stream))
-}
-
-fn zstd<R: BufRead>(input: R) -> io::Result<impl Read> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-    Ok(decoder)
 }
 
 struct Counted<'a> {
@@ -109,22 +85,8 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Reads until `buffer` is full or the input ends, so that blocks stay aligned.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match reader.read(&mut buffer[len..]) {
-            Ok(0) => break,
-            Ok(more) => len += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(len)
-}
-
 /// Writes the runs of blocks of `bytes` that are not zero; returns how many bytes those are.
-fn write_sparse(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
+pub(super) fn write_sparse(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
     const ZEROES: [u8; BLOCK] = [0; BLOCK];
     let mut written = 0;
     let mut run = 0..0;

@@ -23,6 +23,8 @@ pub enum DiskErrorKind {
     Cancelled,
     /// A safety rule forbids it, such as a backing file outside the image's folder.
     Refused,
+    /// Whoever read the output stream has gone.
+    Closed,
     /// Any other failure of the operating system.
     Io,
 }
@@ -68,6 +70,7 @@ impl DiskError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => DiskErrorKind::Permission,
             io::ErrorKind::AlreadyExists => DiskErrorKind::Exists,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskErrorKind::NoSpace,
+            io::ErrorKind::BrokenPipe => DiskErrorKind::Closed,
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => DiskErrorKind::Corrupt,
             _ => DiskErrorKind::Io,
         };

@@ -94,9 +94,9 @@ fn open_ext4(disk: &Arc<dyn DiskRead>, offset: u64, len: u64) -> Result<Option<R
     Ok(fs.exists(OS_RELEASE)?.then_some(RootView { fs, offset }))
 }
 
-/// The name of what begins at `offset`, for what can be told by its magic.
+/// The name of what begins at `offset`, for what may hold a root file system and can be told by its magic.
 fn identify(disk: &dyn DiskRead, offset: u64, len: u64) -> Result<Option<&'static str>, DiskError> {
-    const MAGICS: [(u64, &[u8], &str); 7] = [
+    const MAGICS: [Magic; 7] = [
         (0, b"XFSB", "xfs"),
         (0, b"LUKS\xba\xbe", "LUKS"),
         (0, b"hsqs", "squashfs"),
@@ -105,13 +105,41 @@ fn identify(disk: &dyn DiskRead, offset: u64, len: u64) -> Result<Option<&'stati
         (0x438, b"\x53\xef", "ext4"),
         (0x1_0040, b"_BHRfS_M", "btrfs"),
     ];
-    for (at, magic, name) in MAGICS {
+    named(disk, offset, len, &MAGICS)
+}
+
+/// The name of what begins at `offset`: also what holds no root file system.
+pub(super) fn content(disk: &dyn DiskRead, offset: u64, len: u64) -> Result<Option<&'static str>, DiskError> {
+    const OTHERS: [Magic; 6] = [
+        (0x36, b"FAT1", "fat"),
+        (0x52, b"FAT32", "fat"),
+        (3, b"NTFS    ", "ntfs"),
+        (3, b"EXFAT   ", "exfat"),
+        (4086, b"SWAPSPACE2", "swap"),
+        (0x8001, b"CD001", "iso9660"),
+    ];
+    match identify(disk, offset, len)? {
+        Some(name) => Ok(Some(name)),
+        None => named(disk, offset, len, &OTHERS),
+    }
+}
+
+/// Where a magic stands, its bytes, and the name of what it marks.
+type Magic = (u64, &'static [u8], &'static str);
+
+fn named(
+    disk: &dyn DiskRead,
+    offset: u64,
+    len: u64,
+    magics: &[Magic],
+) -> Result<Option<&'static str>, DiskError> {
+    for (at, magic, name) in magics {
         if at + magic.len() as u64 > len {
             continue;
         }
         let mut bytes = vec![0; magic.len()];
         disk.read_at(&mut bytes, offset + at)?;
-        if bytes == magic {
+        if bytes == *magic {
             return Ok(Some(name));
         }
     }

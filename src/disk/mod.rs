@@ -1,7 +1,7 @@
 //! Disk images: readers, allocation maps, writers and the one conversion loop. Synchronous.
 //!
 //! ```text
-//!  file ── open ──► dyn DiskRead ──► convert ──► raw, raw.gz, qcow2 (+ .sha256) in one pass
+//!  file ── open ──► dyn DiskRead ──► convert ──► every OutputFormat (+ .sha256) in one pass
 //!   ▲   (raw, qcow2)    │   │
 //!   │                   │   └──► gpt::read, look::open_root: a view without mounting
 //!   │                   └──► extent_at: which parts are holes
@@ -14,28 +14,44 @@
 //! **Holes carry intent.** A range is a hole only if the guest never wrote it or discarded it; a written zero is data.
 //! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
 //! does; a reader that is not sure says [`ExtentKind::Data`].
+mod cache;
 mod convert;
 mod decompress;
+mod detect;
 mod error;
+mod format;
 pub mod gpt;
+mod input;
+mod inspect;
+mod layer;
 pub mod look;
 mod open;
 mod output;
+pub mod ova;
 pub mod qcow2;
 mod raw;
+mod section;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod unpack;
+mod vhd;
+mod vmdk;
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, Target, Written, convert};
+pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert, convert_stream};
 pub use decompress::{Decompressed, decompress};
+pub use detect::{Detected, Format, Packing, Stated, detect};
 pub use error::{DiskError, DiskErrorKind};
-pub use open::{BackingPolicy, Detected, OpenOptions, detect, open};
+pub use format::OutputFormat;
+pub use input::{Cancelled, Input, InputOptions};
+pub use inspect::{Inspection, Os, PartitionFacts, inspect};
+pub use layer::Layer;
+pub use open::{BackingPolicy, OpenOptions, open};
+pub use output::{Qcow2Compression, Target, Written};
+pub use stream::{RawStream, Zeroes};
 
 /// The unit in which partition tables and disk sizes count, in bytes.
 pub(crate) const SECTOR: u64 = 512;
@@ -56,6 +72,11 @@ pub trait DiskRead: Send + Sync + Debug {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// What the image and its backing files say about themselves, the image first. For people; nothing depends on it.
+    fn layers(&self) -> Vec<Layer> {
+        Vec::new()
+    }
 }
 
 /// A range of a disk.
@@ -74,85 +95,6 @@ pub enum ExtentKind {
     Data,
     /// Never written, or discarded. Reads as zeroes.
     Hole,
-}
-
-/// Formats of images that are read in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// The bytes of the disk.
-    Raw,
-    /// QEMU's copy-on-write format, versions 2 and 3.
-    Qcow2,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = DiskError;
-
-    fn from_str(text: &str) -> Result<Self, DiskError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "qcow2" => Ok(Self::Qcow2),
-            other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is read here (raw, qcow2)"
-            ))),
-        }
-    }
-}
-
-/// Formats that [`convert`] writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum OutputFormat {
-    /// The bytes of the disk; holes stay holes of the file.
-    #[serde(rename = "raw")]
-    Raw,
-    /// The bytes of the disk as gzip members.
-    #[serde(rename = "raw.gz")]
-    RawGz,
-    /// qcow2 version 3; holes stay unallocated.
-    #[serde(rename = "qcow2")]
-    Qcow2,
-}
-
-impl OutputFormat {
-    /// The usual end of the file name, without the leading full stop.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::RawGz => "raw.gz",
-            Self::Qcow2 => "qcow2",
-        }
-    }
-}
-
-impl fmt::Display for OutputFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.extension())
-    }
-}
-
-impl FromStr for OutputFormat {
-    type Err = DiskError;
-
-    fn from_str(text: &str) -> Result<Self, DiskError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "raw.gz" => Ok(Self::RawGz),
-            "qcow2" => Ok(Self::Qcow2),
-            other => Err(DiskError::unsupported(format!(
-                "`{other}` is not a disk format that is written here (raw, raw.gz, qcow2)"
-            ))),
-        }
-    }
 }
 
 /// How far a conversion or decompression is.

@@ -1,12 +1,16 @@
-//! The one way into an image: detection by magic, opening, and the rules for backing files.
+//! The one way into an image: opening it, and the rules for backing files.
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::detect::{detect_in, refuse};
+use super::layer::{Described, Layer};
+use super::ova::Ova;
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
-use super::{DiskError, DiskRead, Format};
+use super::section::Section;
+use super::vmdk::VmdkDisk;
+use super::{Detected, DiskError, DiskRead, Format, vhd};
 
 /// Which backing files an image may pull in.
 ///
@@ -35,55 +39,15 @@ pub struct OpenOptions {
     /// Whether the format of a backing file may be detected where the image does not state it. A guest can write a
     /// qcow2 header into its raw disk, and so make a detected backing file read another file of this machine.
     pub detect_backing: bool,
+    /// Which disk of an archive of several, counted from 1 as VMware does. An archive of one needs no choice.
+    pub disk: Option<usize>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         // libvirt's limit for backing chains is 200 too.
-        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false }
+        Self { backing: BackingPolicy::default(), max_depth: 200, detect_backing: false, disk: None }
     }
-}
-
-/// What the first bytes of a file say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detected {
-    /// No known magic.
-    Raw,
-    /// A qcow2 image.
-    Qcow2,
-    /// A gzip file, for [`super::decompress`].
-    Gzip,
-    /// An xz file, for [`super::decompress`].
-    Xz,
-    /// A zstd file, for [`super::decompress`].
-    Zstd,
-    /// Something that must not be taken for a raw disk, but cannot be read here; its name.
-    Foreign(&'static str),
-}
-
-const MAGICS: [(&[u8], Detected); 9] = [
-    (b"QFI\xfb", Detected::Qcow2),
-    (b"\x1f\x8b\x08", Detected::Gzip),
-    (b"\xfd7zXZ\x00", Detected::Xz),
-    (b"\x28\xb5\x2f\xfd", Detected::Zstd),
-    (b"\x04\x22\x4d\x18", Detected::Foreign("lz4")),
-    (b"BZh", Detected::Foreign("bzip2")),
-    (b"KDMV", Detected::Foreign("vmdk")),
-    (b"# Disk DescriptorFile", Detected::Foreign("vmdk")),
-    (b"vhdxfile", Detected::Foreign("vhdx")),
-];
-
-/// Looks at the first bytes of `path`.
-pub fn detect(path: &Path) -> Result<Detected, DiskError> {
-    detect_in(&open_file(path)?, path)
-}
-
-fn detect_in(file: &File, path: &Path) -> Result<Detected, DiskError> {
-    let mut head = Vec::new();
-    file.take(32)
-        .read_to_end(&mut head)
-        .map_err(|error| DiskError::io("could not read the start of the file", error).in_file(path))?;
-    Ok(MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Detected::Raw, |(_, found)| *found))
 }
 
 /// Opens an image and its backing files for reading.
@@ -95,17 +59,18 @@ pub fn open(
     format: Option<Format>,
     limits: &OpenOptions,
 ) -> Result<Box<dyn DiskRead>, DiskError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut allowed = vec![canonical(folder)?];
-    if let BackingPolicy::Within(folders) = &limits.backing {
-        for folder in folders {
-            allowed.push(canonical(folder)?);
-        }
-    }
-    Opener { limits, allowed, seen: Vec::new() }.open(path, format)
+    Opener::new(path, limits)?.open(path, format)
+}
+
+/// The same for a file that is open already and may have no name; `path` is what it is called in messages, and its
+/// folder is where relative names of backing files begin.
+pub(crate) fn open_file_as(
+    file: File,
+    path: &Path,
+    format: Format,
+    limits: &OpenOptions,
+) -> Result<Box<dyn DiskRead>, DiskError> {
+    Opener::new(path, limits)?.open_as(file, path, format)
 }
 
 struct Opener<'a> {
@@ -115,9 +80,34 @@ struct Opener<'a> {
     seen: Vec<(u64, u64)>,
 }
 
-impl Opener<'_> {
+impl<'a> Opener<'a> {
+    fn new(path: &Path, limits: &'a OpenOptions) -> Result<Self, DiskError> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut allowed = vec![canonical(folder)?];
+        if let BackingPolicy::Within(folders) = &limits.backing {
+            for folder in folders {
+                allowed.push(canonical(folder)?);
+            }
+        }
+        Ok(Self { limits, allowed, seen: Vec::new() })
+    }
+
     fn open(&mut self, path: &Path, format: Option<Format>) -> Result<Box<dyn DiskRead>, DiskError> {
         let file = open_file(path)?;
+        let format = match format {
+            Some(format) => format,
+            None => match detect_in(&file, path)? {
+                Detected::Image(format) => format,
+                other => return Err(refuse(other).in_file(path)),
+            },
+        };
+        self.open_as(file, path, format)
+    }
+
+    fn open_as(&mut self, file: File, path: &Path, format: Format) -> Result<Box<dyn DiskRead>, DiskError> {
         let metadata = file
             .metadata()
             .map_err(|error| DiskError::io("could not look at the image", error).in_file(path))?;
@@ -133,21 +123,62 @@ impl Opener<'_> {
             ))
             .in_file(path));
         }
-        let format = match format {
-            Some(format) => format,
-            None => detected_format(&file, path)?,
-        };
         match format {
             Format::Raw => Ok(Box::new(RawDisk::new(file, path)?)),
             Format::Qcow2 => {
-                let header = qcow2::Header::read(&file, path)?;
-                let backing = match &header.backing {
+                let found = qcow2::Header::read(&file, path)?;
+                let backing = match &found.header.backing {
                     Some(backing) => Some(self.open_backing(backing, path)?),
                     None => None,
                 };
-                Ok(Box::new(Qcow2Disk::new(file, path, &header, backing)?))
+                Ok(Box::new(Qcow2Disk::new(file, path, found, backing)?))
+            }
+            Format::Vhd => vhd::open(file, path),
+            Format::Vmdk => {
+                let section = Section::whole(file, path)?;
+                let disk = VmdkDisk::open(section, &mut |name| {
+                    let extent = self.allowed_file(Path::new(name), path, "extent")?;
+                    Ok((open_file(&extent)?, extent))
+                })?;
+                let layer = Layer::of(Format::Vmdk, path, disk.size(), &metadata);
+                Ok(Box::new(Described { disk: Box::new(disk), layer }))
+            }
+            Format::Ova => {
+                let ova = Ova::open(Section::whole(file, path)?)?;
+                let disk = ova.disk(self.limits.disk)?;
+                let names: Vec<&str> = ova.disks().iter().map(|disk| disk.file.as_str()).collect();
+                let layer = Layer::of(Format::Ova, path, disk.size(), &metadata)
+                    .with("machine", ova.name().unwrap_or_default())
+                    .with("disks", names)
+                    .with("disk", self.limits.disk.unwrap_or(1));
+                Ok(Box::new(Described { disk, layer }))
             }
         }
+    }
+
+    /// The place of a file that an image names, if the policy allows it; `what` is what the image calls it.
+    fn allowed_file(&self, name: &Path, image: &Path, what: &str) -> Result<PathBuf, DiskError> {
+        let shown = name.display();
+        if self.limits.backing == BackingPolicy::Never {
+            return Err(DiskError::refused(format!(
+                "the image needs another file, the {what} `{shown}`, and may not"
+            ))
+            .in_file(image));
+        }
+        let path = canonical(&image.parent().unwrap_or(Path::new("")).join(name)).map_err(|error| {
+            DiskError::new(error.kind(), format!("could not open the {what} `{shown}`"))
+                .in_file(image)
+                .because(error)
+        })?;
+        if self.limits.backing != BackingPolicy::Anywhere
+            && !self.allowed.iter().any(|folder| path.starts_with(folder))
+        {
+            return Err(DiskError::refused(format!(
+                "the {what} `{shown}` lies outside the folders that are allowed"
+            ))
+            .in_file(image));
+        }
+        Ok(path)
     }
 
     fn open_backing(
@@ -156,24 +187,7 @@ impl Opener<'_> {
         image: &Path,
     ) -> Result<Box<dyn DiskRead>, DiskError> {
         let name = backing.name.display();
-        if self.limits.backing == BackingPolicy::Never {
-            return Err(DiskError::refused(format!("the image has a backing file, `{name}`, and may not"))
-                .in_file(image));
-        }
-        let path = image.parent().unwrap_or(Path::new("")).join(&backing.name);
-        let path = canonical(&path).map_err(|error| {
-            DiskError::new(error.kind(), format!("could not open the backing file `{name}`"))
-                .in_file(image)
-                .because(error)
-        })?;
-        if self.limits.backing != BackingPolicy::Anywhere
-            && !self.allowed.iter().any(|folder| path.starts_with(folder))
-        {
-            return Err(DiskError::refused(format!(
-                "the backing file `{name}` lies outside the folders that are allowed"
-            ))
-            .in_file(image));
-        }
+        let path = self.allowed_file(&backing.name, image, "backing file")?;
         let format = match backing.format.as_deref() {
             Some(stated) => Some(stated.parse::<Format>().map_err(|error| error.in_file(image))?),
             None if self.limits.detect_backing => None,
@@ -186,19 +200,6 @@ impl Opener<'_> {
         };
         self.open(&path, format)
     }
-}
-
-fn detected_format(file: &File, path: &Path) -> Result<Format, DiskError> {
-    let name = match detect_in(file, path)? {
-        Detected::Raw => return Ok(Format::Raw),
-        Detected::Qcow2 => return Ok(Format::Qcow2),
-        Detected::Gzip => "gzip",
-        Detected::Xz => "xz",
-        Detected::Zstd => "zstd",
-        Detected::Foreign(name) => name,
-    };
-    Err(DiskError::unsupported(format!("the file looks like {name}, not like a raw or qcow2 disk"))
-        .in_file(path))
 }
 
 pub(crate) fn open_file(path: &Path) -> Result<File, DiskError> {

@@ -43,6 +43,7 @@ fn subject(source: SourcePlan) -> Subject {
             accelerator: Accelerator::Auto,
         },
         guest: GuestPlan {
+            seed: crate::plan::SeedKind::NoCloud,
             user: "goldsmith".to_owned(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),
@@ -62,6 +63,7 @@ fn disk() -> SourcePlan {
 
 fn bootstrap() -> SourcePlan {
     SourcePlan::Bootstrap(BootstrapPlan {
+        cloud_init: true,
         suite: "bookworm".to_owned(),
         mirror: Mirror::Host,
         components: vec!["main".to_owned()],

@@ -39,6 +39,18 @@ pub struct MachineSpec {
     pub accelerator: Accelerator,
     /// Disks in boot order; the machine boots from the first.
     pub disks: Vec<DiskAttachment>,
+    /// System credentials for the guest.
+    pub credentials: Vec<Credential>,
+}
+
+/// A [system credential](https://systemd.io/CREDENTIALS/): a named piece of data that the hypervisor hands to the guest's
+/// systemd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name: `tmpfiles.extra`.
+    pub name: String,
+    /// The file on this host that holds it. Never on a command line: those are for everyone to read.
+    pub path: PathBuf,
 }
 
 /// A disk of a machine. Files are on this host and belong to the build.

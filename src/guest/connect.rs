@@ -176,7 +176,7 @@ fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<
         }
         (Some(Obstacle::HostKey), _) => Some(
             "the guest has a host key of its own, so it never took the seed: is cloud-init installed and enabled in \
-             it, and does its kernel see the seed disk?"
+             it, and does its kernel see the seed disk? (with `seed = \"credentials\"`: is its systemd 252 or newer?)"
                 .to_owned(),
         ),
         (Some(Obstacle::Login), _) => Some(format!(

@@ -1,7 +1,7 @@
 //! The way into a guest: keys, connection, commands, files, facts.
 //!
 //! ```text
-//!   connect ──> Guest ── settle, quiesce, reboot     bring it to rest, restart it
+//!   connect ──> Guest ── settle, quiesce, grow, reboot     bring it to rest, restart it
 //!                 │
 //!                 ├─ Communicator: exec, upload, download     (the only seam that provisioning knows)
 //!                 │       │
@@ -16,6 +16,7 @@
 mod command;
 mod connect;
 mod facts;
+mod grow;
 mod keys;
 mod launch;
 mod quote;
@@ -30,6 +31,7 @@ mod tests;
 pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
 pub use connect::{GuestError, Trouble, connect};
 pub use facts::{Facts, Family, PackageManager};
+pub use grow::Growth;
 pub use keys::{BuildKeys, KeyError};
 pub use quote::{quote, quote_all};
 pub use session::Guest;

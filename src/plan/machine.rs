@@ -68,12 +68,35 @@ pub struct MachinePlan {
     pub accelerator: Accelerator,
 }
 
+/// How the build's keys come into the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeedKind {
+    /// A volume that cloud-init reads.
+    #[default]
+    #[serde(rename = "nocloud")]
+    NoCloud,
+    /// System credentials, which systemd 252 and later read by itself; the guest needs no cloud-init.
+    Credentials,
+}
+
+impl std::fmt::Display for SeedKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoCloud => "nocloud",
+            Self::Credentials => "credentials",
+        })
+    }
+}
+
 /// How the guest is reached and how long we wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct GuestPlan {
     /// The build user that the seed creates and the seal removes; `root` logs in as root directly.
     pub user: String,
+    /// How the build's keys come into the guest.
+    pub seed: SeedKind,
     /// From power-on to a login.
     pub connect_timeout: HumanDuration,
     /// From the request to power off until it is off; then the plug is pulled and the build fails.

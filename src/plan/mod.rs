@@ -6,8 +6,10 @@ mod output;
 mod source;
 mod step;
 
-pub use machine::{Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan};
-pub use output::{OutputFormat, OutputPlan, SealPlan, VerifyPlan};
+pub use machine::{
+    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, SeedKind,
+};
+pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };

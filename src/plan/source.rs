@@ -25,6 +25,8 @@ pub struct BootstrapPlan {
     pub mirror: Mirror,
     /// Archive components: `main`.
     pub components: Vec<String>,
+    /// Whether cloud-init is part of the bootable minimum.
+    pub cloud_init: bool,
     /// Packages on top of the bootable minimum (which is: systemd, kernel, boot loader, network, cloud-init, sshd, sudo).
     pub packages: Vec<String>,
     /// The kernel package.

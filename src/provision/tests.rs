@@ -25,6 +25,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         arch: Arch::X86_64,
         definition: "/live.toml".into(),
         source: SourcePlan::Bootstrap(BootstrapPlan {
+            cloud_init: true,
             suite: "bookworm".into(),
             mirror: Mirror::Host,
             components: vec![],
@@ -44,6 +45,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             accelerator: Accelerator::Tcg,
         },
         guest: GuestPlan {
+            seed: crate::plan::SeedKind::NoCloud,
             user: "builder".into(),
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(120),

@@ -5,8 +5,72 @@
 //! that matches `e*` would be shorter to explain, but cloud-init 22.4 renders such a match for ifupdown and networkd as an
 //! interface that is called like the entry, and the guest has no network.
 //!
+//! A guest with systemd 252 or later needs neither cloud-init nor a volume: it takes the same keys from a system credential.
+//!
 //! The same input gives the same bytes.
+mod credentials;
 mod fat;
 mod nocloud;
 
-pub use nocloud::{SeedError, SeedSpec, write_nocloud};
+pub use credentials::{CREDENTIAL, write_credential};
+pub use nocloud::write_nocloud;
+
+use crate::value::Secret;
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// What the guest is told.
+#[derive(Debug)]
+pub struct SeedSpec<'a> {
+    /// Another instance than any before, or cloud-init does nothing.
+    pub instance_id: &'a str,
+    /// The guest's name while it is built.
+    pub hostname: &'a str,
+    /// The build user; `root` logs in as root.
+    pub user: &'a str,
+    /// Line of `authorized_keys`.
+    pub authorized_key: &'a str,
+    /// The guest's private host key, PEM text.
+    pub host_key_private: &'a Secret,
+    /// Line of `ssh_host_ed25519_key.pub`.
+    pub host_key_public: &'a str,
+}
+
+/// The seed could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// A template is wrong.
+    #[error("could not fill the cloud-init template `{name}`")]
+    Template {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: minijinja::Error,
+    },
+    /// The volume could not be made.
+    #[error("could not make the seed volume")]
+    Volume(#[source] io::Error),
+    /// The file could not be written.
+    #[error("could not write the seed to `{}`", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Writes a new file that only its owner can read.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), SeedError> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)
+    };
+    write().map_err(|source| SeedError::Write { path: path.to_owned(), source })
+}

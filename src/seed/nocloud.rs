@@ -1,72 +1,20 @@
 //! The NoCloud seed.
-use super::fat;
+use super::{SeedError, SeedSpec, fat, write_private};
 use crate::value::Secret;
 use minijinja::{Environment, UndefinedBehavior, context};
-use std::{
-    fs::OpenOptions,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 const USER_DATA: &str = include_str!("../../cloud-init/user-data.j2");
 const META_DATA: &str = include_str!("../../cloud-init/meta-data.j2");
 /// The label by which cloud-init finds the volume.
 const LABEL: [u8; 11] = *b"CIDATA     ";
 
-/// What the guest is told.
-#[derive(Debug)]
-pub struct SeedSpec<'a> {
-    /// Another instance than any before, or cloud-init does nothing.
-    pub instance_id: &'a str,
-    /// The guest's name while it is built.
-    pub hostname: &'a str,
-    /// The build user; `root` logs in as root.
-    pub user: &'a str,
-    /// Line of `authorized_keys`.
-    pub authorized_key: &'a str,
-    /// The guest's private host key, PEM text.
-    pub host_key_private: &'a Secret,
-    /// Line of `ssh_host_ed25519_key.pub`.
-    pub host_key_public: &'a str,
-}
-
-/// The seed could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum SeedError {
-    /// A template is wrong.
-    #[error("could not fill the cloud-init template `{name}`")]
-    Template {
-        /// Which.
-        name: &'static str,
-        /// Why.
-        #[source]
-        source: minijinja::Error,
-    },
-    /// The volume could not be made.
-    #[error("could not make the seed volume")]
-    Volume(#[source] io::Error),
-    /// The file could not be written.
-    #[error("could not write the seed to `{}`", path.display())]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
 /// Writes a new image file with the seed, readable by its owner only: it holds the guest's private host key.
 pub fn write_nocloud(path: &Path, spec: &SeedSpec<'_>) -> Result<(), SeedError> {
     let (user_data, meta_data) = render(spec)?;
     let files = [("user-data", user_data.expose().as_bytes()), ("meta-data", meta_data.as_bytes())];
     let bytes = fat::volume(LABEL, &files).map_err(SeedError::Volume)?;
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(&bytes)
-    };
-    write().map_err(|source| SeedError::Write { path: path.to_owned(), source })
+    write_private(path, &bytes)
 }
 
 fn render(spec: &SeedSpec<'_>) -> Result<(Secret, String), SeedError> {
@@ -94,7 +42,7 @@ fn render(spec: &SeedSpec<'_>) -> Result<(Secret, String), SeedError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::{io::Write, process::Command};
 
     const HOSTILE: &str = "it's \"q\": - [a, &b] #c\n  evil: true\t\u{1}{{ user }}";
 

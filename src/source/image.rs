@@ -2,7 +2,7 @@
 use super::{BaseDisk, Needs, SourceError, blocking};
 use crate::{
     cx::{Cx, Event, Unit},
-    disk::{self, BackingPolicy, Detected, DiskErrorKind, Format, OpenOptions},
+    disk::{self, BackingPolicy, Detected, DiskError, DiskErrorKind, Format, OpenOptions},
     fetch::{self, Fetched, Fetcher},
     plan::{DiskSourcePlan, ImageFormat, Origin, Plan},
     value::Size,
@@ -41,7 +41,7 @@ fn needs(bytes: u64, read: String) -> Needs {
 }
 
 fn is_packed(name: &str) -> bool {
-    [".gz", ".xz", ".zst"].iter().any(|end| name.ends_with(end))
+    [".gz", ".xz", ".zst", ".lz4", ".bz2"].iter().any(|end| name.ends_with(end))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -60,7 +60,7 @@ async fn look(path: &Path, source: &DiskSourcePlan, disk: Size) -> Result<u64, S
     blocking(move || {
         let length = std::fs::metadata(&path).map_err(|source| SourceError::io("read", &path, source))?.len();
         match detect(&path)? {
-            Detected::Gzip | Detected::Xz | Detected::Zstd => Ok(length * UNPACKED),
+            Detected::Packed(_) => Ok(length * UNPACKED),
             _ => {
                 check(&path, format, disk)?;
                 Ok(0)
@@ -148,7 +148,7 @@ fn detect(path: &Path) -> Result<Detected, SourceError> {
 /// The image itself: `path`, or a file in the work folder when that is compressed.
 async fn unpack(cx: &Cx, path: &Path) -> Result<PathBuf, SourceError> {
     let from = path.to_owned();
-    if !matches!(blocking(move || detect(&from)).await?, Detected::Gzip | Detected::Xz | Detected::Zstd) {
+    if !matches!(blocking(move || detect(&from)).await?, Detected::Packed(_)) {
         return Ok(path.to_owned());
     }
     let (from, to) = (path.to_owned(), cx.work().join("source.img"));
@@ -184,13 +184,17 @@ fn check(path: &Path, format: Option<ImageFormat>, disk: Size) -> Result<Format,
         ImageFormat::Raw => Format::Raw,
         ImageFormat::Qcow2 => Format::Qcow2,
     });
-    // Without a stated format `open` refuses what is neither, by name.
+    // Without a stated format `open` refuses by name what is no image.
     let limits = OpenOptions { backing: BackingPolicy::Never, ..OpenOptions::default() };
     let image = disk::open(path, stated, &limits).map_err(wrong)?;
-    let format = match stated {
-        Some(format) => format,
-        None if detect(path)? == Detected::Qcow2 => Format::Qcow2,
-        None => Format::Raw,
+    let detected = match stated {
+        Some(format) => Detected::Image(format),
+        None => detect(path)?,
+    };
+    // The machine runs from an overlay, which only these two can carry.
+    let Detected::Image(format @ (Format::Raw | Format::Qcow2)) = detected else {
+        let what = "only raw and qcow2 images can be started from; `goldsmith convert` makes a qcow2 of it";
+        return Err(wrong(DiskError::new(DiskErrorKind::Unsupported, what)));
     };
     let size = Size::bytes(image.size());
     if size > disk { Err(SourceError::Shrink { image: size, disk }) } else { Ok(format) }

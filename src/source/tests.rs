@@ -23,6 +23,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
             accelerator: Accelerator::Tcg,
         },
         guest: GuestPlan {
+            seed: crate::plan::SeedKind::NoCloud,
             user: "build".into(),
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(60),

@@ -10,6 +10,7 @@
 )]
 mod demo;
 mod failing;
+mod formats;
 mod interrupted;
 mod ordinary_user;
 mod parallel;

@@ -68,6 +68,7 @@ fn an_ordinary_user_bootstraps_and_a_failing_step_shows_its_last_lines_and_leave
 name = "failing"
 [source.bootstrap]
 suite = "bookworm"
+cloud-init = false
 kernel = "linux-image-cloud-amd64"
 initramfs-modules = ["virtio_pci", "virtio_blk", "ext4"]
 [[source.bootstrap.partition]]

@@ -1,7 +1,10 @@
 //! Definitions as people write them, right and wrong.
 use goldsmith::{
     definition::{DefinitionError, Inputs, TemplateKind, json_schema, load, resolve, template},
-    plan::{Content, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SourcePlan, StepKind},
+    plan::{
+        Compression, Content, Mirror, Origin, OutputFormat, PartitionSize, Plan, SecretSource, SeedKind,
+        SourcePlan, StepKind,
+    },
     value::{Arch, Size},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -140,6 +143,101 @@ fn the_kernel_follows_the_suite_and_the_architecture() {
     assert_eq!(kernel("bookworm", "x86_64"), "linux-image-amd64");
     assert_eq!(kernel("trixie", "arm64"), "linux-image-arm64");
     assert_eq!(kernel("noble", "x86_64"), "linux-image-generic");
+}
+
+#[test]
+fn outputs_say_what_their_consumers_want() {
+    let plan = resolved(
+        r#"
+name = "image"
+[source.bootstrap]
+suite = "bookworm"
+[[output]]
+format = "raw.zst"
+level = 19
+[[output]]
+format = "qcow2"
+compression = "zstd"
+[[output]]
+format = "ova"
+path = "image-v1.ova"
+[output.ova]
+hardware-version = 19
+secure-boot = true
+networks = ["nic0"]
+product = "Image"
+version = "1.0"
+annotation = "For the lab.\nNot for more."
+properties = { BUILD_TIMESTAMP = "1", kubernetes = "v1.34.1" }
+[[output]]
+format = "ova"
+"#,
+    )
+    .unwrap_or_else(|error| panic!("{}", drawn(&error)));
+    assert_eq!(plan.outputs[0].level, Some(19));
+    assert_eq!(plan.outputs[1].compression, Some(Compression::Zstd));
+    let ova = plan.outputs[2].ova.as_ref().unwrap();
+    assert_eq!(
+        (ova.hardware_version, ova.secure_boot, &ova.networks[..]),
+        (19, true, &["nic0".to_owned()][..])
+    );
+    assert_eq!(ova.properties["kubernetes"], "v1.34.1");
+    assert_eq!(plan.outputs[3].path, Path::new("/out/image.ova"));
+    assert_eq!(plan.outputs[3].ova.as_ref().unwrap().networks, ["VM Network"]);
+    assert_eq!(plan.outputs[0].ova, None);
+}
+
+#[test_case("format = \"raw.lz4\"\nlevel = 3", "a `raw.lz4` output has no compression level")]
+#[test_case(
+    "format = \"raw.xz\"\nlevel = 12",
+    "12 is not a compression level: it goes from 0 (fast) to 9 (small)"
+)]
+#[test_case(
+    "format = \"qcow2\"\nlevel = 13",
+    "13 is not a compression level: it goes from 1 (fast) to 12 (small)"
+)]
+#[test_case(
+    "format = \"raw\"\ncompression = \"zstd\"",
+    "only a `qcow2` has a `compression`: the others have it in their name"
+)]
+#[test_case("format = \"vmdk\"\n[output.ova]\nnetworks = []", "only an `ova` describes a machine")]
+#[test_case(
+    "format = \"ova\"\n[output.ova]\nhardware-version = 4",
+    "4 is not a hardware version: it goes from 10 to 99"
+)]
+#[test_case(
+    "format = \"ova\"\n[output.ova]\nvendor = \"we\"",
+    "who made what, or in which version, needs a `product`"
+)]
+#[test_case(
+    "format = \"ova\"\n[output.ova]\nproperties = { \"a.b\" = \"c\" }",
+    "`a.b` cannot be the key of a property"
+)]
+fn an_output_that_cannot_be_is_refused(output: &str, said: &str) {
+    let text = format!("name = \"image\"\n[source.bootstrap]\nsuite = \"bookworm\"\n[[output]]\n{output}\n");
+    assert_eq!(messages(&text), [said]);
+}
+
+#[test]
+fn secure_boot_needs_uefi() {
+    let text = "name = \"image\"\n[source.bootstrap]\nsuite = \"bookworm\"\n[machine]\nfirmware = \"bios\"\n\
+                [[output]]\nformat = \"ova\"\nova = { secure-boot = true }\n";
+    assert_eq!(
+        messages(text),
+        ["Secure Boot needs `firmware = \"efi\"` in `[machine]` and hardware version 13 or later"]
+    );
+}
+
+#[test]
+fn keys_come_by_credentials_where_no_cloud_init_reads_a_seed() {
+    let least = "name = \"image\"\n[source.bootstrap]\nsuite = \"bookworm\"\ncloud-init = false\n\
+                 [[output]]\nformat = \"qcow2\"\n";
+    let guest = resolved(least).unwrap().guest;
+    assert_eq!((guest.seed, guest.user.as_str()), (SeedKind::Credentials, "root"));
+    let guest = plan("[guest]\nseed = \"credentials\"\n").guest;
+    assert_eq!((guest.seed, guest.user.as_str()), (SeedKind::Credentials, "root"));
+    let clash = format!("{least}[guest]\nseed = \"nocloud\"\n");
+    assert_eq!(messages(&clash), ["the source has no cloud-init that could read a `nocloud` seed"]);
 }
 
 #[test]
@@ -337,6 +435,8 @@ fn problems_know_their_place() {
 #[test_case("[machine]\ndriver = \"vsphere\"", "`vsphere` is not a driver")]
 #[test_case("[machine]\nuri = \"xen:///\"", "`xen:///` is not the URI of a libvirt connection to QEMU")]
 #[test_case("[guest]\nuser = \"a b\"", "`a b` cannot be the name of a user")]
+#[test_case("[guest]\nseed = \"credentials\"\nuser = \"ann\"", "credentials let only `root` in")]
+#[test_case("[guest]\nseed = \"floppy\"", "`floppy` is not a kind of seed")]
 #[test_case("[guest]\nconnect-timeout = \"0s\"", "a time limit of zero always fails")]
 #[test_case("[[machine]]\ncpus = 1", "`machine` takes a table, but this is a list")]
 #[test_case(
@@ -395,7 +495,7 @@ fn problems_know_their_place() {
     "[verify]\nboot = false\ncommands = [\"true\"]",
     "commands that verify need a boot, but `boot` is false"
 )]
-#[test_case("[[output]]\nformat = \"raw\"\nlevel = 3", "a `raw` output is not compressed: it has no level")]
+#[test_case("[[output]]\nformat = \"raw\"\nlevel = 3", "a `raw` output has no compression level")]
 #[test_case(
     "[[output]]\nformat = \"qcow2\"\npath = \"./image.qcow2\"",
     "two outputs are written to `/out/image.qcow2`"

@@ -1,10 +1,13 @@
 //! The commands: what the arguments mean.
 mod build;
+mod convert;
 pub(in crate::cli) mod doctor;
 pub(in crate::cli) mod gc;
 mod init;
+pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
+mod work;
 
 use super::{
     args::{self, Command},
@@ -22,6 +25,8 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Plan(arguments) => plan::show(&arguments, console),
         Command::Validate(arguments) => plan::validate(&arguments, console),
         Command::Init(arguments) => init::run(&arguments, console),
+        Command::Convert(arguments) => convert::run(&arguments, console),
+        Command::Inspect(arguments) => inspect::run(arguments, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

@@ -1,5 +1,5 @@
 //! `[seal]`, `[[output]]` and `[verify]`.
-use super::{check, machine};
+use super::{check, machine, ova};
 use crate::{
     definition::{
         problem::Span,
@@ -7,13 +7,10 @@ use crate::{
         reader::{At, Field, Reader},
         scalar::{List, One},
     },
-    plan::{Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
+    plan::{Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
     value::Arch,
 };
 use std::path::{Component, Path, PathBuf};
-
-/// What libdeflate knows; the other compressors map it.
-const LEVELS: std::ops::RangeInclusive<u32> = 1..=12;
 
 pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
     match seal.maybe()? {
@@ -28,6 +25,7 @@ pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
 pub(super) fn outputs(
     outputs: Field<List<Output>>,
     name: Option<&str>,
+    firmware: Option<Firmware>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<OutputPlan>> {
     let At { value: outputs, span } = outputs.required()?;
@@ -39,7 +37,7 @@ pub(super) fn outputs(
     let mut all_right = true;
     for At { value: raw, span } in outputs {
         let place = raw.path.span().cloned().unwrap_or(span);
-        let Some(plan) = output(raw, name, &folder, reader) else {
+        let Some(plan) = output(raw, name, &folder, firmware, reader) else {
             all_right = false;
             continue;
         };
@@ -57,7 +55,13 @@ pub(super) fn outputs(
     all_right.then(|| plans.into_iter().map(|(plan, _)| plan).collect())
 }
 
-fn output(raw: Output, name: Option<&str>, folder: &Path, reader: &mut Reader<'_>) -> Option<OutputPlan> {
+fn output(
+    raw: Output,
+    name: Option<&str>,
+    folder: &Path,
+    firmware: Option<Firmware>,
+    reader: &mut Reader<'_>,
+) -> Option<OutputPlan> {
     let format = raw.format.required().map(|at| at.value.0);
     let path = match (raw.path.maybe(), name, format) {
         (Some(None), Some(name), Some(format)) => Some(folder.join(format!("{name}.{format}"))),
@@ -70,24 +74,49 @@ fn output(raw: Output, name: Option<&str>, folder: &Path, reader: &mut Reader<'_
         }
         _ => None,
     };
-    let level = match raw.level.maybe() {
-        Some(None) => Some(None),
-        Some(Some(level)) => {
-            let is_raw = format == Some(OutputFormat::Raw);
-            let fits = LEVELS.contains(&level.value);
-            check::holds(&level.span, !is_raw, reader, || {
-                "a `raw` output is not compressed: it has no level".to_owned()
-            })
-            .and_then(|()| {
-                check::holds(&level.span, fits, reader, || {
-                    format!("{} is not a compression level: it goes from 1 (fast) to 12 (small)", level.value)
-                })
-            })
-            .map(|()| Some(level.value))
-        }
-        None => None,
+    let compression = compression(raw.compression, format, reader);
+    let level = level(raw.level, format, compression.flatten(), reader);
+    let ova = ova::ova(raw.ova, format, firmware, reader);
+    // A level asks for compression; zlib is what every reader knows.
+    let compression = match (compression?, level?, format?) {
+        (None, Some(_), OutputFormat::Qcow2) => Some(Compression::Zlib),
+        (compression, ..) => compression,
     };
-    Some(OutputPlan { format: format?, path: path?, level: level? })
+    Some(OutputPlan { format: format?, path: path?, level: level?, compression, ova: ova? })
+}
+
+fn compression(
+    field: Field<One<Compression>>,
+    format: Option<OutputFormat>,
+    reader: &mut Reader<'_>,
+) -> Option<Option<Compression>> {
+    let Some(At { value: One(compression), span }) = field.maybe()? else { return Some(None) };
+    check::holds(&span, matches!(format, None | Some(OutputFormat::Qcow2)), reader, || {
+        "only a `qcow2` has a `compression`: the others have it in their name".to_owned()
+    })?;
+    Some(Some(compression))
+}
+
+fn level(
+    field: Field<u32>,
+    format: Option<OutputFormat>,
+    compression: Option<Compression>,
+    reader: &mut Reader<'_>,
+) -> Option<Option<u32>> {
+    let (Some(At { value: level, span }), Some(format)) = (field.maybe()?, format) else { return Some(None) };
+    let levels = match compression {
+        Some(Compression::Zstd) => OutputFormat::RawZst.levels(),
+        _ => format.levels(),
+    };
+    let Some(levels) = levels else {
+        reader.report(&span, format!("a `{format}` output has no compression level"));
+        return None;
+    };
+    let (fast, small) = (levels.start(), levels.end());
+    check::holds(&span, levels.contains(&level), reader, || {
+        format!("{level} is not a compression level: it goes from {fast} (fast) to {small} (small)")
+    })?;
+    Some(Some(level))
 }
 
 /// `path` without `.`, so that equal paths look equal. `..` stays: it may lead through a link.

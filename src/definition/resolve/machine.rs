@@ -6,7 +6,7 @@ use crate::{
         reader::{At, Field, Reader},
         scalar::{Driver, One},
     },
-    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Firmware, GuestPlan, MachinePlan},
+    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Firmware, GuestPlan, MachinePlan, SeedKind},
     value::{Arch, HumanDuration, Size},
 };
 
@@ -127,23 +127,53 @@ fn checked<T>(
     }
 }
 
-pub(super) fn guest(guest: Field<Guest>, reader: &mut Reader<'_>) -> Option<GuestPlan> {
+/// `without_cloud_init`: the source is known to have none.
+pub(super) fn guest(
+    guest: Field<Guest>,
+    without_cloud_init: bool,
+    reader: &mut Reader<'_>,
+) -> Option<GuestPlan> {
+    let (seed, user) = match without_cloud_init {
+        false => (SeedKind::NoCloud, "goldsmith"),
+        true => (SeedKind::Credentials, "root"),
+    };
     let default = GuestPlan {
-        user: "goldsmith".to_owned(),
+        user: user.to_owned(),
+        seed,
         connect_timeout: HumanDuration::seconds(10 * 60),
         shutdown_timeout: HumanDuration::seconds(3 * 60),
     };
     let Some(At { value: guest, .. }) = guest.maybe()? else { return Some(default) };
+    let seed_place = guest.seed.span().cloned();
+    let seed = guest.seed.or(One(default.seed)).and_then(|One(seed)| {
+        let place = seed_place.unwrap_or_default();
+        check::holds(&place, !(without_cloud_init && seed == SeedKind::NoCloud), reader, || {
+            "the source has no cloud-init that could read a `nocloud` seed".to_owned()
+        })
+        .map(|()| seed)
+    });
     let user = match guest.user.maybe() {
+        Some(None) if seed == Some(SeedKind::Credentials) => Some("root".to_owned()),
         Some(None) => Some(default.user),
-        Some(Some(user)) => {
-            check::text(user, reader, check::is_account, "cannot be the name of a user", check::ACCOUNT)
+        Some(Some(At { value, span })) => {
+            let only_root = seed == Some(SeedKind::Credentials) && value.0.text != "root";
+            check::holds(&span, !only_root, reader, || "credentials let only `root` in".to_owned()).and_then(
+                |()| {
+                    let at = At { value, span };
+                    check::text(at, reader, check::is_account, "cannot be the name of a user", check::ACCOUNT)
+                },
+            )
         }
         None => None,
     };
     let connect_timeout = timeout(guest.connect_timeout, default.connect_timeout, reader);
     let shutdown_timeout = timeout(guest.shutdown_timeout, default.shutdown_timeout, reader);
-    Some(GuestPlan { user: user?, connect_timeout: connect_timeout?, shutdown_timeout: shutdown_timeout? })
+    Some(GuestPlan {
+        user: user?,
+        seed: seed?,
+        connect_timeout: connect_timeout?,
+        shutdown_timeout: shutdown_timeout?,
+    })
 }
 
 /// A time limit; none is not one.

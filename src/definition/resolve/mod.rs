@@ -5,6 +5,7 @@ mod check;
 mod deliver;
 mod label;
 mod machine;
+mod ova;
 mod source;
 mod step;
 
@@ -14,7 +15,7 @@ use super::{
     reader::{At, Field, Reader},
     scalar::Map,
 };
-use crate::plan::{Plan, SecretSource};
+use crate::plan::{Plan, SecretSource, SourcePlan};
 use std::{collections::BTreeMap, path::Path};
 
 /// The plan of `definition`, which stands at `path`.
@@ -37,11 +38,13 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let machine = machine::machine(machine, arch, reader);
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let source = source::source(source, arch, disk, reader);
-    let guest = machine::guest(guest, reader);
+    let without_cloud_init =
+        matches!(&source, Some(SourcePlan::Bootstrap(bootstrap)) if !bootstrap.cloud_init);
+    let guest = machine::guest(guest, without_cloud_init, reader);
     let provision = step::steps(provision, reader);
     let seal = deliver::seal(seal);
-    let outputs = deliver::outputs(output, name.as_deref(), reader);
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
+    let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
     let verify = deliver::verify(verify, firmware, arch, reader);
     let places = match var {
         Field::Good(At { value: Variables { places }, .. }) => places,

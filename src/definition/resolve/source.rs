@@ -74,6 +74,7 @@ fn bootstrap(
         }
         None => None,
     };
+    let cloud_init = raw.cloud_init.or(true);
     let packages = raw.packages.or(List::new()).and_then(|list| packages(list, reader));
     let kernel = match raw.kernel.maybe() {
         Some(None) => match (suite.as_deref(), arch) {
@@ -125,6 +126,7 @@ fn bootstrap(
         suite: suite?,
         mirror: mirror?,
         components: components?,
+        cloud_init: cloud_init?,
         packages: packages?,
         kernel: kernel?,
         cmdline: cmdline?,

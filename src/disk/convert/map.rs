@@ -7,7 +7,7 @@ pub(crate) const CHUNK: u64 = 1 << 20;
 
 /// A piece of the disk, aligned to [`CHUNK`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// Any number of chunks that nothing was ever written to.
     Hole { offset: u64, len: u64 },
     /// One chunk (the last of a disk may be short) and the ranges within it that are data, relative to its start.
@@ -16,13 +16,13 @@ pub(super) enum Item {
 
 /// A range within a chunk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(crate) struct Range {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
 }
 
 /// Walks the map of `src`; yields items that together are the disk.
-pub(super) struct Map<'a> {
+pub(crate) struct Map<'a> {
     src: &'a dyn DiskRead,
     at: u64,
     /// The extent that `at` lies in, as its end and kind.
@@ -30,7 +30,7 @@ pub(super) struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
-    pub(super) fn new(src: &'a dyn DiskRead) -> Self {
+    pub(crate) fn new(src: &'a dyn DiskRead) -> Self {
         Self { src, at: 0, current: None }
     }
 
@@ -49,7 +49,7 @@ impl<'a> Map<'a> {
         Ok((end, extent.kind))
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Item>, DiskError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, DiskError> {
         let (offset, size) = (self.at, self.src.size());
         if offset >= size {
             return Ok(None);
@@ -87,17 +87,17 @@ impl<'a> Map<'a> {
 
 /// What must be known of the whole map before the first byte is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Bytes that are not holes.
-    pub(super) data_bytes: u64,
+    pub(crate) data_bytes: u64,
     /// 64 KiB clusters with data in them.
-    pub(super) clusters: u64,
+    pub(crate) clusters: u64,
     /// 512 MiB spans (of one qcow2 L2 table) with data in them.
-    pub(super) spans: u64,
+    pub(crate) spans: u64,
 }
 
 impl Plan {
-    pub(super) fn of(src: &dyn DiskRead, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Self, DiskError> {
+    pub(crate) fn of(src: &dyn DiskRead, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Self, DiskError> {
         let mut plan = Self::default();
         let mut last_span = None;
         let mut map = Map::new(src);
@@ -119,7 +119,7 @@ impl Plan {
 }
 
 /// The 64 KiB clusters of a chunk that any of its data ranges touches, as their index within the chunk, rising.
-pub(super) fn clusters(ranges: &[Range]) -> impl Iterator<Item = u64> + '_ {
+pub(crate) fn clusters(ranges: &[Range]) -> impl Iterator<Item = u64> + '_ {
     const CLUSTER: u32 = crate::disk::qcow2::CLUSTER as u32;
     let mut next = 0;
     ranges

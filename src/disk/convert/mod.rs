@@ -10,32 +10,34 @@
 //! [`map`] cuts the disk into items: a chunk of 1 MiB with data in it, or a run of chunks without. Workers take items,
 //! read and compress them; every sink puts them back in order, so the files are the same whatever the number of
 //! workers. [`pipeline`] bounds how far workers run ahead of the slowest sink, hence the memory.
+mod blocks;
 mod gzip;
+mod lz4;
 mod map;
 mod pipeline;
 mod qcow2;
 mod raw;
 mod scan;
+mod stitch;
+mod stream;
+mod vhd;
+mod xz;
+mod zstd;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::output::{self, digest_path};
-use super::{DiskError, DiskRead, OutputFormat, Progress};
-use pipeline::Sink;
-
-/// An output of [`convert`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// What to write.
-    pub format: OutputFormat,
-    /// Where. An existing file is replaced once the new one is complete.
-    pub path: PathBuf,
-    /// Compression level from 1 (fast) to 12 (small). raw.gz takes 6 without one; qcow2 is compressed only with one;
-    /// raw has none.
-    pub level: Option<u32>,
-}
+use super::output;
+use super::ova::OvaSink;
+use super::vmdk::VmdkSink;
+use super::{DiskError, DiskRead, OutputFormat, Progress, Qcow2Compression, Target, Written};
+pub(crate) use blocks::{BLOCK, Deflater, level_of};
+pub(crate) use map::Plan;
+pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
+pub use stream::convert_stream;
+#[cfg(test)]
+pub(crate) use vhd::footer as vhd_footer;
 
 /// How [`convert`] works, and who is told about it.
 #[derive(Clone, Copy)]
@@ -97,23 +99,6 @@ pub struct Converted {
     pub data_bytes: u64,
 }
 
-/// A finished output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// As in the target.
-    pub path: PathBuf,
-    /// As in the target.
-    pub format: OutputFormat,
-    /// Length of the file in bytes.
-    pub file_bytes: u64,
-    /// Bytes that the file takes on its file system; less than `file_bytes` if it has holes.
-    pub allocated_bytes: u64,
-    /// Size of the disk in bytes.
-    pub virtual_bytes: u64,
-    /// Digest of the file, in lower-case hexadecimal; also in the file's `.sha256`.
-    pub sha256: String,
-}
-
 /// Writes every target from one pass over `src`, and looks for the needles on the way.
 ///
 /// Each file is written under a temporary name, synced, and renamed when all are complete. On error and on cancel no
@@ -128,19 +113,12 @@ pub fn convert(
     let plan = map::Plan::of(src, options.cancelled)?;
     let mut sinks: Vec<Box<dyn Sink + '_>> = Vec::new();
     for target in targets {
-        sinks.push(match target.format {
-            OutputFormat::Raw => Box::new(raw::RawSink::new(target, src.size(), options.cancelled)?),
-            OutputFormat::RawGz => Box::new(gzip::GzipSink::new(target, src.size(), options.cancelled)?),
-            OutputFormat::Qcow2 => match target.level {
-                None => Box::new(qcow2::PlainSink::new(target, src, &plan, options.cancelled)?),
-                Some(_) => Box::new(qcow2::CompressedSink::new(target, src.size(), &plan)?),
-            },
-        });
+        sinks.push(sink(target, src, &plan, options.cancelled)?);
     }
     if let Some(borders) = scanner.borders() {
         sinks.push(Box::new(borders));
     }
-    let finished = pipeline::run(src, targets, sinks, &scanner, &plan, options)?;
+    let finished = pipeline::run(src, None, targets, sinks, &scanner, &plan, options)?;
     if (options.cancelled)() {
         return Err(DiskError::cancelled());
     }
@@ -152,7 +130,7 @@ pub fn convert(
 fn refuse_clashes(src: &dyn DiskRead, targets: &[Target]) -> Result<(), DiskError> {
     let mut taken: HashSet<PathBuf> = src.files().iter().map(|path| resolved(path)).collect();
     for target in targets {
-        for path in [target.path.clone(), digest_path(&target.path)] {
+        for path in output::paths_of(target) {
             if !taken.insert(resolved(&path)) {
                 return Err(
                     DiskError::refused("the output is also the input or another output").in_file(&path)
@@ -172,20 +150,39 @@ fn resolved(path: &Path) -> PathBuf {
     })
 }
 
-/// libdeflate's level for a target.
-fn level_of(target: &Target, default: u32) -> Result<libdeflater::CompressionLvl, DiskError> {
-    let level = target.level.unwrap_or(default);
-    i32::try_from(level)
-        .ok()
-        .filter(|level| *level > 0)
-        .and_then(|level| libdeflater::CompressionLvl::new(level).ok())
-        .ok_or_else(|| {
-            DiskError::unsupported(format!("compression level {level} does not exist (1 to 12)"))
-                .in_file(&target.path)
-        })
+fn sink<'a>(
+    target: &Target,
+    src: &'a dyn DiskRead,
+    plan: &Plan,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+) -> Result<Box<dyn Sink + 'a>, DiskError> {
+    let refused = |why: String| Err(DiskError::unsupported(why).in_file(&target.path));
+    if target.stream.is_some() && !target.format.is_sequential() {
+        return refused(format!("{} cannot be written to a stream", target.format));
+    }
+    if target.qcow2 != Qcow2Compression::None && target.format != OutputFormat::Qcow2 {
+        return refused(format!("{} has no compressed clusters", target.format));
+    }
+    if target.ova.is_some() && target.format != OutputFormat::Ova {
+        return refused(format!("{} has no description of a machine", target.format));
+    }
+    Ok(match target.format {
+        OutputFormat::Raw => raw::sink(target, src.size(), Vec::new(), cancelled)?,
+        OutputFormat::Vhd => vhd::sink(target, src.size(), cancelled)?,
+        OutputFormat::RawZst => Box::new(zstd::ZstdSink::new(target, src.size(), cancelled)?),
+        OutputFormat::RawGz => Box::new(gzip::GzipSink::new(target, src.size(), cancelled)?),
+        OutputFormat::RawXz => Box::new(xz::XzSink::new(target, cancelled)?),
+        OutputFormat::RawLz4 => Box::new(lz4::Lz4Sink::new(target, cancelled)?),
+        OutputFormat::Qcow2 => match target.qcow2 {
+            Qcow2Compression::None => Box::new(qcow2::PlainSink::new(target, src, plan, cancelled)?),
+            _ => Box::new(qcow2::CompressedSink::new(target, src.size(), plan)?),
+        },
+        OutputFormat::Vmdk => Box::new(VmdkSink::new(target, src.size(), plan, cancelled)?),
+        OutputFormat::Ova => Box::new(OvaSink::new(target, src.size(), plan, cancelled)?),
+    })
 }
 
 /// A payload of the wrong kind: encoders and sinks come from the same place, so this is a bug of this module.
-fn misrouted() -> DiskError {
+pub(crate) fn misrouted() -> DiskError {
     DiskError::new(super::DiskErrorKind::Io, "a block was prepared for another output")
 }

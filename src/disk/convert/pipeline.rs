@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::super::output::Finished;
-use super::super::{DiskError, DiskRead, Progress};
+use super::super::{DiskError, DiskRead, Progress, Target};
+use super::ConvertOptions;
+use super::blocks::Deflater;
 use super::map::{CHUNK, Item, Map, Plan, Range};
 use super::scan::Scanner;
-use super::{ConvertOptions, Target};
 
 /// Each worker has compressors of its own, about a megabyte for each output.
 const MAX_THREADS: usize = 32;
@@ -19,11 +20,11 @@ const IN_FLIGHT: u64 = 96 << 20;
 
 /// A chunk with data in it, as read.
 #[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) offset: u64,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Chunk {
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
     /// What of it is data; the rest is zeroes.
-    pub(super) ranges: Vec<Range>,
+    pub(crate) ranges: Vec<Range>,
     /// How many sinks have still to take it.
     pending: AtomicUsize,
 }
@@ -36,25 +37,28 @@ impl Chunk {
 
 /// What an encoder made of a chunk for its sink.
 #[derive(Debug)]
-pub(super) enum Payload {
+pub(crate) enum Payload {
     /// The sink wants the chunk as it is.
     Chunk,
     /// Bytes to append.
     Bytes(Vec<u8>),
+    /// Bytes to append, and the length of them that an index states.
+    Indexed { bytes: Vec<u8>, len: u64 },
     /// Compressed clusters one after the other: their index within the chunk and their length, 0 for one that is to be
     /// stored as it is.
     Clusters { bytes: Vec<u8>, lengths: Vec<(u64, u32)> },
 }
 
 /// The part of an output that runs in the workers, one for each of them.
-pub(super) trait Encode: Send {
-    fn encode(&mut self, chunk: &Chunk) -> Result<Payload, DiskError>;
+pub(crate) trait Encode: Send {
+    /// `deflater` compresses blocks once for all outputs that ask it for the same level.
+    fn encode(&mut self, chunk: &Chunk, deflater: &mut Deflater) -> Result<Payload, DiskError>;
 }
 
 /// The part of an output that sees the whole disk in order, in a thread of its own.
-pub(super) trait Sink: Send {
-    fn encoder(&self) -> Option<Box<dyn Encode>> {
-        None
+pub(crate) trait Sink: Send {
+    fn encoder(&self) -> Result<Option<Box<dyn Encode>>, DiskError> {
+        Ok(None)
     }
     fn hole(&mut self, offset: u64, len: u64) -> Result<(), DiskError>;
     fn chunk(&mut self, chunk: &Chunk, payload: Payload) -> Result<(), DiskError>;
@@ -70,8 +74,16 @@ enum Work {
 type Numbered = (u64, Work);
 type Encoders = Vec<Option<Box<dyn Encode>>>;
 
+/// A source that is read once, from front to end, by whichever worker is free.
+pub(super) trait Once: Send {
+    /// The next item, and the bytes of a chunk with data in it.
+    fn next(&mut self) -> Result<Option<(Item, Vec<u8>)>, DiskError>;
+}
+
 /// Everything the threads share.
 struct Shared<'a> {
+    /// Locked before the state.
+    once: Option<Mutex<&'a mut (dyn Once + 'a)>>,
     state: Mutex<State<'a>>,
     changed: Condvar,
     done: Mutex<u64>,
@@ -97,8 +109,11 @@ impl<'a> Shared<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next item, as soon as the slowest sink is near enough; `None` at the end or after a failure.
-    fn take(&self) -> Option<(u64, Item)> {
+    /// The next item, as soon as the slowest sink is near enough; `None` at the end or after a failure. The bytes of a
+    /// source that is read once come with it.
+    fn take(&self) -> Option<(u64, Item, Vec<u8>)> {
+        // Held until the bytes are read, so that numbers and bytes are of one order.
+        let mut once = self.once.as_ref().map(|once| once.lock().unwrap_or_else(PoisonError::into_inner));
         let mut state = self.state();
         loop {
             if state.over {
@@ -115,18 +130,28 @@ impl<'a> Shared<'a> {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match state.map.next() {
-            Ok(Some(item)) => {
-                state.next += 1;
-                Some((state.next - 1, item))
+        let number = state.next;
+        state.next += 1;
+        let next = match &mut once {
+            None => {
+                let next = state.map.next().map(|item| item.map(|item| (item, Vec::new())));
+                drop(state);
+                next
             }
+            Some(once) => {
+                // Reading takes its time, and the sinks need the state meanwhile.
+                drop(state);
+                once.next()
+            }
+        };
+        match next {
+            Ok(Some((item, bytes))) => Some((number, item, bytes)),
             Ok(None) => {
-                state.over = true;
+                self.state().over = true;
                 self.changed.notify_all();
                 None
             }
             Err(error) => {
-                drop(state);
                 self.fail(error);
                 None
             }
@@ -170,9 +195,11 @@ impl Drop for Alarm<'_, '_> {
     }
 }
 
-/// Runs the conversion; returns the files that the sinks finished, in the order of the sinks.
+/// Runs the conversion; returns the files that the sinks finished, in the order of the sinks. With `once`, `src` is not
+/// read.
 pub(super) fn run<'a>(
     src: &'a dyn DiskRead,
+    once: Option<&'a mut (dyn Once + 'a)>,
     targets: &[Target],
     sinks: Vec<Box<dyn Sink + 'a>>,
     scanner: &Scanner,
@@ -183,6 +210,7 @@ pub(super) fn run<'a>(
     // An item holds its chunk and at most as much again for each output.
     let fits = IN_FLIGHT / (CHUNK * (1 + targets.len() as u64));
     let shared = Shared {
+        once: once.map(Mutex::new),
         state: Mutex::new(State {
             map: Map::new(src),
             next: 0,
@@ -196,8 +224,9 @@ pub(super) fn run<'a>(
         total: plan.data_bytes,
         options,
     };
-    let encoders: Vec<Encoders> =
-        (0..threads).map(|_| sinks.iter().map(|sink| sink.encoder()).collect()).collect();
+    let encoders = (0..threads)
+        .map(|_| sinks.iter().map(|sink| sink.encoder()).collect())
+        .collect::<Result<Vec<Encoders>, DiskError>>()?;
     let shared_ref = &shared;
     let finished = thread::scope(|scope| {
         let mut senders = Vec::new();
@@ -237,7 +266,8 @@ fn work(
     sinks: &[Sender<Numbered>],
     scanner: &Scanner,
 ) -> Result<(), DiskError> {
-    while let Some((number, item)) = shared.take() {
+    let mut deflater = Deflater::default();
+    while let Some((number, item, mut bytes)) = shared.take() {
         let (offset, len, ranges) = match item {
             Item::Hole { offset, len } => {
                 for sink in sinks {
@@ -248,10 +278,12 @@ fn work(
             }
             Item::Data { offset, len, ranges } => (offset, len, ranges),
         };
-        let mut bytes = vec![0; len as usize];
-        for range in &ranges {
-            let (start, end) = (range.start as usize, range.end as usize);
-            src.read_at(&mut bytes[start..end], offset + u64::from(range.start))?;
+        if bytes.is_empty() {
+            bytes = vec![0; len as usize];
+            for range in &ranges {
+                let (start, end) = (range.start as usize, range.end as usize);
+                src.read_at(&mut bytes[start..end], offset + u64::from(range.start))?;
+            }
         }
         scanner.chunk(&bytes, offset);
         let chunk = Arc::new(Chunk { offset, bytes, ranges, pending: AtomicUsize::new(sinks.len()) });
@@ -260,7 +292,7 @@ fn work(
         }
         for (sink, encoder) in sinks.iter().zip(&mut encoders) {
             let payload = match encoder {
-                Some(encoder) => encoder.encode(&chunk)?,
+                Some(encoder) => encoder.encode(&chunk, &mut deflater)?,
                 None => Payload::Chunk,
             };
             let _ = sink.send((number, Work::Chunk(Arc::clone(&chunk), payload)));

@@ -11,17 +11,15 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
-use libdeflater::{CompressionLvl, Compressor};
-
-use super::super::output::{Digester, Finished, Pending};
+use super::super::output::{Digester, Digests, Finished, Pending};
 use super::super::qcow2::{
     CLUSTER, CLUSTER_BITS, COMPRESSED, COPIED, Compression, Header, L2_ENTRIES, L2_SPAN, REFCOUNTS,
     compressed_shift,
 };
-use super::super::{DiskError, DiskRead};
+use super::super::{DiskError, DiskRead, Qcow2Compression, Target};
+use super::blocks::{Deflater, level_of};
 use super::map::{Item, Map, Plan, clusters};
 use super::pipeline::{Chunk, Encode, Payload, Sink};
-use super::{Target, level_of};
 
 /// What the L2 tables, at the front, and the L1 table after them take.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +57,7 @@ impl Layout {
     }
 
     /// The header for a file whose refcount blocks begin at `end`.
-    fn header(&self, end: u64) -> Result<Vec<u8>, DiskError> {
+    fn header(&self, end: u64, compression: Compression) -> Result<Vec<u8>, DiskError> {
         let (blocks, table) = Self::refcounts(end / CLUSTER);
         Header {
             cluster_bits: CLUSTER_BITS,
@@ -68,7 +66,7 @@ impl Layout {
             l1_entries: self.l1_entries,
             refcount_table_offset: end + blocks * CLUSTER,
             refcount_table_clusters: table as u32,
-            compression: Compression::Deflate,
+            compression,
             backing: None,
         }
         .encode()
@@ -120,9 +118,14 @@ impl PlainSink {
         let layout = Layout::new(src.size(), plan);
         let pending = Pending::create(&target.path)?;
         let end = layout.data_offset() + plan.clusters * CLUSTER;
-        let mut sink =
-            Self { pending, digester: Digester::default(), end, planned: 0, written: Shape::default() };
-        sink.append(&layout.header(end).map_err(|error| error.in_file(&target.path))?)?;
+        let mut sink = Self {
+            pending,
+            digester: Digester::for_target(target),
+            end,
+            planned: 0,
+            written: Shape::default(),
+        };
+        sink.append(&layout.header(end, Compression::Deflate).map_err(|error| error.in_file(&target.path))?)?;
         let mut l1 = vec![0; (layout.data_offset() - layout.l1_offset()) as usize / 8];
         let mut planned = Shape::default();
         let mut table: Option<(u64, Vec<u64>)> = None;
@@ -201,7 +204,7 @@ impl Sink for PlainSink {
         let mut entries: Vec<u64> = (0..blocks).map(|block| self.end + block * CLUSTER).collect();
         entries.resize((table * CLUSTER / 8) as usize, 0);
         self.append(&big_endian(&entries))?;
-        Ok(Some(Finished { pending: self.pending, sha256: self.digester.finish() }))
+        Ok(Some(Finished::file(self.pending, self.digester.finish())))
     }
 }
 
@@ -220,7 +223,8 @@ impl PlainSink {
 pub(super) struct CompressedSink {
     pending: Pending,
     layout: Layout,
-    level: CompressionLvl,
+    how: How,
+    digester: Digester,
     l1: Vec<u64>,
     /// The L2 table that is being filled: its span of the disk and its entries.
     table: Option<(u64, Vec<u64>)>,
@@ -236,13 +240,16 @@ pub(super) struct CompressedSink {
 impl CompressedSink {
     pub(super) fn new(target: &Target, size: u64, plan: &Plan) -> Result<Self, DiskError> {
         let layout = Layout::new(size, plan);
-        let level = level_of(target, 1)?;
-        layout.header(layout.data_offset()).map_err(|error| error.in_file(&target.path))?;
+        let how = How::new(target)?;
+        layout
+            .header(layout.data_offset(), how.compression())
+            .map_err(|error| error.in_file(&target.path))?;
         let free = layout.data_offset();
         Ok(Self {
             pending: Pending::create(&target.path)?,
             layout,
-            level,
+            how,
+            digester: Digester::for_target(target),
             l1: vec![0; (layout.data_offset() - layout.l1_offset()) as usize / 8],
             table: None,
             tables: 0,
@@ -326,8 +333,8 @@ impl CompressedSink {
         self.pending.file().set_len(bytes).map_err(|error| self.pending.error(error))
     }
 
-    fn digest(&self) -> Result<String, DiskError> {
-        let mut digester = Digester::default();
+    fn digest(&mut self) -> Result<Digests, DiskError> {
+        let mut digester = std::mem::take(&mut self.digester);
         let mut bytes = vec![0; 1 << 20];
         let mut at = 0;
         loop {
@@ -344,8 +351,8 @@ impl CompressedSink {
 }
 
 impl Sink for CompressedSink {
-    fn encoder(&self) -> Option<Box<dyn Encode>> {
-        Some(Box::new(Deflate(Compressor::new(self.level))))
+    fn encoder(&self) -> Result<Option<Box<dyn Encode>>, DiskError> {
+        self.how.encoder().map(Some)
     }
 
     fn hole(&mut self, _offset: u64, _len: u64) -> Result<(), DiskError> {
@@ -384,10 +391,42 @@ impl Sink for CompressedSink {
         }
         self.write(&big_endian(&self.l1), self.layout.l1_offset())?;
         self.write_refcounts()?;
-        let header = self.layout.header(self.free).map_err(|error| error.in_file(self.pending.path()))?;
+        let header = self.layout.header(self.free, self.how.compression());
+        let header = header.map_err(|error| error.in_file(self.pending.path()))?;
         self.write(&header, 0)?;
-        let sha256 = self.digest()?;
-        Ok(Some(Finished { pending: self.pending, sha256 }))
+        let digests = self.digest()?;
+        Ok(Some(Finished::file(self.pending, digests)))
+    }
+}
+
+/// How clusters are compressed.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Deflate { level: u32 },
+    Zstd { level: i32 },
+}
+
+impl How {
+    fn new(target: &Target) -> Result<Self, DiskError> {
+        Ok(if target.qcow2 == Qcow2Compression::Zstd {
+            Self::Zstd { level: super::zstd::level_of(target)? }
+        } else {
+            Self::Deflate { level: level_of(target)? }
+        })
+    }
+
+    fn compression(self) -> Compression {
+        match self {
+            Self::Deflate { .. } => Compression::Deflate,
+            Self::Zstd { .. } => Compression::Zstd,
+        }
+    }
+
+    fn encoder(self) -> Result<Box<dyn Encode>, DiskError> {
+        Ok(match self {
+            Self::Deflate { level } => Box::new(Deflate { level }),
+            Self::Zstd { level } => Box::new(super::zstd::Clusters::new(level)?),
+        })
     }
 }
 
@@ -395,29 +434,20 @@ impl Sink for CompressedSink {
 ///
 /// QEMU inflates with a declared window of 4 KiB, but in one call into a buffer of the whole cluster, where zlib does
 /// not need its window; distances beyond 4 KiB, which libdeflate uses, are therefore read by every QEMU.
-struct Deflate(Compressor);
+struct Deflate {
+    level: u32,
+}
 
 impl Encode for Deflate {
-    fn encode(&mut self, chunk: &Chunk) -> Result<Payload, DiskError> {
-        let mut bytes = Vec::new();
+    fn encode(&mut self, chunk: &Chunk, deflater: &mut Deflater) -> Result<Payload, DiskError> {
+        let mut all = Vec::new();
         let mut lengths = Vec::new();
-        // One byte less than a cluster: what does not shrink is stored as it is.
-        let mut out = vec![0; CLUSTER as usize - 1];
-        let mut padded = Vec::new();
-        for cluster in clusters(&chunk.ranges) {
-            let start = (cluster * CLUSTER) as usize;
-            let end = start + CLUSTER as usize;
-            let input = if end <= chunk.bytes.len() {
-                &chunk.bytes[start..end]
-            } else {
-                padded.extend_from_slice(&chunk.bytes[start..]);
-                padded.resize(CLUSTER as usize, 0);
-                &padded[..]
-            };
-            let len = self.0.deflate_compress(input, &mut out).unwrap_or(0);
-            bytes.extend_from_slice(&out[..len]);
-            lengths.push((cluster, len as u32));
+        for (cluster, bytes) in deflater.blocks(chunk, self.level)?.iter() {
+            // What does not shrink is stored as it is.
+            let bytes = if bytes.len() < CLUSTER as usize { bytes } else { &[] };
+            all.extend_from_slice(bytes);
+            lengths.push((cluster, bytes.len() as u32));
         }
-        Ok(Payload::Clusters { bytes, lengths })
+        Ok(Payload::Clusters { bytes: all, lengths })
     }
 }

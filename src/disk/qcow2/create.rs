@@ -26,7 +26,8 @@ pub fn create_overlay(
     backing_format: Format,
     virtual_size: u64,
 ) -> Result<(), DiskError> {
-    let backing = Backing { name: backing.to_path_buf(), format: Some(backing_format.to_string()) };
+    let backing =
+        Backing { name: backing.to_path_buf(), format: Some(backing_format.qemu_name().to_owned()) };
     create(path, virtual_size, Some(backing))
 }
 

@@ -12,6 +12,8 @@ const V2_BYTES: usize = 72;
 const V3_BYTES: usize = 112;
 /// QEMU's limits: between 512 bytes and 2 MiB.
 const CLUSTER_BITS_ALLOWED: std::ops::RangeInclusive<u32> = 9..=21;
+/// Subclusters are a 32nd of a cluster, and at least a sector.
+const EXTENDED_CLUSTER_BITS: u32 = 14;
 /// QEMU's limit for the L1 table, 32 MiB; it describes 2 EiB with the default cluster size.
 pub(super) const MAX_L1_ENTRIES: u64 = 32 * 1024 * 1024 / 8;
 /// From the format's description.
@@ -41,7 +43,20 @@ pub(crate) struct Backing {
     pub(crate) format: Option<String>,
 }
 
-/// What reading needs from the first cluster. Features that are not read are errors of [`Header::read`].
+/// An image's first cluster as it was found: the header, and what only reading has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) header: Header,
+    pub(crate) version: u32,
+    /// L2 entries of 128 bits, which describe 32 subclusters each.
+    pub(crate) extended_l2: bool,
+    /// Internal snapshots, of which none is read.
+    pub(crate) snapshots: u32,
+    /// It was not closed: the refcounts may be wrong, which matters only to who writes.
+    pub(crate) dirty: bool,
+}
+
+/// The first cluster, as far as it is read or written here. Features that are not read are errors of [`Header::read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) cluster_bits: u32,
@@ -56,11 +71,11 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn read(file: &File, path: &Path) -> Result<Self, DiskError> {
+    pub(crate) fn read(file: &File, path: &Path) -> Result<Found, DiskError> {
         Self::parse_file(file).map_err(|error| error.in_file(path))
     }
 
-    fn parse_file(file: &File) -> Result<Self, DiskError> {
+    fn parse_file(file: &File) -> Result<Found, DiskError> {
         let read = |len: usize, offset: u64| {
             let mut bytes = vec![0; len];
             file.read_exact_at(&mut bytes, offset)
@@ -81,7 +96,10 @@ impl Header {
             );
         }
         if be32(&base, 32) != 0 {
-            return Err(DiskError::unsupported("encrypted qcow2 images are not read").at(32));
+            return Err(DiskError::unsupported(
+                "encrypted qcow2 images are not read; `qemu-img convert` with the key makes one that is not encrypted",
+            )
+            .at(32));
         }
         let mut header = Self {
             cluster_bits,
@@ -93,12 +111,13 @@ impl Header {
             compression: Compression::Deflate,
             backing: None,
         };
-        let header_bytes = match version {
-            2 => V2_BYTES,
+        let (header_bytes, incompatible) = match version {
+            2 => (V2_BYTES, 0),
             3 => header.parse_version_3(&read)?,
             other => return Err(DiskError::unsupported(format!("qcow2 version {other} is not read")).at(4)),
         };
-        header.check_sizes()?;
+        let extended_l2 = incompatible & EXTENDED_L2 != 0;
+        header.check_sizes(extended_l2)?;
         let cluster = 1_usize << cluster_bits;
         let backing_offset = be64(&base, 8);
         let backing_len = be32(&base, 16) as usize;
@@ -115,14 +134,15 @@ impl Header {
             let name = read(backing_len, backing_offset)?;
             header.backing = Some(Backing { name: backing_name(&name)?, format });
         }
-        Ok(header)
+        let (snapshots, dirty) = (be32(&base, 60), incompatible & DIRTY != 0);
+        Ok(Found { header, version, extended_l2, snapshots, dirty })
     }
 
-    /// Returns the header's length.
+    /// Returns the header's length and the incompatible features.
     fn parse_version_3(
         &mut self,
         read: &dyn Fn(usize, u64) -> Result<Vec<u8>, DiskError>,
-    ) -> Result<usize, DiskError> {
+    ) -> Result<(usize, u64), DiskError> {
         let more = read(104 - V2_BYTES, V2_BYTES as u64)?;
         let incompatible = be64(&more, 0);
         let header_bytes = be32(&more, 28) as usize;
@@ -131,7 +151,6 @@ impl Header {
         }
         for (bit, name) in [
             (EXTERNAL_DATA, "an external data file"),
-            (EXTENDED_L2, "extended L2 entries (subclusters)"),
             (
                 !(DIRTY | CORRUPT | EXTERNAL_DATA | COMPRESSION_TYPE | EXTENDED_L2),
                 "features newer than this program",
@@ -157,14 +176,17 @@ impl Header {
                 }
             };
         }
-        Ok(header_bytes)
+        Ok((header_bytes, incompatible))
     }
 
-    fn check_sizes(&self) -> Result<(), DiskError> {
+    fn check_sizes(&self, extended_l2: bool) -> Result<(), DiskError> {
         if !self.size.is_multiple_of(super::super::SECTOR) || i64::try_from(self.size).is_err() {
             return Err(DiskError::corrupt(format!("a virtual size of {} bytes", self.size)).at(24));
         }
-        let span = 1_u64 << (2 * self.cluster_bits - 3);
+        if extended_l2 && self.cluster_bits < EXTENDED_CLUSTER_BITS {
+            return Err(DiskError::corrupt("extended L2 entries with clusters of less than 16 KiB").at(20));
+        }
+        let span = 1_u64 << (2 * self.cluster_bits - if extended_l2 { 4 } else { 3 });
         if self.l1_entries > MAX_L1_ENTRIES || self.l1_entries < self.size.div_ceil(span) {
             return Err(DiskError::corrupt(format!(
                 "an L1 table of {} entries for {} bytes",

@@ -3,13 +3,12 @@
 //! [`Header`] parses and encodes the first cluster, [`Qcow2Disk`] reads images and their backing chains, and
 //! [`create_empty`] and [`create_overlay`] make the small files that QEMU then fills. The writer that fills an image
 //! itself belongs to the conversion loop (`convert/qcow2.rs`).
-mod cache;
 mod create;
 mod header;
 mod read;
 
 pub use create::{create_empty, create_overlay};
-pub(crate) use header::{Backing, Compression, Header};
+pub(crate) use header::{Backing, Compression, Found, Header};
 pub(crate) use read::Qcow2Disk;
 
 /// The cluster size of every image made here, and QEMU's default: 64 KiB.

@@ -10,6 +10,8 @@ fn targets(folder: &Path) -> Vec<Target> {
         target(OutputFormat::RawGz, &folder.join("b.raw.gz"), None),
         target(OutputFormat::Qcow2, &folder.join("c.qcow2"), None),
         target(OutputFormat::Qcow2, &folder.join("d.qcow2"), Some(1)),
+        target(OutputFormat::Vmdk, &folder.join("e.vmdk"), None),
+        target(OutputFormat::Ova, &folder.join("f.ova"), None),
     ]
 }
 

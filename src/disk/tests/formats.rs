@@ -11,7 +11,28 @@ fn all_targets(folder: &Path) -> Vec<Target> {
         target(OutputFormat::RawGz, &folder.join("fast.raw.gz"), Some(1)),
         target(OutputFormat::Qcow2, &folder.join("out.qcow2"), None),
         target(OutputFormat::Qcow2, &folder.join("small.qcow2"), Some(6)),
+        Target {
+            qcow2: Qcow2Compression::Zstd,
+            sha512: true,
+            ..Target::new(OutputFormat::Qcow2, folder.join("zstd.qcow2"))
+        },
+        target(OutputFormat::RawZst, &folder.join("out.raw.zst"), None),
+        target(OutputFormat::RawZst, &folder.join("slow.raw.zst"), Some(12)),
+        Target { sha512: true, ..target(OutputFormat::RawXz, &folder.join("out.raw.xz"), Some(1)) },
+        target(OutputFormat::RawLz4, &folder.join("out.raw.lz4"), None),
+        Target { sha512: true, ..target(OutputFormat::Vhd, &folder.join("out.vhd"), None) },
     ]
+}
+
+/// The program that reads a compressed format, and its switches to test and to print a file.
+fn unpacker(format: OutputFormat) -> Option<&'static str> {
+    match format {
+        OutputFormat::RawGz => Some("gzip"),
+        OutputFormat::RawZst => Some("zstd"),
+        OutputFormat::RawXz => Some("xz"),
+        OutputFormat::RawLz4 => Some("lz4"),
+        _ => None,
+    }
 }
 
 #[test]
@@ -36,10 +57,17 @@ fn every_output_is_identical_for_the_peers_that_read_it() {
                 .unwrap()
                 .starts_with(&written.sha256)
         );
+        assert_eq!(target.sha512, written.sha512.is_some());
+        if target.sha512 {
+            run("sh", &["-c", &format!("cd {} && sha512sum --strict -c {name}.sha512", text(dir.path()))]);
+        }
+        if let Some(program) = unpacker(target.format) {
+            run(program, &["-t", text(&written.path)]);
+            run("sh", &["-c", &format!("{program} -dc {} | cmp - {}", text(&written.path), text(&source))]);
+        }
     }
     for name in ["out.raw.gz", "fast.raw.gz"] {
         let gz = dir.path().join(name);
-        run("gzip", &["-t", text(&gz)]);
         let unpacked = dir.path().join("unpacked.raw");
         run(
             "python3",
@@ -53,7 +81,8 @@ fn every_output_is_identical_for_the_peers_that_read_it() {
         run("cmp", &[text(&source), text(&unpacked)]);
     }
     run("cmp", &[text(&source), text(&dir.path().join("out.raw"))]);
-    for name in ["out.qcow2", "small.qcow2"] {
+    run("qemu-img", &["compare", "-f", "raw", "-F", "vpc", text(&source), text(&dir.path().join("out.vhd"))]);
+    for name in ["out.qcow2", "small.qcow2", "zstd.qcow2"] {
         let image = dir.path().join(name);
         let check = run("qemu-img", &["check", "-f", "qcow2", text(&image)]);
         assert!(check.contains("No errors were found"), "{check}");
@@ -71,6 +100,38 @@ fn every_output_is_identical_for_the_peers_that_read_it() {
         holes(&*disk),
         "a raw copy has the holes of its source, and no others"
     );
+}
+
+#[test]
+fn a_fixed_vhd_is_what_qemu_makes_of_the_same_disk() {
+    for size in [MIB, 3 * MIB, 512 * MIB, 8 << 30, 120 << 30, 130 << 30, 2000 << 30] {
+        let dir = folder();
+        let source = raw(&dir.path().join("source.raw"), size, &[(0, prose(1, 4096))]);
+        let (ours, theirs) = (dir.path().join("ours.vhd"), dir.path().join("theirs.vhd"));
+        let mut footers = Vec::new();
+        // Hashing terabytes of zeroes takes its time, so large disks only get their footer compared.
+        if size < 8 << 30 {
+            try_convert(&*opened(&source), &[target(OutputFormat::Vhd, &ours, None)], 2).unwrap();
+            let info = run("qemu-img", &["info", "-f", "vpc", "--output=json", text(&ours)]);
+            assert!(info.contains(&format!("\"virtual-size\": {size}")), "{info}");
+            run("qemu-img", &["compare", "-f", "raw", "-F", "vpc", text(&source), text(&ours)]);
+            footers.push(fs::read(&ours).unwrap().split_off(size as usize));
+        }
+        footers.push(super::super::convert::vhd_footer(size));
+        let options = "subformat=fixed,force_size=on";
+        run("qemu-img", &["convert", "-f", "raw", "-O", "vpc", "-o", options, text(&source), text(&theirs)]);
+        let mut expected = vec![0; 512];
+        std::os::unix::fs::FileExt::read_exact_at(&File::open(&theirs).unwrap(), &mut expected, size)
+            .unwrap();
+        for mut footer in footers {
+            // Time, checksum and identity are our own.
+            for own in [24..28, 64..68, 68..84] {
+                footer[own.clone()].fill(0);
+                expected[own].fill(0);
+            }
+            assert_eq!(footer, expected, "{size}");
+        }
+    }
 }
 
 #[test]
@@ -109,13 +170,13 @@ fn empty_and_tiny_disks_convert() {
         let targets = all_targets(dir.path());
         try_convert(&*opened(&source), &targets, 2).unwrap();
         for target in &targets {
-            if target.format == OutputFormat::RawGz {
-                run("gzip", &["-t", text(&target.path)]);
-                let len = run("sh", &["-c", &format!("gzip -dc {} | wc -c", text(&target.path))]);
+            if let Some(program) = unpacker(target.format) {
+                run(program, &["-t", text(&target.path)]);
+                let len = run("sh", &["-c", &format!("{program} -dc {} | wc -c", text(&target.path))]);
                 assert_eq!(len.trim(), size.to_string());
                 continue;
             }
-            let kind = target.format.to_string();
+            let kind = target.format.to_string().replace("vhd", "vpc");
             if kind == "qcow2" {
                 run("qemu-img", &["check", "-f", "qcow2", text(&target.path)]);
             }

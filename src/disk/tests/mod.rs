@@ -3,9 +3,15 @@ mod decompress;
 mod failure;
 mod formats;
 mod hostile;
+mod input;
 mod look;
+mod ova;
+mod qcow2_features;
 mod qcow2_input;
 mod roundtrip;
+mod streams;
+mod vhd;
+mod vmdk;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -29,6 +35,13 @@ pub(super) fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A program of the Python packages that tests compare against.
+pub(super) fn peer(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin").join(name);
+    assert!(path.exists(), "{} is missing: run `make setup-test`", path.display());
+    path.to_str().unwrap().to_owned()
+}
+
 /// A fresh folder; removed when dropped.
 pub(super) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -39,7 +52,7 @@ pub(super) fn text(path: &Path) -> &str {
 }
 
 /// Bytes that no compressor shrinks, the same for the same seed (xorshift).
-pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -53,7 +66,7 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// Bytes that shrink to about a third.
-pub(super) fn prose(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn prose(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = noise(seed, len);
     for byte in &mut bytes {
         *byte = b"etaoin shrdlu\n.,"[usize::from(*byte & 15)];
@@ -93,7 +106,12 @@ pub(super) fn opened(path: &Path) -> Box<dyn DiskRead> {
 }
 
 pub(super) fn target(format: OutputFormat, path: &Path, level: Option<u32>) -> Target {
-    Target { format, path: path.to_path_buf(), level }
+    let mut target = Target::new(format, path);
+    target.level = level;
+    if format == OutputFormat::Qcow2 && level.is_some() {
+        target.qcow2 = Qcow2Compression::Zlib;
+    }
+    target
 }
 
 pub(super) fn try_convert(

@@ -21,6 +21,9 @@ fn images_made_by_qemu_read_as_qemu_reads_them() {
         &["-c", "-o", "compression_type=zstd"],
         &["-c", "-o", "compression_type=zstd,cluster_size=2M"],
         &["-S", "0"],
+        &["-o", "extended_l2=on"],
+        &["-c", "-o", "extended_l2=on,compression_type=zstd"],
+        &["-o", "extended_l2=on,cluster_size=16k"],
     ]
     .into_iter()
     .enumerate()
@@ -31,7 +34,7 @@ fn images_made_by_qemu_read_as_qemu_reads_them() {
         args.extend([text(&source), text(&image)]);
         run("qemu-img", &args);
         let disk = opened(&image);
-        assert_eq!(detect(&image).unwrap(), Detected::Qcow2);
+        assert_eq!(detect(&image).unwrap(), Detected::Image(Format::Qcow2));
         assert!(content(&*disk) == expected, "{options:?}");
         let mut odd = vec![0; 3 * MIB as usize + 17];
         disk.read_at(&mut odd, MIB - 5000).unwrap();
@@ -147,10 +150,7 @@ fn what_is_not_supported_says_so() {
     let dir = folder();
     let path = |name: &str| dir.path().join(name);
     let image = path("x.qcow2");
-    for (options, word) in [
-        ("extended_l2=on", "subclusters"),
-        (&format!("data_file={}", text(&path("data"))), "external data file"),
-    ] {
+    for (options, word) in [(&format!("data_file={}", text(&path("data"))), "external data file")] {
         run("qemu-img", &["create", "-q", "-f", "qcow2", "-o", options, text(&image), "1M"]);
         let error = open(&image, Some(Format::Qcow2), &OpenOptions::default()).unwrap_err();
         assert_eq!(error.kind(), DiskErrorKind::Unsupported);
@@ -174,9 +174,6 @@ fn what_is_not_supported_says_so() {
     let error = open(&image, None, &OpenOptions::default()).unwrap_err();
     assert_eq!(error.kind(), DiskErrorKind::Unsupported);
     assert!(error.to_string().contains("encrypted"), "{error}");
-    run("qemu-img", &["create", "-q", "-f", "vmdk", text(&path("x.vmdk")), "1M"]);
-    let error = open(&path("x.vmdk"), None, &OpenOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("vmdk"), "{error}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ proptest! {
     #[test]
     fn disks_survive_any_chain_of_formats(
         (clusters, pieces) in disks(),
-        chain in prop::collection::vec((0..4_u8, 1..13_u32), 1..4),
+        chain in prop::collection::vec((0..6_u8, 1..13_u32), 1..4),
     ) {
         let dir = folder();
         let pieces: Vec<(u64, Vec<u8>)> = pieces
@@ -46,6 +46,8 @@ proptest! {
                 0 => step(&last, &next, OutputFormat::Raw, None),
                 1 => step(&last, &next, OutputFormat::Qcow2, None),
                 2 => step(&last, &next, OutputFormat::Qcow2, Some(level)),
+                3 => step(&last, &next, OutputFormat::Vmdk, Some(level)),
+                4 => step(&last, &next, OutputFormat::Ova, Some(level)),
                 _ => {
                     let packed = dir.path().join("packed.raw.gz");
                     step(&last, &packed, OutputFormat::RawGz, Some(level));

@@ -228,12 +228,12 @@ impl Hypervisor for Libvirt {
             resource.details.extend(far.details());
         }
         let _ = cx.undo().plan(Undo::Resource(resource.clone()))?;
-        let disks = match far.clone() {
+        let (disks, credentials) = match far.clone() {
             Some(far) => {
                 let (asking, wanted) = (cx.clone(), spec.clone());
                 transfer(move || far.bring(&asking, &wanted)).await?
             }
-            None => spec.disks.iter().map(local_disk).collect(),
+            None => (spec.disks.iter().map(local_disk).collect(), spec.credentials.clone()),
         };
         cx.check()?;
         let xml = DomainXml {
@@ -248,6 +248,7 @@ impl Hypervisor for Libvirt {
             memory_mib: spec.memory.as_mib_ceil(),
             uefi,
             disks,
+            credentials,
             serial: far.is_none().then(|| serial.clone()),
             agent,
         };

@@ -58,6 +58,13 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
             }
         }
     }
+    for credential in &spec.credentials {
+        let path = &credential.path;
+        File::open(path).map_err(|error| {
+            DriverError::new(DriverErrorKind::NotFound, format!("read the credential `{}`", path.display()))
+                .because(error)
+        })?;
+    }
     Ok(())
 }
 
@@ -200,6 +207,7 @@ mod tests {
                 read_only: false,
                 backing: vec![],
             }],
+            credentials: vec![],
         }
     }
 

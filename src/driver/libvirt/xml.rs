@@ -1,6 +1,9 @@
 //! The machine as libvirt's domain XML. Pure: the same input gives the same text.
 use super::firmware::UefiFirmware;
-use crate::{driver::DiskFormat, value::Arch};
+use crate::{
+    driver::{Credential, DiskFormat},
+    value::Arch,
+};
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
@@ -31,6 +34,8 @@ pub(super) struct DomainXml {
     pub(super) uefi: Option<(UefiFirmware, PathBuf)>,
     /// Disks in boot order.
     pub(super) disks: Vec<DiskXml>,
+    /// For the guest's systemd.
+    pub(super) credentials: Vec<Credential>,
     /// File for the serial console; a terminal for whoever opens it without.
     pub(super) serial: Option<PathBuf>,
     /// Socket of the guest agent's channel; libvirt chooses one without.
@@ -87,6 +92,7 @@ impl DomainXml {
         writeln!(out, "  <memory unit='MiB'>{}</memory>", self.memory_mib)?;
         writeln!(out, "  <vcpu>{}</vcpu>", self.cpus)?;
         self.write_os(out)?;
+        self.write_credentials(out)?;
         writeln!(out, "  <features>\n    <acpi/>")?;
         if x86 {
             writeln!(out, "    <apic/>")?;
@@ -160,6 +166,20 @@ impl DomainXml {
             writeln!(out, "    <nvram{template}>{}</nvram>", escape_path(variables))?;
         }
         writeln!(out, "  </os>")
+    }
+
+    /// By the firmware configuration device, from files: the guest's systemd looks there at its start
+    /// (systemd.exec(5), "opt/io.systemd.credentials/"), and nothing of it is on QEMU's command line.
+    fn write_credentials(&self, out: &mut String) -> std::fmt::Result {
+        if self.credentials.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "  <sysinfo type='fwcfg'>")?;
+        for Credential { name, path } in &self.credentials {
+            let (name, path) = (escape(name), escape_path(path));
+            writeln!(out, "    <entry name='opt/io.systemd.credentials/{name}' file='{path}'/>")?;
+        }
+        writeln!(out, "  </sysinfo>")
     }
 
     fn write_cpu(&self, out: &mut String) -> std::fmt::Result {
@@ -295,6 +315,7 @@ mod tests {
                     below: vec![],
                 },
             ],
+            credentials: vec![],
             serial: Some("/logs/serial-build.log".into()),
             agent: Some("/run/g/6f1b5c6a.agent".into()),
         }
@@ -317,6 +338,16 @@ mod tests {
     #[test_case("efi-kvm", true, true)]
     fn the_xml_of_a_pc_is(name: &str, kvm: bool, efi: bool) {
         insta::assert_snapshot!(name, domain(kvm, efi).render());
+    }
+
+    #[test]
+    fn credentials_come_from_files_that_only_the_guest_reads() {
+        let mut domain = domain(false, false);
+        domain.credentials =
+            vec![Credential { name: "tmpfiles.extra".into(), path: "/work/it's.cred".into() }];
+        let xml = domain.render();
+        let entry = "<entry name='opt/io.systemd.credentials/tmpfiles.extra' file='/work/it&apos;s.cred'/>";
+        assert!(xml.contains("<sysinfo type='fwcfg'>") && xml.contains(entry), "{xml}");
     }
 
     #[test]

@@ -326,6 +326,7 @@ mod tests {
 
     fn plan(mirror: Mirror) -> BootstrapPlan {
         BootstrapPlan {
+            cloud_init: true,
             suite: "bookworm".into(),
             mirror,
             components: vec!["main".into()],

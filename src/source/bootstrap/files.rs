@@ -19,8 +19,10 @@ pub(super) fn overlay(plan: &BootstrapPlan, archive: &Archive, layout: &Layout) 
         file("etc/systemd/network/90-dhcp.network", NETWORK.to_owned()),
         file("etc/systemd/system/systemd-networkd-wait-online.service.d/any.conf", WAIT_ONLINE.to_owned()),
         file("etc/systemd/system/sshd-keygen.service", KEYGEN.to_owned()),
-        file("etc/cloud/cloud.cfg.d/10_image.cfg", CLOUD.to_owned()),
     ];
+    if plan.cloud_init {
+        files.push(file("etc/cloud/cloud.cfg.d/10_image.cfg", CLOUD.to_owned()));
+    }
     if !archive.config.validity.is_empty() {
         let lines = archive.config.validity.join("\n");
         files.push(file(

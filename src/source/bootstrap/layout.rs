@@ -179,6 +179,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn plan(partitions: &[(&str, PartitionSize)]) -> BootstrapPlan {
         BootstrapPlan {
+            cloud_init: true,
             suite: "bookworm".into(),
             mirror: Mirror::Host,
             components: vec!["main".into()],

@@ -50,9 +50,6 @@ const PACKAGES: &[&str] = &[
     "kmod",
     "sudo",
     "e2fsprogs",
-    "cloud-init",
-    "cloud-guest-utils",
-    "python3",
     "qemu-guest-agent",
     "initramfs-tools",
     "grub2-common",
@@ -60,6 +57,8 @@ const PACKAGES: &[&str] = &[
     "grub-efi-amd64-signed",
     "shim-signed",
 ];
+/// cloud-init, and what it needs to grow a root file system.
+const CLOUD_PACKAGES: &[&str] = &["cloud-init", "cloud-guest-utils", "python3"];
 /// Part of systemd's own package before Debian 12.
 const OPTIONAL_PACKAGES: &[&str] = &["systemd-resolved"];
 
@@ -224,6 +223,7 @@ fn build_command(
     archive: &Archive,
     layout: &Layout,
 ) -> Command {
+    let cloud = if plan.cloud_init { CLOUD_PACKAGES } else { &[] };
     let mut command = namespaced();
     command
         .env("GOLDSMITH_BOOTSTRAP", here)
@@ -237,7 +237,7 @@ fn build_command(
         .arg(here.join("build.sh"))
         .args(["--verbose", "--mode=root", "--variant=minbase", "--format=directory"])
         .arg(format!("--architectures={}", arch.debian()))
-        .args(PACKAGES.iter().map(|name| format!("--include={name}")))
+        .args(PACKAGES.iter().chain(cloud).map(|name| format!("--include={name}")))
         .args(OPTIONAL_PACKAGES.iter().map(|name| format!("--include=?exact-name({name})")))
         .arg(format!("--include={}", plan.kernel))
         .args(plan.packages.iter().map(|name| format!("--include={name}")))

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event, Unit},
-    driver::{DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
+    driver::{Credential, DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
     plan::Firmware,
     value::{Arch, Size},
 };
@@ -134,10 +134,22 @@ impl Far {
         format!("{}.disk{index}", self.role)
     }
 
-    /// Sends the disks of `spec` with all that lies below them. Blocks.
-    pub(super) fn bring(&self, cx: &Cx, spec: &MachineSpec) -> Result<Vec<DiskXml>, DriverError> {
+    /// Sends the disks of `spec` with all that lies below them, and the files of its credentials. Blocks.
+    pub(super) fn bring(
+        &self,
+        cx: &Cx,
+        spec: &MachineSpec,
+    ) -> Result<(Vec<DiskXml>, Vec<Credential>), DriverError> {
         self.check_room(cx, spec)?;
-        spec.disks.iter().enumerate().map(|(index, disk)| self.bring_disk(cx, index, disk)).collect()
+        let disks = spec.disks.iter().enumerate().map(|(index, disk)| self.bring_disk(cx, index, disk));
+        let disks = disks.collect::<Result<_, _>>()?;
+        let credentials = spec.credentials.iter().enumerate().map(|(index, credential)| {
+            let file = &credential.path;
+            let name = format!("{}.credential{index}", self.role);
+            let path = self.pool.send(file, &name, &progress(cx, "upload", file))?;
+            Ok(Credential { name: credential.name.clone(), path })
+        });
+        Ok((disks, credentials.collect::<Result<_, DriverError>>()?))
     }
 
     fn bring_disk(&self, cx: &Cx, index: usize, disk: &DiskAttachment) -> Result<DiskXml, DriverError> {

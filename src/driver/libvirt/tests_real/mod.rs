@@ -145,6 +145,7 @@ fn spec(disk: PathBuf) -> MachineSpec {
             read_only: false,
             backing: vec![],
         }],
+        credentials: vec![],
     }
 }
 

@@ -1,11 +1,11 @@
-//! A small cache of shared values, bounded by their weight: L2 tables and decompressed clusters.
+//! A small cache of shared values, bounded by their weight: tables of images and decompressed blocks.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Keeps the values used last. Safe to use from several threads; two may load the same value at once, which costs
 /// time but is never wrong, since images do not change while they are read.
 #[derive(Debug)]
-pub(super) struct Cache<T> {
+pub(crate) struct Cache<T> {
     inner: Mutex<Inner<T>>,
     capacity: usize,
 }
@@ -18,15 +18,16 @@ struct Inner<T> {
 }
 
 impl<T> Cache<T> {
-    /// As many values of `weight` bytes as fit into `budget` bytes, at least two.
-    pub(super) fn new(budget: usize, weight: usize) -> Self {
+    /// As many values of `weight` bytes as fit into `budget` bytes; at least two, and not so many that looking for the
+    /// oldest one takes longer than reading a new one.
+    pub(crate) fn new(budget: usize, weight: usize) -> Self {
         Self {
             inner: Mutex::new(Inner { values: HashMap::new(), clock: 0 }),
-            capacity: (budget / weight.max(1)).max(2),
+            capacity: (budget / weight.max(1)).clamp(2, 1024),
         }
     }
 
-    pub(super) fn get(&self, key: u64) -> Option<Arc<T>> {
+    pub(crate) fn get(&self, key: u64) -> Option<Arc<T>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.clock += 1;
         let now = inner.clock;
@@ -36,7 +37,7 @@ impl<T> Cache<T> {
         })
     }
 
-    pub(super) fn insert(&self, key: u64, value: T) -> Arc<T> {
+    pub(crate) fn insert(&self, key: u64, value: T) -> Arc<T> {
         let value = Arc::new(value);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.values.len() >= self.capacity {
