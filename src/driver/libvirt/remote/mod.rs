@@ -134,7 +134,7 @@ impl Far {
         format!("{}.disk{index}", self.role)
     }
 
-    /// Sends the disks of `spec` with all that lies below them, and its credentials. Blocks.
+    /// Sends the disks of `spec` with all that lies below them, and the files of its credentials. Blocks.
     pub(super) fn bring(
         &self,
         cx: &Cx,
@@ -142,13 +142,14 @@ impl Far {
     ) -> Result<(Vec<DiskXml>, Vec<Credential>), DriverError> {
         self.check_room(cx, spec)?;
         let disks = spec.disks.iter().enumerate().map(|(index, disk)| self.bring_disk(cx, index, disk));
-        let disks: Result<_, _> = disks.collect();
-        let credentials = spec.credentials.iter().map(|Credential { name, path }| {
-            let there = format!("{}.{name}", self.role);
-            let path = self.pool.send(path, &there, &progress(cx, "upload", path))?;
-            Ok::<_, DriverError>(Credential { name: name.clone(), path })
+        let disks = disks.collect::<Result<_, _>>()?;
+        let credentials = spec.credentials.iter().enumerate().map(|(index, credential)| {
+            let file = &credential.path;
+            let name = format!("{}.credential{index}", self.role);
+            let path = self.pool.send(file, &name, &progress(cx, "upload", file))?;
+            Ok(Credential { name: credential.name.clone(), path })
         });
-        Ok((disks?, credentials.collect::<Result<_, _>>()?))
+        Ok((disks, credentials.collect::<Result<_, DriverError>>()?))
     }
 
     fn bring_disk(&self, cx: &Cx, index: usize, disk: &DiskAttachment) -> Result<DiskXml, DriverError> {

@@ -81,6 +81,9 @@ async fn child_that_uses_another_host() {
     std::fs::write(&seed, vec![7; 1 << 20]).unwrap();
     let seed = DiskAttachment { path: seed, format: DiskFormat::Raw, read_only: true, backing: vec![] };
     spec.disks = vec![disk.clone(), seed.clone()];
+    let secret = folder.join("secret.cred");
+    std::fs::write(&secret, "for systemd").unwrap();
+    spec.credentials = vec![crate::driver::Credential { name: "test".into(), path: secret }];
 
     let readiness = hypervisor.preflight(&spec).await.unwrap();
     assert!(readiness.hypervisor.contains("QEMU "), "{readiness:?}");
@@ -135,7 +138,7 @@ async fn child_that_uses_another_host() {
     let proof = hypervisor.create(&cx, &spec).await.unwrap();
     proof.power_on(&cx).await.unwrap();
     if let Some(count) = count {
-        assert_eq!(files(), count + 3, "a disk, a seed, variables");
+        assert_eq!(files(), count + 4, "a disk, a seed, a credential, variables");
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     while png_size(&proof.screenshot().await.unwrap()).is_none_or(|(width, _)| width < 800) {
