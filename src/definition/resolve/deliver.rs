@@ -1,4 +1,8 @@
 //! `[seal]`, `[[output]]` and `[verify]`.
+#![allow(
+    clippy::option_option,
+    reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
+)]
 use super::{check, machine, ova};
 use crate::{
     definition::{

@@ -133,10 +133,8 @@ pub(super) fn guest(
     without_cloud_init: bool,
     reader: &mut Reader<'_>,
 ) -> Option<GuestPlan> {
-    let (seed, user) = match without_cloud_init {
-        false => (SeedKind::NoCloud, "goldsmith"),
-        true => (SeedKind::Credentials, "root"),
-    };
+    let (seed, user) =
+        if without_cloud_init { (SeedKind::Credentials, "root") } else { (SeedKind::NoCloud, "goldsmith") };
     let default = GuestPlan {
         user: user.to_owned(),
         seed,

@@ -1,4 +1,8 @@
 //! `[output.ova]`.
+#![allow(
+    clippy::option_option,
+    reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
+)]
 use super::check;
 use crate::{
     definition::{

@@ -24,7 +24,7 @@ pub(crate) struct Deflater {
 }
 
 struct Level {
-    level: u32,
+    number: u32,
     compressor: Compressor,
     /// Which chunk `blocks` are of, by its offset.
     chunk: Option<u64>,
@@ -53,13 +53,12 @@ impl Blocks {
 impl Deflater {
     /// The blocks of `chunk` at `level`; a short last block of the disk is padded with zeroes.
     pub(crate) fn blocks(&mut self, chunk: &Chunk, level: u32) -> Result<&Blocks, DiskError> {
-        let at = match self.levels.iter().position(|known| known.level == level) {
-            Some(at) => at,
-            None => {
-                let compressor = Compressor::new(checked_level(level)?);
-                self.levels.push(Level { level, compressor, chunk: None, blocks: Blocks::default() });
-                self.levels.len() - 1
-            }
+        let at = if let Some(at) = self.levels.iter().position(|known| known.number == level) {
+            at
+        } else {
+            let compressor = Compressor::new(checked_level(level)?);
+            self.levels.push(Level { number: level, compressor, chunk: None, blocks: Blocks::default() });
+            self.levels.len() - 1
         };
         let known = &mut self.levels[at];
         if known.chunk != Some(chunk.offset) {

@@ -79,7 +79,7 @@ fn a_reader_that_never_reads_cannot_hold_up_a_cancelled_conversion() {
     let start = Instant::now();
     let error = thread::scope(|scope| {
         scope.spawn(|| {
-            thread::sleep(Duration::from_millis(300));
+            thread::park_timeout(Duration::from_millis(300));
             stop.store(true, Ordering::Relaxed);
         });
         let cancelled = || stop.load(Ordering::Relaxed);

@@ -105,7 +105,7 @@ impl Bits<'_> {
         if let Some(next) = self.bytes.get(self.at..self.at + 8).and_then(|next| next.try_into().ok()) {
             self.buffer |= u64::from_le_bytes(next) << self.have;
             self.at += (63 - self.have as usize) >> 3;
-            self.have |= 56;
+            self.have |= 0x38; // to 56 bits or more, without a branch
         } else {
             while self.have <= 56 {
                 let Some(byte) = self.bytes.get(self.at) else { break };
