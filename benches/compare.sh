@@ -17,9 +17,9 @@ runs=${RUNS:-3}
 only=${ONLY:-gz fast ova zstd zlib together lz4 memory sparse}
 threads=$(nproc)
 
-for program in qemu-img qemu-io pigz gzip lz4 sha256sum tar mke2fs debugfs; do
+for program in qemu-img qemu-io pigz gzip lz4 sha256sum tar mke2fs debugfs bc; do
     command -v "$program" > /dev/null || {
-        echo "compare.sh: $program is missing: apt-get install qemu-utils pigz gzip lz4 coreutils tar e2fsprogs" >&2
+        echo "compare.sh: $program is missing: apt-get install qemu-utils pigz gzip lz4 coreutils tar e2fsprogs bc" >&2
         exit 1
     }
 done

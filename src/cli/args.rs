@@ -125,7 +125,7 @@ pub(super) enum Command {
     Convert(Convert),
     /// Show what a disk image is, and what is on it
     #[command(after_help = examples(&[
-        ("goldsmith inspect disk.qcow2", "size, holes, backing files, partitions, system"),
+        ("goldsmith inspect disk.qcow2", "size, holes, partitions, system"),
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),

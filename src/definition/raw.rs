@@ -393,6 +393,7 @@ pub(super) const TABLES: &[(&str, &[Key])] = &[
     (User::HEADER, User::KEYS),
     (Seal::HEADER, Seal::KEYS),
     (Output::HEADER, Output::KEYS),
+    (Ova::HEADER, Ova::KEYS),
     (Verify::HEADER, Verify::KEYS),
 ];
 
