@@ -1,12 +1,12 @@
 //! What an image says about itself, for `inspect`: one entry for each file of a chain.
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{DiskError, DiskRead, Extent, Format};
+use super::Format;
 
 /// One image of a chain: the image itself, its backing file, and so on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,35 +28,16 @@ pub struct Layer {
 impl Layer {
     /// What every format knows. Figures of a file that cannot be asked any more are 0.
     pub(crate) fn new(format: Format, path: &Path, virtual_bytes: u64, file: &File) -> Self {
-        let mut layer = Self::bare(format, path, virtual_bytes);
-        if let Ok(metadata) = file.metadata() {
-            layer.measure(&metadata);
-        }
-        layer
-    }
-
-    /// The same for who has no open file at hand.
-    pub(crate) fn of(format: Format, path: &Path, virtual_bytes: u64, metadata: &Metadata) -> Self {
-        let mut layer = Self::bare(format, path, virtual_bytes);
-        layer.measure(metadata);
-        layer
-    }
-
-    fn bare(format: Format, path: &Path, virtual_bytes: u64) -> Self {
+        let metadata = file.metadata().ok();
         Self {
             path: path.to_path_buf(),
             format,
             virtual_bytes,
-            file_bytes: 0,
-            allocated_bytes: 0,
+            file_bytes: metadata.as_ref().map_or(0, |found| found.len()),
+            // st_blocks counts 512-byte units whatever the block size.
+            allocated_bytes: metadata.as_ref().map_or(0, |found| found.blocks() * 512),
             facts: Map::new(),
         }
-    }
-
-    fn measure(&mut self, metadata: &Metadata) {
-        self.file_bytes = metadata.len();
-        // st_blocks counts 512-byte units whatever the block size.
-        self.allocated_bytes = metadata.blocks() * 512;
     }
 
     /// Adds a fact.
@@ -64,34 +45,5 @@ impl Layer {
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
         self
-    }
-}
-
-/// A disk whose reader knows nothing of layers, with what is said about it.
-#[derive(Debug)]
-pub(crate) struct Described {
-    pub(crate) disk: Box<dyn DiskRead>,
-    pub(crate) layer: Layer,
-}
-
-impl DiskRead for Described {
-    fn size(&self) -> u64 {
-        self.disk.size()
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<(), DiskError> {
-        self.disk.read_at(buf, offset)
-    }
-
-    fn extent_at(&self, offset: u64) -> Result<Extent, DiskError> {
-        self.disk.extent_at(offset)
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        self.disk.files()
-    }
-
-    fn layers(&self) -> Vec<Layer> {
-        std::iter::once(self.layer.clone()).chain(self.disk.layers()).collect()
     }
 }

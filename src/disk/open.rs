@@ -4,7 +4,6 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::detect::{detect_in, refuse};
-use super::layer::{Described, Layer};
 use super::ova::Ova;
 use super::qcow2::{self, Qcow2Disk};
 use super::raw::RawDisk;
@@ -140,19 +139,9 @@ impl<'a> Opener<'a> {
                     let extent = self.allowed_file(Path::new(name), path, "extent")?;
                     Ok((open_file(&extent)?, extent))
                 })?;
-                let layer = Layer::of(Format::Vmdk, path, disk.size(), &metadata);
-                Ok(Box::new(Described { disk: Box::new(disk), layer }))
+                Ok(Box::new(disk))
             }
-            Format::Ova => {
-                let ova = Ova::open(Section::whole(file, path)?)?;
-                let disk = ova.disk(self.limits.disk)?;
-                let names: Vec<&str> = ova.disks().iter().map(|disk| disk.file.as_str()).collect();
-                let layer = Layer::of(Format::Ova, path, disk.size(), &metadata)
-                    .with("machine", ova.name().unwrap_or_default())
-                    .with("disks", names)
-                    .with("disk", self.limits.disk.unwrap_or(1));
-                Ok(Box::new(Described { disk, layer }))
-            }
+            Format::Ova => Ova::open(Section::whole(file, path)?)?.disk(self.limits.disk),
         }
     }
 

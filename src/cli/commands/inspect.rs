@@ -86,7 +86,11 @@ pub(in crate::cli) fn text(theme: &Theme, report: &Report) -> String {
         holes => format!("{} in {holes} holes", Size::bytes(found.hole_bytes)),
     };
     row("map", &format!("{} of data, {holes}", Size::bytes(found.data_bytes)));
-    row("partitions", found.partition_table.or(found.file_system).unwrap_or("none"));
+    match (found.partition_table, found.file_system) {
+        (Some(table), _) => row("partitions", table),
+        (None, Some(file_system)) => row("content", &format!("{file_system}, without partitions")),
+        (None, None) => row("partitions", "none"),
+    }
     for line in partitions(theme, found) {
         row("", &line);
     }
