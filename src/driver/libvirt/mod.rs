@@ -190,13 +190,13 @@ impl Hypervisor for Libvirt {
             ));
         }
         let (place, opened, wanted) = (self.place, connection.clone(), spec.clone());
-        let (choice, uefi, no_avx) = blocking("look at the hypervisor", LIMIT, move || {
+        let (choice, uefi, distrusted) = blocking("look at the hypervisor", LIMIT, move || {
             preflight::check_files(&wanted)?;
             let uefi = match place {
                 Place::Remote => remote::uefi(&opened, &wanted)?,
                 _ => preflight::uefi(&wanted)?,
             };
-            Ok((preflight::choose(&opened, place, &wanted)?, uefi, preflight::distrusts_avx(&opened)))
+            Ok((preflight::choose(&opened, place, &wanted)?, uefi, preflight::distrusts_emulation(&opened)))
         })
         .await?;
         cx.check()?;
@@ -243,7 +243,7 @@ impl Hypervisor for Libvirt {
             title: format!("{} ({})", spec.image, spec.role),
             arch: spec.arch,
             kvm: choice.kvm,
-            no_avx,
+            distrusted,
             cpus: spec.cpus,
             memory_mib: spec.memory.as_mib_ceil(),
             uefi,

@@ -32,10 +32,19 @@ pub(super) fn look(
     spec: &MachineSpec,
 ) -> Result<Readiness, DriverError> {
     let choice = choose(connection, place, spec)?;
+    let hypervisor = versions(connection);
+    let mut notice = choice.notice;
+    let pc = spec.arch == Arch::X86_64;
+    if !choice.kvm && pc && spec.cpus > 1 && distrusts_emulation(connection) {
+        let why = format!(
+            "{hypervisor} emulates several CPUs unreliably, so the guest gets one; QEMU 8 and later do not"
+        );
+        notice = Some(notice.map_or_else(|| why.clone(), |before| format!("{before}. {why}")));
+    }
     Ok(Readiness {
-        hypervisor: versions(connection),
+        hypervisor,
         accelerator: if choice.kvm { Accelerator::Kvm } else { Accelerator::Tcg },
-        notice: choice.notice,
+        notice,
     })
 }
 
@@ -161,9 +170,10 @@ fn offers(connection: &Connection, arch: Arch, kvm: bool) -> Result<(), DriverEr
         })
 }
 
-/// Whether this QEMU emulates the vector instructions of its best CPU wrongly. Seen with 7.2.22, the first that has AVX: half of
-/// a Debian's services fail at boot, and none with a CPU without AVX. Not seen with 10.0.2. Blocks.
-pub(super) fn distrusts_avx(connection: &Connection) -> bool {
+/// Whether this QEMU emulates wrongly. Seen with 7.2.22 and not with 10.0.2: with the vector instructions of its best CPU, half of a
+/// Debian's services fail at boot; with two CPUs, a kernel now and then hangs at an instruction that the other CPU rewrites.
+/// Such a QEMU emulates one CPU without AVX. Blocks.
+pub(super) fn distrusts_emulation(connection: &Connection) -> bool {
     const FIRST_TRUSTED: u32 = 8_000_000;
     connection.connect().get_hyp_version().is_ok_and(|version| version > 0 && version < FIRST_TRUSTED)
 }
