@@ -24,11 +24,7 @@ impl Drop for Watch {
 
 /// Turns SIGINT, SIGTERM and SIGHUP into `stop`, and says so. From here on they do not end the process by themselves.
 pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result<Watch> {
-    let mut signals = Signals {
-        interrupt: signal(SignalKind::interrupt())?,
-        terminate: signal(SignalKind::terminate())?,
-        hang_up: signal(SignalKind::hangup())?,
-    };
+    let mut signals = Signals::listen()?;
     Ok(Watch(tokio::spawn(async move {
         let interrupted = theme.paint(Tone::Warn, "interrupted");
         signals.next().await;
@@ -50,11 +46,7 @@ pub(super) fn watch(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result
 
 /// The same for work that leaves nothing behind and stops soon: there is nothing to hurry.
 pub(super) fn watch_work(stop: Stop, show: Arc<dyn Show>, theme: Theme) -> io::Result<Watch> {
-    let mut signals = Signals {
-        interrupt: signal(SignalKind::interrupt())?,
-        terminate: signal(SignalKind::terminate())?,
-        hang_up: signal(SignalKind::hangup())?,
-    };
+    let mut signals = Signals::listen()?;
     Ok(Watch(tokio::spawn(async move {
         loop {
             signals.next().await;
@@ -71,6 +63,14 @@ struct Signals {
 }
 
 impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -4,11 +4,14 @@
 //! map, so nobody knows any more which zeroes were written, and what is unpacked here is a *source*, which a guest boots
 //! and writes to afterwards. It is never an output, and reading it back gives the same bytes.
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::input::Counted;
 use super::open::open_file;
 use super::output::{Pending, persist, sync};
 use super::unpack::{self, fill};
@@ -42,8 +45,8 @@ pub fn decompress(
         .metadata()
         .map_err(|error| DiskError::io("could not look at the file", error).in_file(from))?
         .len();
-    let read = AtomicU64::new(0);
-    let input = BufReader::with_capacity(STEP, Counted { file, read: &read });
+    let read = Arc::new(AtomicU64::new(0));
+    let input = BufReader::with_capacity(STEP, Counted { inner: file, read: Arc::clone(&read) });
     let Detected::Packed(packing) = kind else {
         return Err(DiskError::unsupported("not a compressed file").in_file(from));
     };
@@ -72,36 +75,30 @@ pub fn decompress(
     Ok(made)
 }
 
-struct Counted<'a> {
-    file: File,
-    read: &'a AtomicU64,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let len = self.file.read(buf)?;
-        self.read.fetch_add(len as u64, Ordering::Relaxed);
-        Ok(len)
-    }
-}
-
 /// Writes the runs of blocks of `bytes` that are not zero; returns how many bytes those are.
 pub(super) fn write_sparse(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
-    const ZEROES: [u8; BLOCK] = [0; BLOCK];
     let mut written = 0;
-    let mut run = 0..0;
+    for run in written_runs(bytes) {
+        file.write_all_at(&bytes[run.clone()], offset + run.start as u64)?;
+        written += run.len() as u64;
+    }
+    Ok(written)
+}
+
+/// The runs of blocks of `bytes` that are not zero.
+pub(super) fn written_runs(bytes: &[u8]) -> Vec<Range<usize>> {
+    const ZEROES: [u8; BLOCK] = [0; BLOCK];
+    let mut runs: Vec<Range<usize>> = Vec::new();
     for (index, block) in bytes.chunks(BLOCK).enumerate() {
-        let start = index * BLOCK;
         if *block == ZEROES[..block.len()] {
             continue;
         }
-        if run.end != start {
-            file.write_all_at(&bytes[run.clone()], offset + run.start as u64)?;
-            run.start = start;
+        let start = index * BLOCK;
+        let end = start + block.len();
+        match runs.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => runs.push(start..end),
         }
-        run.end = start + block.len();
-        written += block.len() as u64;
     }
-    file.write_all_at(&bytes[run.clone()], offset + run.start as u64)?;
-    Ok(written)
+    runs
 }

@@ -97,11 +97,7 @@ impl<'a> Input<'a> {
             }
             DiskError::io("could not read the input", error).in_file(name)
         })?;
-        let found = match options.stated {
-            Some(Stated { packing: Some(packing), .. }) => Detected::Packed(packing),
-            Some(Stated { format, packing: None }) => Detected::Image(format),
-            None => detect_head(&head),
-        };
+        let found = said(options).unwrap_or_else(|| detect_head(&head));
         let input = io::Cursor::new(head).chain(input);
         let source = Begun { name, packing: None, read, total: None, cancelled };
         match found {
@@ -118,9 +114,8 @@ impl<'a> Input<'a> {
         options: &InputOptions,
         cancelled: Cancelled<'a>,
     ) -> Result<Self, DiskError> {
-        let found = match options.stated {
-            Some(Stated { packing: Some(packing), .. }) => Detected::Packed(packing),
-            Some(Stated { format, packing: None }) => Detected::Image(format),
+        let found = match said(options) {
+            Some(found) => found,
             None => detect_in(&file, name)?,
         };
         match found {
@@ -162,6 +157,12 @@ impl<'a> Input<'a> {
             Self::Stream(stream) => stream.spool(folder, limit, progress),
         }
     }
+}
+
+/// What the user says that a source is, which is believed instead of being looked for.
+fn said(options: &InputOptions) -> Option<Detected> {
+    let Stated { format, packing } = options.stated?;
+    Some(packing.map_or(Detected::Image(format), Detected::Packed))
 }
 
 /// Backing files of an image without a folder: a relative name would mean one of the present folder, by chance.
@@ -236,9 +237,9 @@ fn peek(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
 }
 
 /// Counts what is read.
-struct Counted<R> {
-    inner: R,
-    read: Arc<AtomicU64>,
+pub(super) struct Counted<R> {
+    pub(super) inner: R,
+    pub(super) read: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Counted<R> {

@@ -81,13 +81,7 @@ impl Job {
         let converted = match input {
             Input::Stream(mut stream) if format == Format::Raw && self.takes_streams() => work
                 .stage("convert", |progress| {
-                    let options = ConvertOptions {
-                        threads: self.threads,
-                        needles: &[],
-                        progress,
-                        cancelled: &cancelled,
-                    };
-                    disk::convert_stream(&mut stream, &self.targets, &options)
+                    disk::convert_stream(&mut stream, &self.targets, &self.options(progress, &cancelled))
                 })
                 .map_err(attempt)?,
             input => {
@@ -108,13 +102,7 @@ impl Job {
                     }
                 };
                 work.stage("convert", |progress| {
-                    let options = ConvertOptions {
-                        threads: self.threads,
-                        needles: &[],
-                        progress,
-                        cancelled: &cancelled,
-                    };
-                    disk::convert(&*disk, &self.targets, &options)
+                    disk::convert(&*disk, &self.targets, &self.options(progress, &cancelled))
                 })
                 .map_err(attempt)?
             }
@@ -129,6 +117,14 @@ impl Job {
         }
         let input = self.source.image.clone();
         Ok(Conversion::new(input, format, packing, converted, begun.elapsed()))
+    }
+
+    fn options<'a>(
+        &self,
+        progress: &'a (dyn Fn(disk::Progress) + Sync),
+        cancelled: &'a (dyn Fn() -> bool + Sync),
+    ) -> ConvertOptions<'a> {
+        ConvertOptions { threads: self.threads, needles: &[], progress, cancelled }
     }
 
     fn takes_streams(&self) -> bool {

@@ -1,4 +1,5 @@
 //! Conversion of a disk that can be read only once: no map, and no size before the end.
+use super::super::decompress::written_runs;
 use super::super::output;
 use super::super::stream::{RawStream, Zeroes};
 use super::super::{DiskError, DiskRead, Extent, ExtentKind, OutputFormat, Progress, Target};
@@ -6,9 +7,6 @@ use super::map::{CHUNK, Item, Plan, Range};
 use super::pipeline::Once;
 use super::{ConvertOptions, Converted, pipeline, refuse_clashes, scan, sink};
 use std::path::PathBuf;
-
-/// The unit of holes, where zeroes are holes: a page and a block of most file systems.
-const BLOCK: usize = 4096;
 
 impl OutputFormat {
     /// Whether it can be written by [`convert_stream`]: from front to end, by who does not know the size of the disk.
@@ -70,7 +68,10 @@ impl Once for Feed<'_, '_> {
         self.at += len;
         let ranges = match self.stream.zeroes() {
             Zeroes::Data => vec![Range { start: 0, end: len as u32 }],
-            Zeroes::Holes => written(&bytes),
+            Zeroes::Holes => written_runs(&bytes)
+                .into_iter()
+                .map(|run| Range { start: run.start as u32, end: run.end as u32 })
+                .collect(),
         };
         if ranges.is_empty() {
             return Ok(Some((Item::Hole { offset, len }, Vec::new())));
@@ -78,24 +79,6 @@ impl Once for Feed<'_, '_> {
         self.data_bytes += ranges.iter().map(|range| u64::from(range.end - range.start)).sum::<u64>();
         Ok(Some((Item::Data { offset, len, ranges }, bytes)))
     }
-}
-
-/// The runs of blocks that are not zero.
-fn written(bytes: &[u8]) -> Vec<Range> {
-    const ZEROES: [u8; BLOCK] = [0; BLOCK];
-    let mut ranges: Vec<Range> = Vec::new();
-    for (index, block) in bytes.chunks(BLOCK).enumerate() {
-        if *block == ZEROES[..block.len()] {
-            continue;
-        }
-        let start = (index * BLOCK) as u32;
-        let end = start + block.len() as u32;
-        match ranges.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ => ranges.push(Range { start, end }),
-        }
-    }
-    ranges
 }
 
 /// What is known of the disk when its sinks are made: that it is at least so large.
