@@ -3,7 +3,7 @@ use super::{Secrets, secrets::SecretError, steps};
 use crate::{
     cx::{Cancelled, Cx, Event},
     guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Trouble},
-    plan::{Step, StepKind},
+    plan::Step,
     value::HumanDuration,
 };
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
@@ -171,33 +171,18 @@ async fn try_step(
     secrets: &Secrets,
     trouble: Trouble<'_>,
 ) -> Result<(), StepError> {
-    let worker = Worker { cx, guest, label: &step.label, timeout: step.timeout };
-    match &step.kind {
-        StepKind::Shell(shell) => steps::shell::run(&worker, shell, secrets).await,
-        StepKind::File(file) => steps::file::run(&worker, file, secrets).await,
-        StepKind::Package(package) => {
-            let manager = facts
-                .package_manager
-                .ok_or_else(|| StepError::NoPackageManager { os: facts.os_name.clone() })?;
-            worker.script(steps::package::script(manager, package)).await
-        }
-        StepKind::Service(service) => worker.script(steps::service::script(service)).await,
-        StepKind::User(user) => {
-            if user.name == guest.login().user && user.name != "root" {
-                return Err(StepError::BuildUser { user: user.name.clone() });
-            }
-            worker.script(steps::user::script(user)).await
-        }
-        StepKind::Reboot(_) => Ok(guest.reboot(cx, step.timeout, trouble).await?),
-    }
+    let worker = Worker { cx, guest, facts, label: &step.label, timeout: step.timeout, trouble };
+    steps::run(&worker, &step.kind, secrets).await
 }
 
 /// What a step kind works with.
 pub(super) struct Worker<'a> {
     pub(super) cx: &'a Cx,
     pub(super) guest: &'a Guest,
+    pub(super) facts: &'a Facts,
     pub(super) label: &'a str,
     pub(super) timeout: HumanDuration,
+    pub(super) trouble: Trouble<'a>,
 }
 
 impl Worker<'_> {
