@@ -1,13 +1,13 @@
 //! Checks that several parts of a definition need.
 use crate::definition::{
     problem::Span,
-    reader::{At, Reader, blame_variables},
+    reader::{At, Field, Reader, blame_variables},
     scalar::{List, Text},
     suggest::one_of,
 };
 
 /// Reports `message` at `span` unless `condition` holds.
-pub(super) fn holds(
+pub(in crate::definition) fn holds(
     span: &Span,
     condition: bool,
     reader: &mut Reader<'_>,
@@ -55,7 +55,7 @@ pub(super) fn text(
     help: &str,
 ) -> Option<String> {
     let expanded = at.value.0;
-    if condition(&expanded.text) {
+    if reader.is_template(&expanded.text) || condition(&expanded.text) {
         return Some(expanded.text);
     }
     let problem = reader.report(&at.span, format!("`{}` {is_not}", expanded.text.escape_debug()));
@@ -109,6 +109,20 @@ pub(super) fn is_account(name: &str) -> bool {
 /// What [`is_account`] asks for.
 pub(super) const ACCOUNT: &str =
     "a name is made of at most 32 lower-case letters, digits, `_` and `-`, and starts with a letter or `_`";
+
+/// The name of a user or group, if there is one.
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
+pub(super) fn account(field: Field<Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(at) = field.maybe()? else { return Some(None) };
+    text(at, reader, is_account, "cannot be the name of a user or group", ACCOUNT).map(Some)
+}
+
+/// A path in a guest, if there is one.
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
+pub(super) fn guest_path(field: Field<Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(at) = field.maybe()? else { return Some(None) };
+    text(at, reader, is_guest_path, "is not a path in a guest", GUEST_PATH).map(Some)
+}
 
 #[cfg(test)]
 mod tests {

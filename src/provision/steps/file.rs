@@ -1,5 +1,12 @@
 //! `file`: a file with content, owner and mode.
 use crate::{
+    guest::quote,
+    provision::{
+        checks::{CheckSpec, Expect, lasts},
+        secrets::has_secret,
+    },
+};
+use crate::{
     guest::{Communicator, Content, Target},
     plan::{self, FileStep},
     provision::{
@@ -34,4 +41,35 @@ pub(in crate::provision) async fn run(
         }
     }
     Ok(())
+}
+
+/// What follows from `step`.
+pub(in crate::provision) fn checks(step: &FileStep) -> Vec<CheckSpec> {
+    use sha2::{Digest, Sha256};
+    if !lasts(&step.dest) {
+        return vec![];
+    }
+    // Owners by number are compared by number.
+    let field = |name: &str, letters: [char; 2]| {
+        if name.bytes().all(|b| b.is_ascii_digit()) { letters[0] } else { letters[1] }
+    };
+    let (owner, group) = (field(&step.owner, ['u', 'U']), field(&step.group, ['g', 'G']));
+    let head = format!("{:o} {}:{}", step.mode & 0o7777, step.owner, step.group);
+    let path = quote(&step.dest);
+    let digest = "sha256sum <\"$f\" | cut -d' ' -f1";
+    let (tail, expect) = match &step.content {
+        plan::Content::Text(text) if has_secret(text) => {
+            ("echo secret", Expect::Text(format!("{head} secret")))
+        }
+        plan::Content::Text(text) => {
+            (digest, Expect::Text(format!("{head} {}", hex::encode(Sha256::digest(text)))))
+        }
+        plan::Content::Path(local) => (digest, Expect::TextAndDigestOf(format!("{head} "), local.clone())),
+    };
+    let script = format!(
+        "f={path}\nif [ ! -e \"$f\" ]; then echo missing\nelif [ ! -f \"$f\" ]; then stat -c %F \"$f\"\n\
+         else echo \"$(stat -L -c '%a %{owner}:%{group}' \"$f\") $({tail})\"; fi"
+    );
+    let name = format!("file `{}` has its content, owner and mode", step.dest);
+    vec![CheckSpec::new(format!("path {}", step.dest), name, script, expect)]
 }

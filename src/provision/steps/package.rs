@@ -1,6 +1,10 @@
 //! `package`: with the guest's own package manager. apt is proven against real guests; the lines for dnf and zypper are
 //! written after their manuals and have run nowhere yet.
 use crate::{
+    guest::quote,
+    provision::checks::{CheckSpec, Expect},
+};
+use crate::{
     guest::{PackageManager, quote_all},
     plan::PackageStep,
 };
@@ -85,6 +89,67 @@ fn zypper(step: &PackageStep) -> String {
         script.push_str(&format!("zypper --non-interactive remove -- {}\n", quote_all(&step.remove)));
     }
     script
+}
+
+/// What follows from `step`.
+pub(in crate::provision) fn checks(step: &PackageStep) -> Vec<CheckSpec> {
+    let mut specs = Vec::new();
+    for wanted in &step.install {
+        let (name, version) = match wanted.split_once('=') {
+            Some((name, version)) => (name, Some(version)),
+            None => (wanted.as_str(), None),
+        };
+        // apt's `name/release` and `task^`: the first is a name with a wish, the second no package.
+        let name = name.split('/').next().unwrap_or(name);
+        if name.ends_with('^') {
+            continue;
+        }
+        let title = format!("package `{wanted}` is installed");
+        specs.push(match version {
+            Some(version) => CheckSpec::new(
+                format!("package {name}"),
+                title,
+                package_script(name, true),
+                Expect::Text(format!("installed {version}")),
+            ),
+            None => CheckSpec::new(
+                format!("package {name}"),
+                title,
+                package_script(name, false),
+                Expect::Text("installed".into()),
+            ),
+        });
+    }
+    for name in &step.remove {
+        specs.push(CheckSpec::new(
+            format!("package {name}"),
+            format!("package `{name}` is not installed"),
+            package_script(name, false),
+            Expect::Text("absent".into()),
+        ));
+    }
+    specs
+}
+
+fn package_script(name: &str, version: bool) -> String {
+    let name = quote(name);
+    let (dpkg, rpm) = if version {
+        ("${db:Status-Status} ${Version}", "installed %{VERSION}-%{RELEASE}")
+    } else {
+        ("${db:Status-Status}", "installed")
+    };
+    // A name that other packages provide counts as installed when one of them is.
+    format!(
+        "p={name}\nif command -v dpkg-query >/dev/null; then\n\
+         \x20 s=$(dpkg-query -W -f '{dpkg}\\n' \"$p\" 2>/dev/null | head -n 1 || true)\n\
+         \x20 case $s in\n\
+         \x20 installed*) echo \"$s\";;\n\
+         \x20 *) if dpkg-query -W -f '${{db:Status-Status}} ${{Provides}},\\n' | grep '^installed ' \\\n\
+         \x20      | tr ',' '\\n' | sed 's/^installed //; s/^ *//; s/ .*//' | grep -qxF -- \"$p\"\n\
+         \x20   then echo installed; else echo absent; fi;;\n\
+         \x20 esac\n\
+         else rpm -q --whatprovides --qf '{rpm}\\n' \"$p\" 2>/dev/null | head -n 1 | grep . || echo absent; fi"
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! `service`: state of a systemd unit, now and at boot.
+use crate::provision::checks::{CheckSpec, Expect};
 use crate::{
     guest::quote,
     plan::{ServiceState, ServiceStep},
@@ -59,6 +60,45 @@ pub(in crate::provision) fn script(step: &ServiceStep) -> String {
          \x20 exit 1\nfi\n"
     ));
     script
+}
+
+/// What follows from `step`.
+pub(in crate::provision) fn checks(step: &ServiceStep) -> Vec<CheckSpec> {
+    let unit = unit(&step.name);
+    let word = quote(&unit);
+    let mut specs = Vec::new();
+    let enabled = format!("systemctl is-enabled {word} 2>/dev/null || true");
+    let any = |words: &[&str]| Expect::AnyOf(words.iter().map(|word| (*word).to_owned()).collect());
+    let on = ["enabled", "enabled-runtime", "static", "alias", "indirect", "generated"];
+    let off = ["disabled", "static", "indirect", "masked"];
+    let boot = match (step.masked, step.enabled) {
+        (Some(true), _) => Some(("is masked", any(&["masked"]))),
+        (_, Some(true)) => Some(("starts at boot", any(&on))),
+        (_, Some(false)) => Some(("does not start at boot", any(&off))),
+        (Some(false), None) => Some(("is not masked", any(&[&on[..], &off[..3]].concat()))),
+        (None, None) => None,
+    };
+    if let Some((what, expect)) = boot {
+        specs.push(CheckSpec::new(format!("boot {unit}"), format!("unit `{unit}` {what}"), enabled, expect));
+    }
+    // What a unit does now says nothing about the next boot, unless it starts then, or nothing may start it.
+    let script = format!(
+        "systemctl show -p Type -p ActiveState -p Result {word} | sort | tr '\\n' ' ' | sed 's/ $//' \\\n\
+         | awk '{{ split($0, f, \" \"); for (i in f) {{ split(f[i], kv, \"=\"); v[kv[1]] = kv[2] }}\n\
+         \x20 if (v[\"Type\"] == \"oneshot\" && v[\"ActiveState\"] == \"inactive\" && v[\"Result\"] == \"success\")\n\
+         \x20   print \"done\"; else print v[\"ActiveState\"] }}'"
+    );
+    let runs = matches!(step.state, Some(ServiceState::Started | ServiceState::Restarted));
+    if runs && step.enabled == Some(true) && step.masked != Some(true) {
+        let name = format!("unit `{unit}` runs");
+        specs.push(CheckSpec::new(format!("state {unit}"), name, script, any(&["active", "done"])));
+    } else if step.masked == Some(true)
+        || (step.state == Some(ServiceState::Stopped) && step.enabled == Some(false))
+    {
+        let name = format!("unit `{unit}` does not run");
+        specs.push(CheckSpec::new(format!("state {unit}"), name, script, any(&["inactive", "done"])));
+    }
+    specs
 }
 
 #[cfg(test)]

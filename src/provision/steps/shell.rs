@@ -1,4 +1,5 @@
 //! `shell`: the user's own script.
+use crate::provision::checks::{CheckSpec, Expect, lasts};
 use crate::{
     guest::{Command, capture, quote},
     plan::ShellStep,
@@ -44,4 +45,21 @@ async fn exists(worker: &Worker<'_>, path: &str) -> Result<bool, StepError> {
         format!("if [ -e {path} ] || [ -L {path} ]; then echo yes; else echo no; fi"),
     );
     Ok(capture(worker.guest, worker.cx, &command).await?.ok(&label)?.trim() == "yes")
+}
+
+/// What follows from `step`.
+pub(in crate::provision) fn checks(step: &ShellStep) -> Vec<CheckSpec> {
+    step.creates.as_deref().and_then(created).into_iter().collect()
+}
+
+fn created(path: &str) -> Option<CheckSpec> {
+    let script = format!("if [ -e {0} ] || [ -L {0} ]; then echo there; else echo missing; fi", quote(path));
+    lasts(path).then(|| {
+        CheckSpec::new(
+            format!("path {path}"),
+            format!("`{path}` exists"),
+            script,
+            Expect::Text("there".into()),
+        )
+    })
 }

@@ -1,4 +1,5 @@
 //! `user`: an account of the image.
+use crate::provision::checks::{CheckSpec, Expect};
 use crate::{
     guest::{quote, quote_all},
     plan::UserStep,
@@ -69,6 +70,49 @@ pub(in crate::provision) fn script(step: &UserStep) -> String {
         script.push_str(&format!("chown {name}:\"$g\" \"$f\"\nchmod 0600 \"$f\"\n"));
     }
     script
+}
+
+/// What follows from `step`.
+pub(in crate::provision) fn checks(step: &UserStep) -> Vec<CheckSpec> {
+    let name = quote(&step.name);
+    let exists = |expect: &str, title: String, script: String| {
+        CheckSpec::new(format!("user {}", step.name), title, script, Expect::Text(expect.to_owned()))
+    };
+    if step.absent {
+        let script = format!("if getent passwd {name} >/dev/null; then echo there; else echo absent; fi");
+        return vec![exists("absent", format!("user `{}` does not exist", step.name), script)];
+    }
+    // One line: what is missing, or `complete`.
+    let mut script =
+        format!("p=$(getent passwd {name} || true)\n[ -n \"$p\" ] || {{ echo absent; exit 0; }}\nm=\n");
+    if let Some(uid) = step.uid {
+        script.push_str(&format!("[ \"$(id -u {name})\" = {uid} ] || m=\"$m, uid is $(id -u {name})\"\n"));
+    }
+    if let Some(shell) = &step.shell {
+        script.push_str(&format!("[ \"${{p##*:}}\" = {} ] || m=\"$m, shell is ${{p##*:}}\"\n", quote(shell)));
+    }
+    if !step.groups.is_empty() {
+        script.push_str(&format!(
+            "for g in {}; do id -Gn {name} | tr ' ' '\\n' | grep -qxF -- \"$g\" || m=\"$m, not in group $g\"; done\n",
+            quote_all(&step.groups)
+        ));
+    }
+    if step.sudo {
+        let file = quote(&sudoers_file(&step.name));
+        script.push_str(&format!("grep -q NOPASSWD {file} 2>/dev/null || m=\"$m, no sudo\"\n"));
+    }
+    if !step.authorized_keys.is_empty() {
+        script.push_str("f=$(echo \"$p\" | cut -d: -f6)/.ssh/authorized_keys\n");
+        for (index, key) in step.authorized_keys.iter().enumerate() {
+            let key = quote(key.trim());
+            script.push_str(&format!(
+                "grep -qxF -- {key} \"$f\" 2>/dev/null || m=\"$m, key {} may not log in\"\n",
+                index + 1
+            ));
+        }
+    }
+    script.push_str("if [ -z \"$m\" ]; then echo complete; else echo \"${m#, }\"; fi");
+    vec![exists("complete", format!("user `{}` exists as defined", step.name), script)]
 }
 
 #[cfg(test)]

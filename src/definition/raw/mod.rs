@@ -1,18 +1,22 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod role;
+mod step;
+
+pub(super) use role::*;
+pub(super) use step::*;
+
 use super::{
     early::{ImageArch, ImageName, Variables},
-    reader::{Key, Raw, Reader, Sort, Table},
-    scalar::{Anything, Driver, List, Literal, Map, MirrorChoice, Mode, One, SecretText, Text},
+    reader::{Key, Table},
+    scalar::{Driver, List, Literal, Map, MirrorChoice, One, Text},
     table::table,
 };
 use crate::{
     plan::{
-        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState,
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, Provider, SeedKind,
     },
     value::{Digest, HumanDuration, Size},
 };
-use schemars::{Schema, SchemaGenerator, json_schema};
-use toml::{Spanned, de::DeValue};
 use url::Url;
 
 table! {
@@ -34,6 +38,11 @@ table! {
         machine: optional Machine,
         /// How the guest is reached.
         guest: optional Guest,
+        /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
+        /// agents and drivers by it. Default: `generic`.
+        provider: optional One<Provider>,
+        /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
+        roles: optional List<Text>,
         /// What is done in the guest, in order.
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
@@ -170,118 +179,6 @@ table! {
 }
 
 table! {
-    /// One step in the guest: exactly one of `shell`, `file`, `package`, `service`, `user`, `reboot` and `role`.
-    "a `[[provision]]`", Provision {
-        /// What people read while it runs. Default: made from what the step does.
-        name: optional Text,
-        /// At most this long. Default: `30m`.
-        timeout: optional HumanDuration,
-        /// How often it is tried again after a failure. Default: 3 for packages, else 0.
-        retries: optional u32,
-        /// Run a script as root with `/bin/sh -eu`: the script itself, or a table.
-        shell: optional ShellChoice,
-        /// Put a file in place.
-        file: optional File,
-        /// Install or remove packages.
-        package: optional Package,
-        /// Enable, disable, start or stop a systemd unit.
-        service: optional Service,
-        /// Make or remove a user.
-        user: optional User,
-        /// Restart the guest: `true`.
-        reboot: optional bool,
-        /// Run a role. This version has none built in.
-        role: optional Text,
-        /// Parameters of the role.
-        with: optional Anything,
-    }
-}
-
-table! {
-    /// A script: one of `run` and `script-file`.
-    "`shell` of a `[[provision]]`", Shell {
-        /// The script itself.
-        run: optional SecretText,
-        /// A file with the script, relative to the definition's folder. It is taken as it is: nothing in it is replaced.
-        script_file: optional Text,
-        /// Environment of the script.
-        env: optional Map<SecretText>,
-        /// Run as this user instead of root.
-        user: optional Text,
-        /// Skip the step when this path exists in the guest. Afterwards it must exist.
-        creates: optional Text,
-        /// Exit codes that mean success. Default: 0.
-        exit_codes: optional List<u32>,
-    }
-}
-
-table! {
-    /// A file in the guest: its content is one of `content` and `source`.
-    "`file` of a `[[provision]]`", File {
-        /// Absolute path in the guest. Missing parent folders are made.
-        dest: required Text,
-        /// What is in it.
-        content: optional SecretText,
-        /// A file on this host, relative to the definition's folder.
-        source: optional Text,
-        /// Permission bits, as a string of octal digits. Default: `0644`.
-        mode: optional Mode,
-        /// Owner, by name. Default: `root`.
-        owner: optional Text,
-        /// Group, by name. Default: `root`.
-        group: optional Text,
-    }
-}
-
-table! {
-    /// Packages, by the guest's own package manager.
-    "`package` of a `[[provision]]`", Package {
-        /// To be present: a name, or `name=version`.
-        install: optional List<Text>,
-        /// To be absent.
-        remove: optional List<Text>,
-        /// Upgrade everything first. Default: false.
-        upgrade: optional bool,
-    }
-}
-
-table! {
-    /// A systemd unit. What is not said stays as it is.
-    "`service` of a `[[provision]]`", Service {
-        /// The unit. `.service` may be left out.
-        name: required Text,
-        /// Whether it starts at boot.
-        enabled: optional bool,
-        /// Whether it is forbidden to start at all.
-        masked: optional bool,
-        /// What it does now: `started`, `stopped` or `restarted`.
-        state: optional One<ServiceState>,
-    }
-}
-
-table! {
-    /// A user of the image.
-    "`user` of a `[[provision]]`", User {
-        /// Login name.
-        name: required Text,
-        /// Remove the user instead. Default: false.
-        absent: optional bool,
-        /// User id. Default: the guest chooses.
-        uid: optional u32,
-        /// Supplementary groups. Missing ones are made.
-        groups: optional List<Text>,
-        /// Login shell.
-        shell: optional Text,
-        /// A system user. Default: false.
-        system: optional bool,
-        /// May use sudo without password. Default: false.
-        sudo: optional bool,
-        /// Public keys that may log in.
-        authorized_keys: optional List<Text>,
-    }
-}
-
-table! {
     /// What is removed before the image is finished.
     "`[seal]`", Seal {
         /// Empty the machine id; remove host keys, logs, caches, cloud-init's state and the host name. Default: true.
@@ -345,37 +242,8 @@ table! {
     }
 }
 
-/// A script, or a table that says more about it.
-#[derive(Debug)]
-pub(super) enum ShellChoice {
-    Script(SecretText),
-    Table(Box<Shell>),
-}
-
-impl Raw for ShellChoice {
-    const EXPECTED: &'static str = "a script or a table";
-    const EXAMPLE: &'static str = "\"…\"";
-    const SORT: Sort = Sort::Form;
-
-    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
-        match value.get_ref() {
-            DeValue::String(_) => SecretText::decode(value, reader).map(Self::Script),
-            DeValue::Table(_) => Shell::decode(value, reader).map(Box::new).map(Self::Table),
-            _ => {
-                reader.mismatch::<Self>(value);
-                None
-            }
-        }
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let (script, table) = (SecretText::schema(generator), Shell::schema(generator));
-        json_schema!({ "anyOf": [script, table] })
-    }
-}
-
-/// All tables, by how people find them.
-pub(super) const TABLES: &[(&str, &[Key])] = &[
+/// The tables that are no step's, by how people find them.
+const TABLES: &[(&str, &[Key])] = &[
     (Definition::HEADER, Definition::KEYS),
     (Variable::HEADER, Variable::KEYS),
     (Secret::HEADER, Secret::KEYS),
@@ -385,21 +253,20 @@ pub(super) const TABLES: &[(&str, &[Key])] = &[
     (Disk::HEADER, Disk::KEYS),
     (Machine::HEADER, Machine::KEYS),
     (Guest::HEADER, Guest::KEYS),
-    (Provision::HEADER, Provision::KEYS),
-    (Shell::HEADER, Shell::KEYS),
-    (File::HEADER, File::KEYS),
-    (Package::HEADER, Package::KEYS),
-    (Service::HEADER, Service::KEYS),
-    (User::HEADER, User::KEYS),
     (Seal::HEADER, Seal::KEYS),
     (Output::HEADER, Output::KEYS),
     (Ova::HEADER, Ova::KEYS),
     (Verify::HEADER, Verify::KEYS),
 ];
 
+/// All tables, by how people find them.
+pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
+    TABLES.iter().chain(step::TABLES).copied()
+}
+
 /// The only table that has the key `name`.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    let mut homes = TABLES.iter().filter(|(_, keys)| keys.iter().any(|key| key.name() == name));
+    let mut homes = tables().filter(|(_, keys)| keys.iter().any(|key| key.name() == name));
     match (homes.next(), homes.next()) {
         (Some((home, _)), None) => Some(home),
         _ => None,

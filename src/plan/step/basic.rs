@@ -1,44 +1,9 @@
-//! What is done in the guest.
-use crate::value::HumanDuration;
-use serde::Serialize;
+//! Scripts, files, packages, units, users.
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// One provisioning step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Step {
-    /// For people: the user's own words, or derived: "install tcpdump, jq".
-    pub label: String,
-    /// What it does.
-    pub kind: StepKind,
-    /// At most this long.
-    pub timeout: HumanDuration,
-    /// How often it is tried again after a failure; for what touches the network.
-    pub retries: u32,
-    /// Where it stands in the definition, as `file:line`, for error messages.
-    pub at: String,
-}
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepKind {
-    /// Run a script with `/bin/sh`.
-    Shell(ShellStep),
-    /// Put a file in place.
-    File(FileStep),
-    /// Install or remove packages.
-    Package(PackageStep),
-    /// Enable, disable, start or stop a systemd unit.
-    Service(ServiceStep),
-    /// Make or remove a user.
-    User(UserStep),
-    /// Restart the guest and wait until it is back.
-    Reboot(RebootStep),
-}
-
 /// Run a script as root with `/bin/sh -eu`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShellStep {
     /// The script; may hold `${secret.NAME}`.
@@ -54,7 +19,7 @@ pub struct ShellStep {
 }
 
 /// Put a file in place, atomically.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileStep {
     /// Absolute path in the guest; missing parent folders are made.
@@ -69,8 +34,26 @@ pub struct FileStep {
     pub group: String,
 }
 
+/// A file made from a template, in minijinja's language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TemplateStep {
+    /// Absolute path in the guest; missing parent folders are made.
+    pub dest: String,
+    /// The template; may hold `${secret.NAME}`.
+    pub text: String,
+    /// Where the template came from, for error messages.
+    pub origin: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner, by name.
+    pub owner: String,
+    /// Group, by name.
+    pub group: String,
+}
+
 /// Content of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// This text; may hold `${secret.NAME}`.
@@ -80,7 +63,7 @@ pub enum Content {
 }
 
 /// Install or remove packages with the guest's own package manager.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageStep {
     /// To be present: a name, or `name=version`.
@@ -92,7 +75,7 @@ pub struct PackageStep {
 }
 
 /// State of a unit now and at boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ServiceStep {
     /// The unit; `.service` may be left out.
@@ -106,7 +89,7 @@ pub struct ServiceStep {
 }
 
 /// What a unit should do now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceState {
     /// Run.
@@ -118,7 +101,7 @@ pub enum ServiceState {
 }
 
 /// A user of the image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct UserStep {
     /// Login name.
@@ -140,6 +123,6 @@ pub struct UserStep {
 }
 
 /// Restart the guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RebootStep {}
