@@ -173,7 +173,10 @@ impl Session for RealSession {
                 Growth::Impossible(why) => cx.events().warn(why, None),
             }
         }
-        provision::run(cx, &self.guest, &self.facts, &plan.provision, secrets, trouble)
+        let steps = provision::resolve(plan, &self.facts).map_err(|error| {
+            BuildError::because("the steps for this guest could not be worked out", error)
+        })?;
+        provision::run(cx, &self.guest, &self.facts, &steps, secrets, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
     }
@@ -198,7 +201,9 @@ impl Session for RealSession {
         };
         let built: Facts = serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?;
         let mut checks = provision::general_checks(plan, &built);
-        checks.extend(provision::checks(&plan.provision));
+        // The steps that built it, not the ones for the machine that proves it.
+        let steps = provision::resolve(plan, &built).map_err(|error| failed(error.into()))?;
+        checks.extend(provision::checks(&steps));
         provision::run_checks(cx, &self.guest, subject, &checks).await.map_err(|error| failed(error.into()))
     }
 

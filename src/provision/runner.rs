@@ -64,6 +64,12 @@ pub enum StepError {
         /// What it is.
         os: String,
     },
+    /// A template that was not resolved first, which is a mistake of goldsmith's.
+    #[error("the template of `{dest}` was not resolved")]
+    Unresolved {
+        /// Where it was to go.
+        dest: String,
+    },
     /// It did not do what it promised.
     #[error("it succeeded, but `{path}` is not there afterwards")]
     NotCreated {
@@ -99,7 +105,7 @@ impl StepError {
     }
 }
 
-/// Runs all steps.
+/// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.
 pub async fn run(
     cx: &Cx,
     guest: &Guest,
@@ -108,10 +114,37 @@ pub async fn run(
     secrets: &Secrets,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
-    for (index, step) in steps.iter().enumerate() {
-        run_step(cx, guest, facts, (index + 1, steps.len()), step, secrets, trouble).await?;
+    let total = steps.len();
+    let last = steps.iter().filter(|step| step.rules.finally).count();
+    let mut number = 0;
+    let mut end: Vec<&Step> = Vec::with_capacity(last);
+    let mut result = Ok(());
+    for step in steps {
+        if step.rules.finally {
+            end.push(step);
+            continue;
+        }
+        number += 1;
+        result = run_step(cx, guest, facts, (number, total), step, secrets, trouble).await;
+        if result.is_err() {
+            break;
+        }
     }
-    Ok(())
+    number = total - last;
+    for step in end.into_iter().rev() {
+        number += 1;
+        if result.is_err() && guest.is_closed().await {
+            // The step that failed may have taken the connection with it.
+            let _the_step_reports_it = guest.reconnect(cx, COME_BACK, trouble).await;
+        }
+        let done = run_step(cx, guest, facts, (number, total), step, secrets, trouble).await;
+        match (&result, done) {
+            (Ok(()), done) => result = done,
+            (Err(_), Err(error)) => cx.events().warn(format!("{error} as well: {}", error.source), None),
+            (Err(_), Ok(())) => {}
+        }
+    }
+    result
 }
 
 /// Runs one step: number `number.0` of `number.1`.

@@ -5,8 +5,8 @@ use crate::{
     guest::{Facts, Guest, Login, Trouble, connect, sshd, sshd::Sshd},
     plan::{
         Accelerator, BootstrapPlan, Content, FileStep, Firmware, GuestPlan, MachinePlan, Mirror, PackageStep,
-        Plan, SealPlan, SecretSource, ServiceState, ServiceStep, ShellStep, SourcePlan, Step, StepKind,
-        UserStep, VerifyPlan,
+        Plan, Rules, SealPlan, SecretSource, ServiceState, ServiceStep, ShellStep, SourcePlan, Step,
+        StepKind, UserStep, VerifyPlan,
     },
     value::{Arch, HumanDuration, Size},
 };
@@ -50,7 +50,9 @@ fn plan(steps: Vec<Step>) -> Plan {
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(120),
         },
+        provider: crate::plan::Provider::default(),
         provision: steps,
+        roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
         verify: VerifyPlan {
@@ -153,6 +155,7 @@ fn step(label: &str, kind: StepKind) -> Step {
         timeout: HumanDuration::seconds(60),
         retries: 0,
         at: "image.toml:12".into(),
+        rules: Rules::default(),
     }
 }
 

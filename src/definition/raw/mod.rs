@@ -1,6 +1,8 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod role;
 mod step;
 
+pub(super) use role::*;
 pub(super) use step::*;
 
 use super::{
@@ -10,7 +12,9 @@ use super::{
     table::table,
 };
 use crate::{
-    plan::{Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind},
+    plan::{
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, Provider, SeedKind,
+    },
     value::{Digest, HumanDuration, Size},
 };
 use url::Url;
@@ -34,6 +38,11 @@ table! {
         machine: optional Machine,
         /// How the guest is reached.
         guest: optional Guest,
+        /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
+        /// agents and drivers by it. Default: `generic`.
+        provider: optional One<Provider>,
+        /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
+        roles: optional List<Text>,
         /// What is done in the guest, in order.
         provision: optional List<Provision>,
         /// What is removed before the image is finished.

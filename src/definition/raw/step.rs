@@ -2,7 +2,7 @@
 use crate::{
     definition::{
         reader::{Key, Raw, Reader, Sort, Table},
-        scalar::{Anything, List, Map, Mode, One, SecretText, Text},
+        scalar::{ForEachChoice, Json, List, Map, Mode, One, SecretText, Text},
         table::table,
     },
     plan::ServiceState,
@@ -12,7 +12,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::{Spanned, de::DeValue};
 
 table! {
-    /// One step in the guest: exactly one of `shell`, `file`, `package`, `service`, `user`, `reboot` and `role`.
+    /// One step in the guest: exactly one of `shell`, `file`, `template`, `package`, `service`, `user`, `reboot` and `role`.
     "a `[[provision]]`", Provision {
         /// What people read while it runs. Default: made from what the step does.
         name: optional Text,
@@ -20,10 +20,18 @@ table! {
         timeout: optional HumanDuration,
         /// How often it is tried again after a failure. Default: 3 for packages, else 0.
         retries: optional u32,
+        /// Leave the step out unless this holds, such as `os.family == "debian"`.
+        when: optional Text,
+        /// Do the step once for each of these, which its texts know as `{{ item }}`: a list, or an expression that gives one.
+        for_each: optional ForEachChoice,
+        /// Do the step at the end of provisioning instead, and also when a step after it fails. Default: false.
+        finally: optional bool,
         /// Run a script as root with `/bin/sh -eu`: the script itself, or a table.
         shell: optional ShellChoice,
         /// Put a file in place.
         file: optional File,
+        /// Put a file in place whose content is a template.
+        template: optional File,
         /// Install or remove packages.
         package: optional Package,
         /// Enable, disable, start or stop a systemd unit.
@@ -32,10 +40,10 @@ table! {
         user: optional User,
         /// Restart the guest: `true`.
         reboot: optional bool,
-        /// Run a role. This version has none built in.
+        /// Do all steps of a role: one that is built in, or one from a folder of `roles`.
         role: optional Text,
         /// Parameters of the role.
-        with: optional Anything,
+        with: optional Map<Json>,
     }
 }
 

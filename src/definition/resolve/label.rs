@@ -14,6 +14,7 @@ pub(super) fn of(kind: &StepKind, script_name: Option<&str>) -> String {
             None => format!("run `{}`", first_command(&shell.script)),
         },
         StepKind::File(file) => format!("write {}", file.dest),
+        StepKind::Template(template) => format!("write {}", template.dest),
         StepKind::Package(package) => packages(package),
         StepKind::Service(service) => self::service(service),
         StepKind::User(user) if user.absent => format!("remove user {}", user.name),

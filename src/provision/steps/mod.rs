@@ -18,6 +18,8 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
     match kind {
         StepKind::Shell(step) => shell::run(worker, step, secrets).await,
         StepKind::File(step) => file::run(worker, step, secrets).await,
+        // Resolving made a file of it.
+        StepKind::Template(step) => Err(StepError::Unresolved { dest: step.dest.clone() }),
         StepKind::Package(step) => {
             let none = || StepError::NoPackageManager { os: worker.facts.os_name.clone() };
             let manager = worker.facts.package_manager.ok_or_else(none)?;
@@ -42,6 +44,6 @@ pub(super) fn checks(kind: &StepKind) -> Vec<CheckSpec> {
         StepKind::Package(step) => package::checks(step),
         StepKind::Service(step) => service::checks(step),
         StepKind::User(step) => user::checks(step),
-        StepKind::Reboot(_) => vec![],
+        StepKind::Template(_) | StepKind::Reboot(_) => vec![],
     }
 }

@@ -3,6 +3,7 @@ mod file;
 mod package;
 mod service;
 mod shell;
+mod template;
 mod user;
 
 use super::{check, label, machine::timeout};
@@ -11,9 +12,10 @@ use crate::{
         problem::Span,
         raw::Provision,
         reader::{At, Field, Reader},
-        scalar::List,
+        role::expand,
+        scalar::{ForEachChoice, List, Text},
     },
-    plan::{RebootStep, Step, StepKind},
+    plan::{ForEach, RebootStep, Rules, Step, StepKind},
     value::HumanDuration,
 };
 
@@ -24,9 +26,14 @@ const NETWORK_RETRIES: u32 = 3;
 /// More is a loop, not a retry.
 const MOST_RETRIES: u32 = 100;
 
-pub(super) fn steps(steps: Field<List<Provision>>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
-    let steps: Vec<Option<Step>> = steps.or(List::new())?.into_iter().map(|at| step(at, reader)).collect();
-    steps.into_iter().collect()
+/// The steps of a list, those of roles in their places.
+pub(in crate::definition) fn steps(
+    steps: Field<List<Provision>>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    let steps: Vec<Option<Vec<Step>>> =
+        steps.or(List::new())?.into_iter().map(|at| step(at, reader)).collect();
+    Some(steps.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Makes a step of what was read.
@@ -68,10 +75,74 @@ impl<'r, 'a> Kinds<'r, 'a> {
     }
 }
 
-fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> Option<Step> {
-    let Provision { name, timeout: limit, retries, shell, file, package, service, user, reboot, role, with } =
-        raw;
-    let role_given = !role.is_absent();
+fn step(At { value: raw, span }: At<Provision>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
+    // What a text of a repeated step will be is known only when it runs.
+    let outside = reader.templated;
+    reader.templated |= !raw.for_each.is_absent();
+    let steps = if raw.role.is_absent() {
+        one(At { value: raw, span }, reader).map(|step| vec![step])
+    } else {
+        role(At { value: raw, span }, reader)
+    };
+    reader.templated = outside;
+    steps
+}
+
+/// The steps of a role.
+fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
+    let Provision { name, timeout, retries, when, for_each, finally, role, with, .. } = raw;
+    let others = [
+        ("name", name.span()),
+        ("timeout", timeout.span()),
+        ("retries", retries.span()),
+        ("for-each", for_each.span()),
+        ("finally", finally.span()),
+    ];
+    let mut all_right = true;
+    for (key, other) in others {
+        if let Some(other) = other {
+            reader.report(other, format!("a `role` has no `{key}` of its own: its steps have theirs"));
+            all_right = false;
+        }
+    }
+    
+    let when = expression(when, reader)?;
+    let steps = expand(role.required()?, with, when, reader);
+    steps.filter(|_| all_right)
+}
+
+/// The text of an expression, if there is one.
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
+fn expression(when: Field<Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(at) = when.maybe()? else { return Some(None) };
+    let help = "write an expression such as `os.family == \"debian\"`";
+    let right = |text: &str| !text.trim().is_empty() && !text.contains("{{");
+    let text = at.value.0.text;
+    if !right(&text) {
+        reader.report(&at.span, format!("`{}` is no expression", text.escape_debug())).help(help);
+        return None;
+    }
+    Some(Some(text))
+}
+
+fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> Option<Step> {
+    let Provision {
+        name,
+        timeout: limit,
+        retries,
+        when,
+        for_each,
+        finally,
+        shell,
+        file,
+        template,
+        package,
+        service,
+        user,
+        reboot,
+        role,
+        with,
+    } = raw;
     // A script's file name says more than its first line, but is no longer known later.
     let mut script_name = None;
     let mut kinds = Kinds::default();
@@ -79,6 +150,7 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         shell::resolve(at, &mut script_name, reader).map(StepKind::Shell)
     });
     kinds.offer("file", file, |at, reader| file::resolve(at, reader).map(StepKind::File));
+    kinds.offer("template", template, |at, reader| template::resolve(at, reader).map(StepKind::Template));
     kinds.offer("package", package, |at, reader| package::resolve(at, reader).map(StepKind::Package));
     kinds.offer("service", service, |at, reader| service::resolve(at, reader).map(StepKind::Service));
     kinds.offer("user", user, |at, reader| user::resolve(at.value, reader).map(StepKind::User));
@@ -88,16 +160,9 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         })?;
         Some(StepKind::Reboot(RebootStep {}))
     });
-    kinds.offer("role", role, |role, reader| {
-        let message = format!("no role is called `{}`", role.value.0.text.escape_debug());
-        reader
-            .report(&role.span, message)
-            .label("this version of goldsmith has no roles built in")
-            .help("write its steps here: `shell`, `file`, `package`, `service`, `user` or `reboot`");
-        None
-    });
+    kinds.offer("role", role, |_, _| None);
     let chosen = kinds.one(&span, reader);
-    if let (Some(with), false) = (with.span(), role_given) {
+    if let Some(with) = with.span() {
         reader.report(with, "`with` gives parameters to a `role`, but this step has none");
     }
     let name = match name.maybe() {
@@ -117,9 +182,24 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         })
         .map(|()| retries)
     });
+    let when = expression(when, reader);
+    let for_each = for_each.maybe().map(|at| {
+        at.map(|at| match at.value {
+            ForEachChoice::Expression(text) => ForEach::Expression(text.0.text),
+            ForEachChoice::List(items) => ForEach::List(items.into_iter().map(|at| at.value.0).collect()),
+        })
+    });
+    let finally = finally.or(false);
     let kind = chosen.and_then(|(_, resolve)| resolve(reader))?;
     let label = name?.unwrap_or_else(|| label::of(&kind, script_name.as_deref()));
-    Some(Step { label, kind, timeout: limit?, retries: retries?, at: reader.file.place(span.start) })
+    let rules = Rules {
+        when: when?,
+        for_each: for_each?,
+        finally: finally?,
+        templated: reader.templated,
+        role: reader.roles.current(),
+    };
+    Some(Step { label, kind, timeout: limit?, retries: retries?, at: reader.file.place(span.start), rules })
 }
 
 /// Whether steps of this kind fail now and then through no fault of theirs.
