@@ -439,10 +439,7 @@ fn problems_know_their_place() {
 #[test_case("[guest]\nseed = \"floppy\"", "`floppy` is not a kind of seed")]
 #[test_case("[guest]\nconnect-timeout = \"0s\"", "a time limit of zero always fails")]
 #[test_case("[[machine]]\ncpus = 1", "`machine` takes a table, but this is a list")]
-#[test_case(
-    "[[provision]]",
-    "a `[[provision]]` needs `shell`, `file`,"
-)]
+#[test_case("[[provision]]", "a `[[provision]]` needs `shell`, `file`,")]
 #[test_case("[[provision]]\nreboot = false", "`reboot = false` is no step: write `true`, or remove the step")]
 #[test_case("[[provision]]\nshell = \" \"", "the script is empty")]
 #[test_case(

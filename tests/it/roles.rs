@@ -55,11 +55,18 @@ fn roles_call_roles_with_parameters_that_these_have() {
                 wrong.push(format!("{name} calls {called}, which is not there"));
                 continue;
             };
-            let given: BTreeSet<&String> =
-                step.get("with").and_then(Value::as_table).into_iter().flatten().map(|(key, _)| key).collect();
+            let given: BTreeSet<&String> = step
+                .get("with")
+                .and_then(Value::as_table)
+                .into_iter()
+                .flatten()
+                .map(|(key, _)| key)
+                .collect();
             let known: BTreeSet<&String> = params(target).map(|(key, _)| key).collect();
-            let must =
-                params(target).filter(|(_, param)| param.get("required").is_some()).map(|(key, _)| key).collect();
+            let must = params(target)
+                .filter(|(_, param)| param.get("required").is_some())
+                .map(|(key, _)| key)
+                .collect();
             for key in given.difference(&known) {
                 wrong.push(format!("{name} calls {called} with {key}, which it does not know"));
             }
@@ -80,7 +87,9 @@ fn a_role_has_the_files_it_names_and_no_others() {
         left.remove(&Path::new(&name).join("role.toml"));
         for step in steps(&role) {
             for kind in ["file", "template", "unit"] {
-                let Some(source) = step.get(kind).and_then(|kind| kind.get("source")?.as_str()) else { continue };
+                let Some(source) = step.get(kind).and_then(|kind| kind.get("source")?.as_str()) else {
+                    continue;
+                };
                 if !source.contains("{{") {
                     let path = Path::new(&name).join(source);
                     assert!(Path::new(ROOT).join(&path).is_file(), "{} is not there", path.display());

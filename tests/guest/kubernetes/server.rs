@@ -64,8 +64,9 @@ fn answer(stream: TcpStream, folder: &Path, busy: &[String], refused: &AtomicUsi
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if busy.contains(&name) && refused.load(Ordering::SeqCst) < REFUSALS {
         refused.fetch_add(1, Ordering::SeqCst);
-        return stream
-            .write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return stream.write_all(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
     }
     let Ok(mut file) = File::open(folder.join(path)) else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -105,7 +105,7 @@ fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option
             all_right = false;
         }
     }
-    
+
     let when = expression(when, reader)?;
     let steps = expand(role.required()?, with, when, reader);
     steps.filter(|_| all_right)
