@@ -114,7 +114,8 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn name(&self) -> String {
-        self.field.replace('_', "-")
+        // Some keys are words of Rust, whose fields are written `r#match`.
+        self.field.trim_start_matches("r#").replace('_', "-")
     }
 
     /// The first sentence of what it means.

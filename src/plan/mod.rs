@@ -13,10 +13,7 @@ pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, Verif
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };
-pub use step::{
-    Content, FileStep, PackageStep, RebootStep, ServiceState, ServiceStep, ShellStep, Step, StepKind,
-    UserStep,
-};
+pub use step::*;
 
 use crate::value::Arch;
 use serde::Serialize;

@@ -59,10 +59,20 @@ pub enum StepError {
         source: std::io::Error,
     },
     /// The guest has no package manager that we know.
-    #[error("the guest (`{os}`) has none of apt-get, dnf and zypper")]
+    #[error("the guest (`{os}`) has none of apt-get, dnf, yum, tdnf and zypper")]
     NoPackageManager {
         /// What it is.
         os: String,
+    },
+    /// A value that is only known now cannot be used.
+    #[error("`{value}` cannot be the {what}: {reason}")]
+    Value {
+        /// What it is for.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why.
+        reason: String,
     },
     /// It did not do what it promised.
     #[error("it succeeded, but `{path}` is not there afterwards")]
@@ -86,6 +96,11 @@ fn indent(lines: &[String]) -> String {
 }
 
 impl StepError {
+    /// That `value` cannot be the `what` of a step.
+    pub(super) fn value(what: &'static str, value: &str, reason: String) -> Self {
+        Self::Value { what, value: value.to_owned(), reason }
+    }
+
     /// Whether trying again could help. A timeout counts: mirrors hang.
     fn may_pass(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 use crate::{
     guest::quote,
     provision::{
-        checks::{CheckSpec, Expect, lasts},
+        checks::{CheckSpec, Expect, Voided, lasts},
         secrets::has_secret,
     },
 };
@@ -71,5 +71,6 @@ pub(in crate::provision) fn checks(step: &FileStep) -> Vec<CheckSpec> {
          else echo \"$(stat -L -c '%a %{owner}:%{group}' \"$f\") $({tail})\"; fi"
     );
     let name = format!("file `{}` has its content, owner and mode", step.dest);
-    vec![CheckSpec::new(format!("path {}", step.dest), name, script, expect)]
+    let spec = CheckSpec::new(format!("path {}", step.dest), name, script, expect);
+    vec![spec.voiding(Voided::Below(step.dest.clone()))]
 }
