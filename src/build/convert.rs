@@ -7,8 +7,9 @@ use crate::{
         ova::{GuestOs, OvaSpec, Property},
     },
     driver::{DiskFormat, ExportedDisk},
-    plan::{self, Compression, Content, FileStep, Firmware, OutputFormat, OvaPlan, Plan, StepKind},
-    provision::Secrets,
+    guest::Facts,
+    plan::{self, Compression, Firmware, OutputFormat, OvaPlan, Plan, StepKind},
+    provision::{self, Secrets},
     source::BaseDisk,
     value::Size,
 };
@@ -67,7 +68,7 @@ pub(super) async fn outputs(
     let targets: Vec<disk::Target> =
         plan.outputs.iter().zip(&staged).map(|(output, path)| target(plan, output, facts, path)).collect();
     let mut needles = keys.needles();
-    needles.extend(secret_needles(cx, plan, secrets).await?);
+    needles.extend(secret_needles(cx, plan, facts, secrets).await?);
     let source = exported.clone();
     let (progress, cancelled) = (cx.clone(), cx.stop().clone());
     let backing = base.backing.clone();
@@ -148,16 +149,27 @@ fn open_options(source: &Path, backing: &[PathBuf]) -> disk::OpenOptions {
     disk::OpenOptions { backing: disk::BackingPolicy::Within(within), ..disk::OpenOptions::default() }
 }
 
-/// Secrets that no file step puts into the image on purpose, and that are long enough not to be there by chance.
-async fn secret_needles(cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<Vec<disk::Needle>, BuildError> {
+/// Secrets that no step but a script was given, which would put them into the image on purpose, and that are long enough not
+/// to be there by chance.
+async fn secret_needles(
+    cx: &Cx,
+    plan: &Plan,
+    facts: &serde_json::Value,
+    secrets: &Secrets,
+) -> Result<Vec<disk::Needle>, BuildError> {
     const SHORTEST: usize = 12;
     let mut needles = Vec::new();
+    let facts: Option<Facts> = serde_json::from_value(facts.clone()).ok();
+    let resolved = facts.and_then(|facts| provision::resolve(plan, &facts).ok());
+    let steps = resolved.as_deref().unwrap_or(&plan.provision);
+    let contents: Vec<String> = steps
+        .iter()
+        .filter(|step| !matches!(step.kind, StepKind::Shell(_)))
+        .filter_map(|step| serde_json::to_string(&step.kind).ok())
+        .collect();
     for name in plan.secrets.keys() {
         let placeholder = format!("${{secret.{name}}}");
-        let on_purpose = plan.provision.iter().any(|step| match &step.kind {
-            StepKind::File(FileStep { content: Content::Text(text), .. }) => text.contains(&placeholder),
-            _ => false,
-        });
+        let on_purpose = contents.iter().any(|content| content.contains(&placeholder));
         let secret = secrets
             .get(cx, name)
             .await

@@ -9,6 +9,7 @@ mod problem;
 mod raw;
 mod reader;
 mod resolve;
+mod role;
 mod scalar;
 mod schema;
 mod scope;
@@ -19,6 +20,7 @@ mod template;
 mod tests;
 
 pub use problem::{DefinitionError, Problem};
+pub use role::built_in_roles;
 pub use schema::json_schema;
 pub use template::{TemplateKind, template};
 

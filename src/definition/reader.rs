@@ -3,6 +3,7 @@ use super::{
     Inputs,
     files::Files,
     problem::{Problem, SourceFile, Span},
+    role::{Frame, Roles},
     scope::{Allowed, Expanded, Scope},
     suggest::{all_of, nearest},
 };
@@ -114,8 +115,8 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn name(&self) -> String {
-        // Some keys are words of Rust, whose fields are written `r#match`.
-        self.field.trim_start_matches("r#").replace('_', "-")
+        // Some keys are words of Rust, whose fields are written `r#match` or `type_`.
+        self.field.trim_start_matches("r#").trim_end_matches('_').replace('_', "-")
     }
 
     /// The first sentence of what it means.
@@ -147,12 +148,26 @@ pub(super) struct Reader<'a> {
     pub(super) folder: PathBuf,
     pub(super) scope: Scope,
     pub(super) problems: Vec<Problem>,
+    /// The roles in use so far, and the one that is being read.
+    pub(super) roles: Roles,
+    /// Texts may be templates, whose values are not known yet.
+    pub(super) templated: bool,
     path: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: SourceFile, inputs: &'a Inputs, files: &'a dyn Files, folder: PathBuf) -> Self {
-        Self { file, inputs, files, folder, scope: Scope::default(), problems: Vec::new(), path: Vec::new() }
+        Self {
+            file,
+            inputs,
+            files,
+            folder,
+            scope: Scope::default(),
+            problems: Vec::new(),
+            roles: Roles::default(),
+            templated: false,
+            path: Vec::new(),
+        }
     }
 
     /// Notes a problem with what stands at `span`; the caller may say more about it.
@@ -166,6 +181,30 @@ impl<'a> Reader<'a> {
         let index = self.problems.len();
         self.problems.push(problem);
         &mut self.problems[index]
+    }
+
+    /// Does `work` as in the role `frame`, whose file is `file`.
+    pub(super) fn inside_role<R>(
+        &mut self,
+        frame: Frame,
+        file: SourceFile,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let file = std::mem::replace(&mut self.file, file);
+        let path = std::mem::take(&mut self.path);
+        let templated = std::mem::replace(&mut self.templated, true);
+        self.roles.enter(frame);
+        let done = work(self);
+        self.roles.leave();
+        self.templated = templated;
+        self.path = path;
+        self.file = file;
+        done
+    }
+
+    /// Whether `text` is a template, so that what it will be cannot be looked at yet.
+    pub(super) fn is_template(&self, text: &str) -> bool {
+        self.templated && (text.contains("{{") || text.contains("{%"))
     }
 
     /// Where the reader is: `machine.memory`.
@@ -266,6 +305,10 @@ impl<'a> Reader<'a> {
             let message = format!("`{}` holds a NUL character, which no program takes", self.path());
             self.report(&span, message);
             return None;
+        }
+        if self.roles.inside() {
+            // `$` has no meaning in a role: its texts are templates.
+            return Some(Expanded { text: template.to_owned(), ..Expanded::default() });
         }
         match self.scope.expand(template, allowed) {
             Ok(expanded) => Some(expanded),

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     plan::{
-        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind, ServiceState,
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, ParamKind, PartitionSize, Provider,
+        SeedKind, ServiceState, Via,
     },
     value::{Arch, Digest, HumanDuration, Size},
 };
@@ -29,9 +30,16 @@ pub(super) struct SecretText(pub(super) String);
 #[derive(Debug, Clone)]
 pub(super) struct Literal(pub(super) String);
 
-/// Any value at all: it is not looked at.
+/// Any value at all.
+#[derive(Debug, Clone)]
+pub(super) struct Json(pub(super) serde_json::Value);
+
+/// What a step is done for.
 #[derive(Debug)]
-pub(super) struct Anything;
+pub(super) enum ForEachChoice {
+    Expression(Text),
+    List(List<Json>),
+}
 
 /// Where packages come from.
 #[derive(Debug, Clone)]
@@ -86,17 +94,71 @@ impl Raw for Literal {
     }
 }
 
-impl Raw for Anything {
-    const EXPECTED: &'static str = "anything";
-    const EXAMPLE: &'static str = "{ … }";
-    const SORT: Sort = Sort::Table;
+impl Raw for Json {
+    const EXPECTED: &'static str = "a value";
+    const EXAMPLE: &'static str = "\"…\"";
+    const SORT: Sort = Sort::Form;
 
-    fn decode(_: &Spanned<DeValue<'_>>, _: &mut Reader<'_>) -> Option<Self> {
-        Some(Self)
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        json(value, reader).map(Self)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object" })
+        json_schema!({})
+    }
+}
+
+/// Any value, with the references of its texts replaced.
+fn json(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<serde_json::Value> {
+    Some(match value.get_ref() {
+        DeValue::String(_) => reader.text::<Json>(value, Allowed::Secrets)?.text.into(),
+        DeValue::Integer(integer) => {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+            let Some(number) = number else {
+                let message = format!("`{}` is too large a number", reader.file.slice(&value.span()));
+                reader.report(&value.span(), message);
+                return None;
+            };
+            number.into()
+        }
+        DeValue::Float(float) => float.as_str().parse::<f64>().ok()?.into(),
+        DeValue::Boolean(boolean) => (*boolean).into(),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| json(item, reader)).collect();
+            serde_json::Value::Array(items.into_iter().collect::<Option<_>>()?)
+        }
+        DeValue::Table(table) => {
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_by_key(|(key, _)| key.span().start);
+            let entries: Vec<_> = entries
+                .into_iter()
+                .map(|(key, value)| Some((key.get_ref().to_string(), json(value, reader)?)))
+                .collect();
+            serde_json::Value::Object(entries.into_iter().collect::<Option<_>>()?)
+        }
+    })
+}
+
+impl Raw for ForEachChoice {
+    const EXPECTED: &'static str = "a list, or an expression that gives one";
+    const EXAMPLE: &'static str = "[\"…\"]";
+    const SORT: Sort = Sort::Form;
+
+    fn decode(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => Text::decode(value, reader).map(Self::Expression),
+            DeValue::Array(_) => List::<Json>::decode(value, reader).map(Self::List),
+            _ => {
+                reader.mismatch::<Self>(value);
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let (text, list) = (Text::schema(generator), List::<Json>::schema(generator));
+        json_schema!({ "anyOf": [text, list] })
     }
 }
 
@@ -333,6 +395,33 @@ impl Choice for Firmware {
     const NAMES: &'static [(&'static str, Self)] = &[("bios", Self::Bios), ("efi", Self::Efi)];
 }
 
+impl Choice for Provider {
+    const WHAT: &'static str = "a provider";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("vmware", Self::Vmware),
+        ("qemu", Self::Qemu),
+        ("raw", Self::Raw),
+        ("cloudstack", Self::Cloudstack),
+        ("nutanix", Self::Nutanix),
+        ("aws", Self::Aws),
+        ("generic", Self::Generic),
+        ("vsphere", Self::Vmware),
+        ("baremetal", Self::Raw),
+        ("ami", Self::Aws),
+    ];
+}
+
+impl Choice for ParamKind {
+    const WHAT: &'static str = "a kind of value";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("string", Self::String),
+        ("bool", Self::Bool),
+        ("int", Self::Int),
+        ("list", Self::List),
+        ("map", Self::Map),
+    ];
+}
+
 impl Choice for Accelerator {
     const WHAT: &'static str = "an accelerator";
     const NAMES: &'static [(&'static str, Self)] =
@@ -368,6 +457,11 @@ impl Choice for OutputFormat {
 impl Choice for Compression {
     const WHAT: &'static str = "a compression of qcow2";
     const NAMES: &'static [(&'static str, Self)] = &[("zlib", Self::Zlib), ("zstd", Self::Zstd)];
+}
+
+impl Choice for Via {
+    const WHAT: &'static str = "a way to download";
+    const NAMES: &'static [(&'static str, Self)] = &[("host", Self::Host), ("guest", Self::Guest)];
 }
 
 impl Choice for ServiceState {

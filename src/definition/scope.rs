@@ -79,7 +79,7 @@ pub(super) struct Expanded {
     /// Which variables are in it, and where each came from, for people.
     pub(super) variables: Vec<String>,
     /// How many secrets are in it.
-    placeholders: usize,
+    pub(super) placeholders: usize,
 }
 
 /// Why a text cannot be expanded.

@@ -27,6 +27,42 @@ impl std::fmt::Display for Firmware {
     }
 }
 
+/// What an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provider {
+    /// vSphere and other VMware products.
+    Vmware,
+    /// QEMU and KVM.
+    Qemu,
+    /// Bare metal.
+    Raw,
+    /// Apache CloudStack.
+    Cloudstack,
+    /// Nutanix AHV.
+    Nutanix,
+    /// Amazon EC2.
+    Aws,
+    /// Any of them: nothing of the image depends on it.
+    #[default]
+    Generic,
+}
+
+impl Provider {
+    /// Its name in definitions and expressions.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vmware => "vmware",
+            Self::Qemu => "qemu",
+            Self::Raw => "raw",
+            Self::Cloudstack => "cloudstack",
+            Self::Nutanix => "nutanix",
+            Self::Aws => "aws",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// Who executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -3,13 +3,15 @@
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
 mod machine;
 mod output;
+mod role;
 mod source;
 mod step;
 
 pub use machine::{
-    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, SeedKind,
+    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, Provider, SeedKind,
 };
 pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
+pub use role::{Param, ParamKind, RoleUse, variable};
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };
@@ -35,8 +37,12 @@ pub struct Plan {
     pub machine: MachinePlan,
     /// How the guest is reached.
     pub guest: GuestPlan,
-    /// What is done in the guest, in order.
+    /// What the image is for, which decides about agents and drivers in it.
+    pub provider: Provider,
+    /// What is done in the guest, in order. Steps of roles are among them, in their places.
     pub provision: Vec<Step>,
+    /// The roles that steps belong to.
+    pub roles: Vec<RoleUse>,
     /// What is removed before the image is finished.
     pub seal: SealPlan,
     /// The files to deliver.

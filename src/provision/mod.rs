@@ -1,6 +1,7 @@
 //! What is done in the guest: steps, the checks that follow from them, and the seal.
 //!
 //! ```text
+//!   resolve                    which steps apply to this guest, with every template replaced
 //!   run ──> steps::{shell, file, package, service, user, reboot}   one file per kind; each makes a script
 //!   checks ──> run_checks      what must hold inside the booted result, asked in one round trip
 //!   seal                       removes what the build left: access, identity, logs, caches; then trims
@@ -10,6 +11,7 @@
 //! It knows the guest only through [`crate::guest`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod checks;
 mod hygiene;
+mod resolve;
 mod run_checks;
 mod runner;
 mod seal;
@@ -20,6 +22,7 @@ mod tests;
 
 pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
+pub use resolve::{ResolveError, resolve};
 pub use run_checks::{CheckError, run_checks};
 pub use runner::{ProvisionError, StepError, run, run_step};
 pub use seal::{SealError, SealReport, seal};

@@ -5,8 +5,8 @@ use crate::{
     guest::{Facts, Guest, Login, Trouble, connect, sshd, sshd::Sshd},
     plan::{
         Accelerator, BootstrapPlan, Content, FileStep, Firmware, GuestPlan, MachinePlan, Mirror, PackageStep,
-        Plan, SealPlan, SecretSource, ServiceState, ServiceStep, ShellStep, SourcePlan, Step, StepKind,
-        UserStep, VerifyPlan,
+        Plan, Rules, SealPlan, SecretSource, ServiceState, ServiceStep, ShellStep, SourcePlan, Step,
+        StepKind, UserStep, VerifyPlan,
     },
     value::{Arch, HumanDuration, Size},
 };
@@ -50,7 +50,9 @@ fn plan(steps: Vec<Step>) -> Plan {
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(120),
         },
+        provider: crate::plan::Provider::default(),
         provision: steps,
+        roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
         verify: VerifyPlan {
@@ -103,6 +105,7 @@ struct Bench {
     guest: Guest,
     facts: Facts,
     secrets: Secrets,
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Bench {
@@ -126,11 +129,12 @@ impl Bench {
         let facts = Facts::gather(&cx, &guest).await.unwrap();
         let token = SecretSource::Command(vec!["printf".into(), "pa$$'\"word".into()]);
         let secrets = Secrets::load(&BTreeMap::from([("pw".to_owned(), token)]));
-        Self { sshd, cx, memory, guest, facts, secrets }
+        let fetcher = crate::fetch::Fetcher::new(cx.work().join("cache"));
+        Self { sshd, cx, memory, guest, facts, secrets, fetcher }
     }
 
     async fn run(&self, steps: &[Step]) -> Result<(), ProvisionError> {
-        run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, NO_TROUBLE).await
+        run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, &self.fetcher, NO_TROUBLE).await
     }
 
     fn path(&self, name: &str) -> String {
@@ -153,6 +157,7 @@ fn step(label: &str, kind: StepKind) -> Step {
         timeout: HumanDuration::seconds(60),
         retries: 0,
         at: "image.toml:12".into(),
+        rules: Rules::default(),
     }
 }
 

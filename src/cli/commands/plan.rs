@@ -9,7 +9,7 @@ use crate::{
         theme::{Theme, Tone, pad},
     },
     definition,
-    plan::{Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan},
+    plan::{Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan, Step},
 };
 use std::fmt::Write as _;
 
@@ -110,10 +110,11 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
         } else {
             String::new()
         };
-        let note = theme.paint(Tone::Dim, format!("({}, at most {}{retries})", step.at, step.timeout));
+        let when = step.rules.when.as_ref().map(|when| format!(", when {when}")).unwrap_or_default();
+        let note = theme.paint(Tone::Dim, format!("({}, at most {}{retries}{when})", step.at, step.timeout));
         row(
             if index == 0 { "provision" } else { "" },
-            format!("{:>width$}. {} {note}", index + 1, step.label),
+            format!("{:>width$}. {}{} {note}", index + 1, owner(plan, step), step.label),
         );
     }
     let seal: Vec<&str> = [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")]
@@ -159,6 +160,12 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// The role that a step belongs to.
+fn owner(plan: &Plan, step: &Step) -> String {
+    let role = step.rules.role.and_then(|index| plan.roles.get(index));
+    role.map(|role| format!("{}: ", role.name)).unwrap_or_default()
 }
 
 fn source(source: &SourcePlan) -> Vec<String> {

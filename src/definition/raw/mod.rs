@@ -1,11 +1,15 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
 mod files;
 mod flow;
+mod role;
+mod software;
 mod step;
 mod system;
 
 pub(super) use files::*;
 pub(super) use flow::*;
+pub(super) use role::*;
+pub(super) use software::*;
 pub(super) use step::*;
 pub(super) use system::*;
 
@@ -16,7 +20,9 @@ use super::{
     table::table,
 };
 use crate::{
-    plan::{Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, SeedKind},
+    plan::{
+        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, Provider, SeedKind,
+    },
     value::{Digest, HumanDuration, Size},
 };
 use url::Url;
@@ -40,6 +46,11 @@ table! {
         machine: optional Machine,
         /// How the guest is reached.
         guest: optional Guest,
+        /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
+        /// agents and drivers by it. Default: `generic`.
+        provider: optional One<Provider>,
+        /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
+        roles: optional List<Text>,
         /// What is done in the guest, in order.
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
@@ -258,7 +269,7 @@ const TABLES: &[(&str, &[Key])] = &[
 
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    let steps = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES];
+    let steps = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES];
     TABLES.iter().chain(steps.into_iter().flatten()).copied()
 }
 

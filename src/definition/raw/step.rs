@@ -1,11 +1,12 @@
 //! The tables of steps.
 use super::{
-    Check, Directory, Group, Hosts, Line, Link, Module, Mount, Sudoers, Swap, Sysctl, Unit, WaitFor,
+    Ansible, Archive, Check, Directory, Download, Group, Hosts, Image, Line, Link, Module, Mount, Repository,
+    Sudoers, Swap, Sysctl, Unit, WaitFor,
 };
 use crate::{
     definition::{
         reader::{Key, Raw, Reader, Sort, Table},
-        scalar::{Anything, List, Map, Mode, One, SecretText, Text},
+        scalar::{ForEachChoice, Json, List, Map, Mode, One, SecretText, Text},
         table::table,
     },
     plan::ServiceState,
@@ -23,10 +24,18 @@ table! {
         timeout: optional HumanDuration,
         /// How often it is tried again after a failure. Default: 3 for what uses the network, else 0.
         retries: optional u32,
+        /// Leave the step out unless this holds, such as `os.family == "debian"`.
+        when: optional Text,
+        /// Do the step once for each of these, which its texts know as `{{ item }}`: a list, or an expression that gives one.
+        for_each: optional ForEachChoice,
+        /// Do the step at the end of provisioning instead, and also when a step after it fails. Default: false.
+        finally: optional bool,
         /// Run a script as root with `/bin/sh -eu`: the script itself, or a table.
         shell: optional ShellChoice,
         /// Put a file in place.
         file: optional File,
+        /// Put a file in place whose content is a template.
+        template: optional File,
         /// Install or remove packages.
         package: optional Package,
         /// Enable, disable, start or stop a systemd unit.
@@ -63,10 +72,20 @@ table! {
         wait_for: optional WaitFor,
         /// Assert something about the booted result.
         check: optional Check,
-        /// Run a role. This version has none built in.
+        /// Say where packages come from.
+        repository: optional Repository,
+        /// Get a file from elsewhere.
+        download: optional Download,
+        /// Unpack an archive.
+        archive: optional Archive,
+        /// Give container images to containerd.
+        image: optional Image,
+        /// Run a playbook of Ansible.
+        ansible: optional Ansible,
+        /// Do all steps of a role: one that is built in, or one from a folder of `roles`.
         role: optional Text,
         /// Parameters of the role.
-        with: optional Anything,
+        with: optional Map<Json>,
     }
 }
 

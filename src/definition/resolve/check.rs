@@ -7,7 +7,7 @@ use crate::definition::{
 };
 
 /// Reports `message` at `span` unless `condition` holds.
-pub(super) fn holds(
+pub(in crate::definition) fn holds(
     span: &Span,
     condition: bool,
     reader: &mut Reader<'_>,
@@ -55,7 +55,7 @@ pub(super) fn text(
     help: &str,
 ) -> Option<String> {
     let expanded = at.value.0;
-    if condition(&expanded.text) {
+    if reader.is_template(&expanded.text) || condition(&expanded.text) {
         return Some(expanded.text);
     }
     let problem = reader.report(&at.span, format!("`{}` {is_not}", expanded.text.escape_debug()));

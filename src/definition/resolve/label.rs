@@ -1,5 +1,8 @@
 //! What people read while a step runs, when the definition has no words of its own for it.
-use crate::plan::{Awaited, PackageStep, ServiceState, ServiceStep, StepKind, SwapStep, UnitStep};
+use crate::plan::{
+    AptRepository, Awaited, FileOrigin, PackageStep, RepositoryStep, RpmRepository, ServiceState,
+    ServiceStep, StepKind, SwapStep, Transfer, UnitStep,
+};
 use std::collections::BTreeMap;
 
 /// More names than this make a line too long to read.
@@ -15,6 +18,7 @@ pub(super) fn of(kind: &StepKind, script_name: Option<&str>) -> String {
             None => format!("run `{}`", first_command(&shell.script)),
         },
         StepKind::File(file) => format!("write {}", file.dest),
+        StepKind::Template(template) => format!("write {}", template.dest),
         StepKind::Package(package) => packages(package),
         StepKind::Service(service) => self::service(service),
         StepKind::User(user) if user.absent => format!("remove user {}", user.name),
@@ -52,6 +56,25 @@ pub(super) fn of(kind: &StepKind, script_name: Option<&str>) -> String {
             Awaited::Run(run) => format!("wait for `{}`", first_command(run)),
         },
         StepKind::Check(step) => format!("check later: {}", step.name),
+        StepKind::Repository(step) => match step {
+            RepositoryStep::Apt(AptRepository { name, .. })
+            | RepositoryStep::Rpm(RpmRepository { name, .. }) => {
+                format!("add repository {name}")
+            }
+            RepositoryStep::File { name, .. } => format!("add repository {name}"),
+            RepositoryStep::Absent { name } => format!("remove repository {name}"),
+            RepositoryStep::Public { state } => format!("set public repositories {state}"),
+        },
+        StepKind::Download(step) => format!("download {}", step.dest),
+        StepKind::Archive(step) => format!("unpack {} in {}", origin(&step.from), step.dest),
+        StepKind::Image(step) => match &step.from {
+            Some(from) => format!("import images of {}", origin(from)),
+            None => format!("pull {}", listed(&step.pull)),
+        },
+        StepKind::Ansible(step) => {
+            let name = step.playbook.file_name().unwrap_or_default().to_string_lossy();
+            format!("run playbook {name}")
+        }
     }
 }
 
@@ -72,6 +95,17 @@ fn verbs_with(verbs: &[(&str, &Vec<String>)], what: &str) -> String {
     let used = verbs.iter().filter(|(_, names)| !names.is_empty());
     let parts: Vec<String> = used.map(|(verb, names)| format!("{verb}{what} {}", listed(names))).collect();
     parts.join(", ")
+}
+
+/// The last part of where a file is.
+fn origin(from: &Transfer) -> String {
+    let whole = match &from.origin {
+        FileOrigin::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        FileOrigin::Guest(path) => path.clone(),
+        FileOrigin::Host(path) => path.display().to_string(),
+    };
+    // A template may have slashes of its own.
+    if whole.contains("{{") { whole } else { whole.rsplit('/').next().unwrap_or_default().to_owned() }
 }
 
 fn unit(step: &UnitStep) -> String {
@@ -97,8 +131,12 @@ fn packages(step: &PackageStep) -> String {
     if step.upgrade {
         parts.push("upgrade packages".to_owned());
     }
-    let verbs =
-        [("install", &step.install), ("remove", &step.remove), ("hold", &step.hold), ("unhold", &step.unhold)];
+    let verbs = [
+        ("install", &step.install),
+        ("remove", &step.remove),
+        ("hold", &step.hold),
+        ("unhold", &step.unhold),
+    ];
     if verbs.iter().any(|(_, names)| !names.is_empty()) {
         parts.push(verbs_with(&verbs, ""));
     }

@@ -15,13 +15,29 @@ use super::{
     reader::{At, Field, Reader},
     scalar::Map,
 };
-use crate::plan::{Plan, SecretSource, SourcePlan};
+pub(super) use check::holds;
+pub(super) use step::steps;
+
+use crate::plan::{Plan, Provider, SecretSource, SourcePlan};
 use std::{collections::BTreeMap, path::Path};
 
 /// The plan of `definition`, which stands at `path`.
 pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>) -> Option<Plan> {
-    let Definition { var, arch, name, secret, source, machine, guest, provision, seal, output, verify } =
-        definition;
+    let Definition {
+        var,
+        arch,
+        name,
+        secret,
+        source,
+        machine,
+        guest,
+        provider,
+        roles,
+        provision,
+        seal,
+        output,
+        verify,
+    } = definition;
     let name = name.required().map(|at| at.value.0);
     let arch = match arch.maybe() {
         Some(Some(at)) => Some(at.value.0),
@@ -41,6 +57,9 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let without_cloud_init =
         matches!(&source, Some(SourcePlan::Bootstrap(bootstrap)) if !bootstrap.cloud_init);
     let guest = machine::guest(guest, without_cloud_init, reader);
+    let provider = provider.maybe().map(|at| at.map_or(Provider::default(), |at| at.value.0));
+    let folders = roles.or(Vec::new())?.into_iter().map(|at| reader.folder.join(at.value.0.text));
+    reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
     let seal = deliver::seal(seal);
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
@@ -58,7 +77,9 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         source: source?,
         machine: machine?.plan()?,
         guest: guest?,
+        provider: provider?,
         provision: provision?,
+        roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
         outputs: outputs?,
         verify: verify?,

@@ -153,7 +153,8 @@ fn mirror(mirror: Field<MirrorChoice>, security: Field<url::Url>, reader: &mut R
 }
 
 pub(super) const NOT_A_PACKAGE: &str = "is not the name of a package";
-pub(super) const PACKAGE: &str = "write a name, such as `tcpdump`, or a name with a version, such as `tcpdump=4.99.3-1`";
+pub(super) const PACKAGE: &str =
+    "write a name, such as `tcpdump`, or a name with a version, such as `tcpdump=4.99.3-1`";
 
 /// Whether `text` is a package's name, with a version perhaps; options of a package manager are not.
 pub(super) fn is_package(text: &str) -> bool {

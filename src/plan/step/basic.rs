@@ -34,6 +34,24 @@ pub struct FileStep {
     pub group: String,
 }
 
+/// A file made from a template, in minijinja's language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TemplateStep {
+    /// Absolute path in the guest; missing parent folders are made.
+    pub dest: String,
+    /// The template; may hold `${secret.NAME}`.
+    pub text: String,
+    /// Where the template came from, for error messages.
+    pub origin: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner, by name.
+    pub owner: String,
+    /// Group, by name.
+    pub group: String,
+}
+
 /// Content of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,11 +2,13 @@
 mod basic;
 mod files;
 mod flow;
+mod software;
 mod system;
 
 pub use basic::*;
 pub use files::*;
 pub use flow::*;
+pub use software::*;
 pub use system::*;
 
 use crate::value::HumanDuration;
@@ -26,6 +28,42 @@ pub struct Step {
     pub retries: u32,
     /// Where it stands in the definition, as `file:line`, for error messages.
     pub at: String,
+    /// Whether, how often and with which names.
+    #[serde(default, skip_serializing_if = "Rules::is_plain")]
+    pub rules: Rules,
+}
+
+/// Whether a step is done, how often, and what its texts mean.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Rules {
+    /// Left out unless this expression holds.
+    pub when: Option<String>,
+    /// Done once for each of these.
+    pub for_each: Option<ForEach>,
+    /// Done at the end of provisioning, and also after a failure if the build got as far as where it stands.
+    pub finally: bool,
+    /// Its texts are templates.
+    pub templated: bool,
+    /// The use of a role that it belongs to, by index into the plan's roles.
+    pub role: Option<usize>,
+}
+
+impl Rules {
+    /// Whether they say nothing.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a step is done for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForEach {
+    /// The list that this expression gives.
+    Expression(String),
+    /// These.
+    List(Vec<serde_json::Value>),
 }
 
 /// What a step does.
@@ -36,6 +74,8 @@ pub enum StepKind {
     Shell(ShellStep),
     /// Put a file in place.
     File(FileStep),
+    /// Put a file in place whose content is a template. Resolving makes it a `File`.
+    Template(TemplateStep),
     /// Install or remove packages.
     Package(PackageStep),
     /// Enable, disable, start or stop a systemd unit.
@@ -72,4 +112,14 @@ pub enum StepKind {
     WaitFor(WaitForStep),
     /// Nothing now; an assertion about the booted result.
     Check(CheckStep),
+    /// Say where packages come from.
+    Repository(RepositoryStep),
+    /// Get a file from elsewhere.
+    Download(DownloadStep),
+    /// Unpack an archive.
+    Archive(ArchiveStep),
+    /// Give images to containerd.
+    Image(ImageStep),
+    /// Run a playbook.
+    Ansible(AnsibleStep),
 }

@@ -36,3 +36,23 @@ pub(super) const GET: &str = "get() {\n\
     \x20 elif command -v wget >/dev/null; then printf '%s\\n' \"$1\" | wget -q --timeout=60 -O \"$2\" -i -\n\
     \x20 else echo 'neither curl nor wget is there to download with: install one, or use via = \"host\"' >&2; return 1; fi\n\
     }\n";
+
+/// A pattern of `case`, in which only `*`, `?` and `[…]` are special.
+pub(super) fn glob(pattern: &str) -> String {
+    let mut glob = String::new();
+    let mut plain = String::new();
+    for letter in pattern.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']') {
+            if !plain.is_empty() {
+                glob.push_str(&quote(&std::mem::take(&mut plain)));
+            }
+            glob.push(letter);
+        } else {
+            plain.push(letter);
+        }
+    }
+    if !plain.is_empty() {
+        glob.push_str(&quote(&plain));
+    }
+    glob
+}

@@ -1,16 +1,21 @@
 //! The kinds of steps, one file each: what is done, and what must hold afterwards. Where a kind is a script, the script is made
 //! by a pure function.
+mod ansible;
+mod archive;
 mod assertion;
 mod directory;
+mod download;
 mod edit;
 mod file;
 mod group;
 mod hosts;
+mod image;
 mod line;
 mod link;
 mod module;
 mod mount;
 mod package;
+mod repository;
 mod service;
 mod shell;
 mod sudoers;
@@ -18,6 +23,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod unit;
 mod user;
 mod wait_for;
@@ -34,6 +40,8 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
     match kind {
         StepKind::Shell(step) => shell::run(worker, step, secrets).await,
         StepKind::File(step) => file::run(worker, step, secrets).await,
+        // Resolving made a file of it.
+        StepKind::Template(step) => Err(StepError::Unresolved { dest: step.dest.clone() }),
         StepKind::Package(step) => {
             let none = || StepError::NoPackageManager { os: worker.facts.os_name.clone() };
             let manager = worker.facts.package_manager.ok_or_else(none)?;
@@ -61,6 +69,11 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
         StepKind::Mount(step) => worker.script(mount::script(step)).await,
         StepKind::WaitFor(step) => worker.script(wait_for::script(step)?).await,
         StepKind::Check(_) => Ok(()),
+        StepKind::Repository(step) => repository::run(worker, step, secrets).await,
+        StepKind::Download(step) => download::run(worker, step, secrets).await,
+        StepKind::Archive(step) => archive::run(worker, step, secrets).await,
+        StepKind::Image(step) => image::run(worker, step, secrets).await,
+        StepKind::Ansible(step) => ansible::run(worker, step, secrets).await,
     }
 }
 
@@ -84,7 +97,15 @@ pub(super) fn checks(kind: &StepKind) -> Vec<CheckSpec> {
         StepKind::Swap(step) => swap::checks(step),
         StepKind::Mount(step) => mount::checks(step),
         StepKind::Check(step) => assertion::checks(step),
+        StepKind::Repository(step) => repository::checks(step),
+        StepKind::Download(step) => download::checks(step),
+        StepKind::Archive(step) => archive::checks(step),
+        StepKind::Image(step) => image::checks(step),
         // The seal takes the name of the build away.
-        StepKind::Reboot(_) | StepKind::WaitFor(_) | StepKind::Hostname(_) => vec![],
+        StepKind::Template(_)
+        | StepKind::Reboot(_)
+        | StepKind::WaitFor(_)
+        | StepKind::Hostname(_)
+        | StepKind::Ansible(_) => vec![],
     }
 }

@@ -1,19 +1,26 @@
 //! `[[provision]]`: what is done in the guest. Each kind of step has a file.
+mod ansible;
+mod archive;
 mod assertion;
 mod directory;
+mod download;
 mod file;
 mod group;
 mod hosts;
+mod image;
 mod line;
 mod link;
 mod module;
 mod mount;
 mod package;
+mod repository;
 mod service;
 mod shell;
 mod sudoers;
 mod swap;
 mod sysctl;
+mod template;
+mod transfer;
 mod unit;
 mod user;
 mod wait_for;
@@ -24,10 +31,11 @@ use crate::{
         problem::Span,
         raw::Provision,
         reader::{At, Field, Reader},
-        scalar::List,
+        role::expand,
+        scalar::{ForEachChoice, List, Text},
         suggest::one_of,
     },
-    plan::{RebootStep, Step, StepKind},
+    plan::{ForEach, RebootStep, Rules, Step, StepKind},
     value::HumanDuration,
 };
 
@@ -38,9 +46,14 @@ const NETWORK_RETRIES: u32 = 3;
 /// More is a loop, not a retry.
 const MOST_RETRIES: u32 = 100;
 
-pub(super) fn steps(steps: Field<List<Provision>>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
-    let steps: Vec<Option<Step>> = steps.or(List::new())?.into_iter().map(|at| step(at, reader)).collect();
-    steps.into_iter().collect()
+/// The steps of a list, those of roles in their places.
+pub(in crate::definition) fn steps(
+    steps: Field<List<Provision>>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    let steps: Vec<Option<Vec<Step>>> =
+        steps.or(List::new())?.into_iter().map(|at| step(at, reader)).collect();
+    Some(steps.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Makes a step of what was read.
@@ -103,13 +116,67 @@ impl<'r, 'a> Kinds<'r, 'a> {
     }
 }
 
-fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> Option<Step> {
+fn step(At { value: raw, span }: At<Provision>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
+    // What a text of a repeated step will be is known only when it runs.
+    let outside = reader.templated;
+    reader.templated |= !raw.for_each.is_absent();
+    let steps = if raw.role.is_absent() {
+        one(At { value: raw, span }, reader).map(|step| vec![step])
+    } else {
+        role(At { value: raw, span }, reader)
+    };
+    reader.templated = outside;
+    steps
+}
+
+/// The steps of a role.
+fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
+    let Provision { name, timeout, retries, when, for_each, finally, role, with, .. } = raw;
+    let others = [
+        ("name", name.span()),
+        ("timeout", timeout.span()),
+        ("retries", retries.span()),
+        ("for-each", for_each.span()),
+        ("finally", finally.span()),
+    ];
+    let mut all_right = true;
+    for (key, other) in others {
+        if let Some(other) = other {
+            reader.report(other, format!("a `role` has no `{key}` of its own: its steps have theirs"));
+            all_right = false;
+        }
+    }
+
+    let when = expression(when, reader)?;
+    let steps = expand(role.required()?, with, when, reader);
+    steps.filter(|_| all_right)
+}
+
+/// The text of an expression, if there is one.
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
+fn expression(when: Field<Text>, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(at) = when.maybe()? else { return Some(None) };
+    let help = "write an expression such as `os.family == \"debian\"`";
+    let right = |text: &str| !text.trim().is_empty() && !text.contains("{{");
+    let text = at.value.0.text;
+    if !right(&text) {
+        reader.report(&at.span, format!("`{}` is no expression", text.escape_debug())).help(help);
+        return None;
+    }
+    Some(Some(text))
+}
+
+fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> Option<Step> {
     let Provision {
         name,
         timeout: limit,
         retries,
+        when,
+        for_each,
+        finally,
         shell,
         file,
+        template,
         package,
         service,
         user,
@@ -128,10 +195,14 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         mount,
         wait_for,
         check: assertion,
+        repository,
+        download,
+        archive,
+        image,
+        ansible,
         role,
         with,
     } = raw;
-    let role_given = !role.is_absent();
     // A script's file name says more than its first line, but is no longer known later.
     let mut script_name = None;
     let mut kinds = Kinds::default();
@@ -139,6 +210,7 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         shell::resolve(at, &mut script_name, reader).map(StepKind::Shell)
     });
     kinds.offer("file", file, |at, reader| file::resolve(at, reader).map(StepKind::File));
+    kinds.offer("template", template, |at, reader| template::resolve(at, reader).map(StepKind::Template));
     kinds.offer("package", package, |at, reader| package::resolve(at, reader).map(StepKind::Package));
     kinds.offer("service", service, |at, reader| service::resolve(at, reader).map(StepKind::Service));
     kinds.offer("user", user, |at, reader| user::resolve(at.value, reader).map(StepKind::User));
@@ -162,16 +234,16 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
     kinds.offer("mount", mount, |at, reader| mount::resolve(at, reader).map(StepKind::Mount));
     kinds.offer("wait-for", wait_for, |at, reader| wait_for::resolve(at, reader).map(StepKind::WaitFor));
     kinds.offer("check", assertion, |at, reader| assertion::resolve(at, reader).map(StepKind::Check));
-    kinds.offer("role", role, |role, reader| {
-        let message = format!("no role is called `{}`", role.value.0.text.escape_debug());
-        reader
-            .report(&role.span, message)
-            .label("this version of goldsmith has no roles built in")
-            .help("write its steps here: `shell`, `file`, `package`, `service`, `user` or `reboot`");
-        None
+    kinds.offer("repository", repository, |at, reader| {
+        repository::resolve(at, reader).map(StepKind::Repository)
     });
+    kinds.offer("download", download, |at, reader| download::resolve(at, reader).map(StepKind::Download));
+    kinds.offer("archive", archive, |at, reader| archive::resolve(at, reader).map(StepKind::Archive));
+    kinds.offer("image", image, |at, reader| image::resolve(at, reader).map(StepKind::Image));
+    kinds.offer("ansible", ansible, |at, reader| ansible::resolve(at, reader).map(StepKind::Ansible));
+    kinds.offer("role", role, |_, _| None);
     let chosen = kinds.one(&span, reader);
-    if let (Some(with), false) = (with.span(), role_given) {
+    if let Some(with) = with.span() {
         reader.report(with, "`with` gives parameters to a `role`, but this step has none");
     }
     let name = match name.maybe() {
@@ -191,12 +263,27 @@ fn step<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> 
         })
         .map(|()| retries)
     });
+    let when = expression(when, reader);
+    let for_each = for_each.maybe().map(|at| {
+        at.map(|at| match at.value {
+            ForEachChoice::Expression(text) => ForEach::Expression(text.0.text),
+            ForEachChoice::List(items) => ForEach::List(items.into_iter().map(|at| at.value.0).collect()),
+        })
+    });
+    let finally = finally.or(false);
     let kind = chosen.and_then(|(_, resolve)| resolve(reader))?;
     let label = name?.unwrap_or_else(|| label::of(&kind, script_name.as_deref()));
-    Some(Step { label, kind, timeout: limit?, retries: retries?, at: reader.file.place(span.start) })
+    let rules = Rules {
+        when: when?,
+        for_each: for_each?,
+        finally: finally?,
+        templated: reader.templated,
+        role: reader.roles.current(),
+    };
+    Some(Step { label, kind, timeout: limit?, retries: retries?, at: reader.file.place(span.start), rules })
 }
 
 /// Whether steps of this kind fail now and then through no fault of theirs.
 fn uses_network(kind: &str) -> bool {
-    kind == "package"
+    matches!(kind, "package" | "download" | "archive" | "image")
 }

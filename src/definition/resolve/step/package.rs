@@ -55,7 +55,8 @@ pub(super) fn resolve(
 
 /// Whether `text` is a package's file in the guest, or its address.
 fn is_package_file(text: &str) -> bool {
-    let is_address = text.starts_with("https://") && check::is_line(text) && !text.contains(char::is_whitespace);
+    let is_address =
+        text.starts_with("https://") && check::is_line(text) && !text.contains(char::is_whitespace);
     is_address || check::is_guest_path(text)
 }
 

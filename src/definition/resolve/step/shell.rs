@@ -1,4 +1,5 @@
 //! `shell`: a script.
+use super::file;
 use crate::definition::{
     problem::Span,
     raw::ShellChoice,
@@ -58,8 +59,8 @@ fn not_blank(script: &str, place: &Span, reader: &mut Reader<'_>) -> Option<()> 
 
 /// The text of a script file, in which nothing is replaced.
 fn script_file(at: At<Text>, reader: &mut Reader<'_>) -> Option<String> {
-    let path = reader.folder.join(&at.value.0.text);
-    let script = match reader.files.read_text(&path) {
+    let (path, script) = reader.neighbour(&at.value.0.text);
+    let script = match script {
         Ok(script) => script,
         Err(error) => {
             reader.report(&at.span, format!("cannot read the script `{}`", path.display())).cause(error);
@@ -71,6 +72,8 @@ fn script_file(at: At<Text>, reader: &mut Reader<'_>) -> Option<String> {
         "it holds a NUL character, which the shell does not take"
     } else if script.contains("${secret.") {
         "it holds `${secret.`, but script files are taken as they are: give it the secret by `env`"
+    } else if reader.templated {
+        return Some(file::literal(script));
     } else {
         return Some(script);
     };

@@ -1,5 +1,8 @@
 //! `unit`: a systemd unit or a drop-in.
-use super::{file::content, service::unit_name};
+use super::{
+    file::{Source, content},
+    service::unit_name,
+};
 use crate::definition::{
     raw::Unit,
     reader::{At, Reader},
@@ -10,7 +13,7 @@ use crate::plan::{ServiceState, UnitStep};
 
 pub(super) fn resolve(At { value: raw, span: place }: At<Unit>, reader: &mut Reader<'_>) -> Option<UnitStep> {
     let name = unit_name(raw.name, reader);
-    let content = content(raw.content, raw.source, "`unit`", &place, reader);
+    let content = content((raw.content, raw.source), Source::Verbatim, "`unit`", &place, reader);
     let drop_in = match raw.drop_in.maybe() {
         Some(None) => Some(None),
         Some(Some(at)) => {

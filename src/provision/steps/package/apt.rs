@@ -5,7 +5,7 @@ use crate::plan::PackageStep;
 use crate::provision::steps::edit::GET;
 
 /// Package lists are fetched once per boot. /run forgets at a reboot and never gets into the image.
-pub(in crate::provision) const STAMP: &str = "/run/goldsmith-apt-lists";
+pub(in crate::provision::steps) const STAMP: &str = "/run/goldsmith-apt-lists";
 
 pub(super) fn script(step: &PackageStep) -> String {
     let mut script = String::from(

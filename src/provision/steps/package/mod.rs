@@ -10,7 +10,7 @@ use crate::{
     provision::checks::{CheckSpec, Expect, Voided},
 };
 
-pub(in crate::provision) use apt::STAMP as APT_STAMP;
+pub(super) use apt::STAMP as APT_STAMP;
 
 /// The script that does `step`: what was held is let go, all is upgraded, some is installed, some removed, some held.
 pub(in crate::provision) fn script(manager: PackageManager, step: &PackageStep) -> String {
@@ -72,15 +72,25 @@ pub(in crate::provision) fn checks(step: &PackageStep) -> Vec<CheckSpec> {
     let held = |name: &String, expected: &str| {
         let (title, script) = match name.as_str() {
             // What is installed later is not held, so not all are.
-            "*" => ("packages are".to_owned(), format!("{HELD}held | sed 's/.*/held/' | sort -u | grep . || echo not held")),
+            "*" => (
+                "packages are".to_owned(),
+                format!("{HELD}held | sed 's/.*/held/' | sort -u | grep . || echo not held"),
+            ),
             name => (
                 format!("package `{name}` is"),
-                format!("{HELD}if held | grep -q -x -F -e {}; then echo held; else echo not held; fi", quote(name)),
+                format!(
+                    "{HELD}if held | grep -q -x -F -e {}; then echo held; else echo not held; fi",
+                    quote(name)
+                ),
             ),
         };
         let title = format!("{title} {expected}");
         let spec = CheckSpec::new(format!("hold {name}"), title, script, Expect::Text(expected.to_owned()));
-        if name == "*" && expected != "held" { spec.voiding(Voided::StartingWith("hold ".into())) } else { spec }
+        if name == "*" && expected != "held" {
+            spec.voiding(Voided::StartingWith("hold ".into()))
+        } else {
+            spec
+        }
     };
     specs.extend(step.unhold.iter().map(|name| held(name, "not held")));
     specs.extend(step.hold.iter().map(|name| held(name, "held")));
@@ -130,9 +140,16 @@ mod tests {
 
     fn step() -> PackageStep {
         PackageStep {
-            install: ["jq", "nginx=1.22.1-9", "kubelet=1.30.*", "$(reboot)", "/opt/a b.deb", "https://example.org/b.deb"]
-                .map(str::to_owned)
-                .to_vec(),
+            install: [
+                "jq",
+                "nginx=1.22.1-9",
+                "kubelet=1.30.*",
+                "$(reboot)",
+                "/opt/a b.deb",
+                "https://example.org/b.deb",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             remove: vec!["nano".into()],
             hold: vec!["kubelet".into()],
             unhold: vec!["*".into()],

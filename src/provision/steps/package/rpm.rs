@@ -122,7 +122,8 @@ fn install(manager: Manager, step: &PackageStep, check: &str, script: &mut Strin
         "{program} -y{check}{erase} install {}\n",
         quote_all(step.install.iter().map(spec))
     ));
-    let names: Vec<&String> = step.install.iter().filter(|wanted| exact(wanted).is_none() && !super::is_file(wanted)).collect();
+    let names: Vec<&String> =
+        step.install.iter().filter(|wanted| exact(wanted).is_none() && !super::is_file(wanted)).collect();
     if step.latest && !names.is_empty() {
         let verb = if program == "dnf" { "upgrade" } else { "update" };
         script.push_str(&format!("{program} -y{check} {verb} {}\n", quote_all(names)));

@@ -10,7 +10,7 @@ pub(super) fn script(step: &PackageStep) -> String {
         "z() {{ r=0; zypper --non-interactive{check} \"$@\" || r=$?; case $r in 0|100|101|102|103) ;; *) exit $r;; esac; }}\n"
     );
     if step.unhold.iter().any(|name| name == "*") {
-        script.push_str("z cleanlocks\nzypper --non-interactive --quiet locks | awk -F '|' 'NR > 2 { gsub(/ /, \"\", $2); print $2 }' \\\n\
+        script.push_str("zypper --non-interactive --quiet locks | awk -F '|' 'NR > 2 { gsub(/ /, \"\", $2); print $2 }' \\\n\
                          | while read -r p; do z removelock \"$p\"; done\n");
     } else if !step.unhold.is_empty() {
         script.push_str(&format!("z removelock {}\n", quote_all(&step.unhold)));

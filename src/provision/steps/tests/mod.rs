@@ -11,18 +11,18 @@ use crate::{
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 /// Guests have one of these as /bin/sh.
-const SHELLS: [&str; 3] = ["/bin/sh", "dash", "bash"];
+pub(super) const SHELLS: [&str; 3] = ["/bin/sh", "dash", "bash"];
 
 /// What a script printed; it must succeed.
 #[track_caller]
-fn run(shell: &str, script: &str) -> String {
+pub(super) fn run(shell: &str, script: &str) -> String {
     let (code, said) = try_run(shell, script);
     assert_eq!(code, Some(0), "{shell}: {said}\n{script}");
     said
 }
 
 /// How a script ended, and all that it printed.
-fn try_run(shell: &str, script: &str) -> (Option<i32>, String) {
+pub(super) fn try_run(shell: &str, script: &str) -> (Option<i32>, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), script).unwrap();
     let out = Command::new(shell).arg("-eu").arg(file.path()).output().unwrap();
