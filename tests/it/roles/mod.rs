@@ -1,4 +1,6 @@
 //! The built-in roles are data, so they are looked at like data: they fit together, and what the page about them says is true.
+mod rendered;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
