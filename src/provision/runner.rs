@@ -230,7 +230,7 @@ impl Worker<'_> {
         let mut last: VecDeque<String> = VecDeque::with_capacity(LAST_LINES);
         let exit = self
             .guest
-            .exec(self.cx, &command, &mut |stream, line: &str| {
+            .run_script(self.cx, &command, &mut |stream, line: &str| {
                 if last.len() == LAST_LINES {
                     last.pop_front();
                 }

@@ -22,7 +22,7 @@ pub(in crate::provision) async fn run(
         return Ok(());
     }
     let script = secrets.fill(worker.cx, &step.script, Place::Script).await?;
-    let mut command = Command::script(worker.label, script.expose());
+    let mut command = Command::script(worker.label, script.expose()).own_process();
     for (name, value) in &step.env {
         command = command.env(name, secrets.fill(worker.cx, value, Place::Text).await?);
     }
