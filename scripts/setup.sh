@@ -38,6 +38,8 @@ lz4                        makes compressed inputs
 bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs
 zstd                       makes compressed inputs
+skopeo                     makes archives of container images, for the Kubernetes node
+umoci                      makes container images, for the same
 python3                    its gzip reader checks ours
 python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST

@@ -25,7 +25,7 @@ use std::{
 #[derive(Debug)]
 pub struct RealWorld {
     dirs: Dirs,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
 }
@@ -33,7 +33,7 @@ pub struct RealWorld {
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
-        let fetcher = Fetcher::new(dirs.cache());
+        let fetcher = Arc::new(Fetcher::new(dirs.cache()));
         Self { dirs, fetcher, hypervisors: Mutex::default() }
     }
 
@@ -118,7 +118,7 @@ impl World for RealWorld {
         let left = limit.get().saturating_sub(start.elapsed()).into();
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
-        Ok(Box::new(RealSession { guest, facts }))
+        Ok(Box::new(RealSession { guest, facts, fetcher: Arc::clone(&self.fetcher) }))
     }
 }
 
@@ -142,6 +142,7 @@ const QUIESCE: HumanDuration = HumanDuration::seconds(600);
 struct RealSession {
     guest: Guest,
     facts: Facts,
+    fetcher: Arc<Fetcher>,
 }
 
 #[async_trait]
@@ -176,7 +177,7 @@ impl Session for RealSession {
         let steps = provision::resolve(plan, &self.facts).map_err(|error| {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
-        provision::run(cx, &self.guest, &self.facts, &steps, secrets, trouble)
+        provision::run(cx, &self.guest, &self.facts, &steps, secrets, &self.fetcher, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
     }
@@ -199,8 +200,14 @@ impl Session for RealSession {
             BuildError::because(format!("could not check the {subject}"), error)
                 .kind_unless_interrupted(BuildErrorKind::Unproven)
         };
-        let built: Facts = serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?;
-        let mut checks = provision::general_checks(plan, &built);
+        // Of an image that was built elsewhere, its own facts must do.
+        let known = !built.is_null();
+        let built: Facts = if known {
+            serde_json::from_value(built.clone()).map_err(|error| failed(error.into()))?
+        } else {
+            self.facts.clone()
+        };
+        let mut checks = provision::general_checks(plan, &built, known);
         // The steps that built it, not the ones for the machine that proves it.
         let steps = provision::resolve(plan, &built).map_err(|error| failed(error.into()))?;
         checks.extend(provision::checks(&steps));

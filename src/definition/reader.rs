@@ -115,7 +115,8 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn name(&self) -> String {
-        self.field.trim_end_matches('_').replace('_', "-")
+        // Some keys are words of Rust, whose fields are written `r#match` or `type_`.
+        self.field.trim_start_matches("r#").trim_end_matches('_').replace('_', "-")
     }
 
     /// The first sentence of what it means.

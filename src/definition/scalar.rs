@@ -9,7 +9,7 @@ use super::{
 use crate::{
     plan::{
         Accelerator, Compression, Firmware, ImageFormat, OutputFormat, ParamKind, PartitionSize, Provider,
-        SeedKind, ServiceState,
+        SeedKind, ServiceState, Via,
     },
     value::{Arch, Digest, HumanDuration, Size},
 };
@@ -457,6 +457,11 @@ impl Choice for OutputFormat {
 impl Choice for Compression {
     const WHAT: &'static str = "a compression of qcow2";
     const NAMES: &'static [(&'static str, Self)] = &[("zlib", Self::Zlib), ("zstd", Self::Zstd)];
+}
+
+impl Choice for Via {
+    const WHAT: &'static str = "a way to download";
+    const NAMES: &'static [(&'static str, Self)] = &[("host", Self::Host), ("guest", Self::Guest)];
 }
 
 impl Choice for ServiceState {

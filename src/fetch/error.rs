@@ -40,6 +40,14 @@ pub enum FetchError {
         /// The address.
         url: Box<Url>,
     },
+    /// It is larger than such a file can be.
+    #[error("could not fetch `{}`: it is larger than {limit}", PlainUrl(.url))]
+    TooLarge {
+        /// The address.
+        url: Box<Url>,
+        /// The limit.
+        limit: crate::value::Size,
+    },
     /// The HTTP client could not be set up.
     #[error("could not set up the HTTP client")]
     Client {

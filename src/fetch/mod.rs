@@ -14,6 +14,7 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod small;
 #[cfg(test)]
 mod tests;
 

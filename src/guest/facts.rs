@@ -14,6 +14,10 @@ pub enum Family {
     RedHat,
     /// SLES and openSUSE.
     Suse,
+    /// Flatcar Container Linux.
+    Flatcar,
+    /// VMware Photon OS.
+    Photon,
     /// Anything else.
     Other,
 }
@@ -28,6 +32,10 @@ pub enum PackageManager {
     Dnf,
     /// `zypper`.
     Zypper,
+    /// `tdnf`, of Photon.
+    Tdnf,
+    /// `yum`, before there was dnf.
+    Yum,
 }
 
 /// What a guest is.
@@ -76,7 +84,7 @@ say os_name "${PRETTY_NAME-}"; say codename "${VERSION_CODENAME-}"
 say kernel "$(uname -r)"; say arch "$(uname -m)"
 say boot_id "$(cat /proc/sys/kernel/random/boot_id)"
 say machine_id "$(cat /etc/machine-id 2>/dev/null || true)"
-for p in apt-get dnf zypper; do if command -v $p >/dev/null; then say package_manager $p; break; fi; done
+for p in apt-get dnf zypper tdnf yum; do if command -v $p >/dev/null; then say package_manager $p; break; fi; done
 say init "$(cat /proc/1/comm)"
 if [ -d /sys/firmware/efi ]; then say efi yes; else say efi no; fi
 # The last mount at / is the one on top.
@@ -122,6 +130,8 @@ impl Facts {
                 "apt-get" => Some(PackageManager::Apt),
                 "dnf" => Some(PackageManager::Dnf),
                 "zypper" => Some(PackageManager::Zypper),
+                "tdnf" => Some(PackageManager::Tdnf),
+                "yum" => Some(PackageManager::Yum),
                 _ => None,
             },
             init: must("init")?,
@@ -145,6 +155,8 @@ fn family(id: &str, like: &str) -> Family {
             "debian" | "ubuntu" => return Family::Debian,
             "rhel" | "fedora" | "centos" | "amzn" => return Family::RedHat,
             "suse" | "sles" | "opensuse" => return Family::Suse,
+            "flatcar" => return Family::Flatcar,
+            "photon" => return Family::Photon,
             _ => {}
         }
     }
@@ -160,6 +172,8 @@ mod tests {
     #[test_case("linuxmint", "ubuntu debian", Family::Debian)]
     #[test_case("rocky", "rhel centos fedora", Family::RedHat)]
     #[test_case("opensuse-leap", "suse opensuse", Family::Suse)]
+    #[test_case("flatcar", "coreos", Family::Flatcar)]
+    #[test_case("photon", "", Family::Photon)]
     #[test_case("arch", "", Family::Other)]
     fn families_are_found_by_descent(id: &str, like: &str, expected: Family) {
         assert_eq!(family(id, like), expected);

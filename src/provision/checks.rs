@@ -15,8 +15,42 @@ pub struct CheckSpec {
     pub name: String,
     /// The thing it is about; a later assertion about the same thing replaces it.
     pub(super) subject: String,
+    /// What else was said before and no longer holds.
+    pub(super) voids: Vec<Voided>,
     pub(super) script: String,
     pub(super) expect: Expect,
+}
+
+/// Earlier assertions that a step makes untrue, although they are about something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Voided {
+    /// Those about this subject.
+    Subject(String),
+    /// Those about this path, what is below it, and its lines.
+    Below(String),
+    /// Those about subjects that start like this.
+    StartingWith(String),
+}
+
+impl Voided {
+    fn hits(&self, subject: &str) -> bool {
+        match self {
+            Self::Subject(own) => subject == own,
+            Self::StartingWith(start) => subject.starts_with(start.as_str()),
+            Self::Below(path) => {
+                let rest = subject.strip_prefix("path ").and_then(|rest| rest.strip_prefix(path.as_str()));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with(LINE))
+            }
+        }
+    }
+}
+
+/// Between a path and a line of its file, in a subject.
+const LINE: &str = "\nline ";
+
+/// The subject of an assertion about a line of the file at `path`.
+pub(super) fn line_subject(path: &str, line: &str) -> String {
+    format!("path {path}{LINE}{line}")
 }
 
 /// What a check's script must print, or do.
@@ -43,7 +77,18 @@ impl CheckSpec {
         script: impl Into<String>,
         expect: Expect,
     ) -> Self {
-        Self { name: name.into(), subject: subject.into(), script: script.into(), expect }
+        Self { name: name.into(), subject: subject.into(), voids: Vec::new(), script: script.into(), expect }
+    }
+
+    /// The same, which also makes earlier assertions void.
+    #[must_use]
+    pub(super) fn voiding(mut self, voided: Voided) -> Self {
+        self.voids.push(voided);
+        self
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        old.subject == self.subject || self.voids.iter().any(|voided| voided.hits(&old.subject))
     }
 }
 
@@ -53,7 +98,7 @@ pub fn checks(all: &[Step]) -> Vec<CheckSpec> {
     for step in all {
         let new = steps::checks(&step.kind);
         // All that was said about a subject before is void.
-        found.retain(|old| !new.iter().any(|new| new.subject == old.subject));
+        found.retain(|old| !new.iter().any(|new| new.replaces(old)));
         found.extend(new);
     }
     found
@@ -66,14 +111,18 @@ pub(super) fn lasts(path: &str) -> bool {
         .any(|prefix| path.starts_with(prefix))
 }
 
-/// Assertions about any booted result: `build` are the facts of the machine it was built in.
-pub fn general_checks(plan: &Plan, build: &Facts) -> Vec<CheckSpec> {
-    let mut specs = vec![CheckSpec::new(
-        "os",
-        "the operating system is the one that was built",
-        ". /etc/os-release; echo \"${ID-} ${VERSION_ID-}\"",
-        Expect::Text(format!("{} {}", build.os_id, build.os_version).trim_end().to_owned()),
-    )];
+/// Assertions about any booted result. `build` are the facts of the machine it was built in, if these are `known`; else its own,
+/// with which it cannot be compared.
+pub fn general_checks(plan: &Plan, build: &Facts, known: bool) -> Vec<CheckSpec> {
+    let mut specs = Vec::new();
+    if known {
+        specs.push(CheckSpec::new(
+            "os",
+            "the operating system is the one that was built",
+            ". /etc/os-release; echo \"${ID-} ${VERSION_ID-}\"",
+            Expect::Text(format!("{} {}", build.os_id, build.os_version).trim_end().to_owned()),
+        ));
+    }
     if build.systemd() {
         // `--wait` returns when the start-up is over; a stuck job must not hold us for ever.
         specs.push(CheckSpec::new(
@@ -88,7 +137,7 @@ pub fn general_checks(plan: &Plan, build: &Facts) -> Vec<CheckSpec> {
             Expect::Text("running".into()),
         ));
     }
-    if plan.seal.sysprep {
+    if plan.seal.sysprep && known {
         specs.push(CheckSpec::new(
             "machine-id",
             "the machine has an id of its own",
@@ -96,14 +145,19 @@ pub fn general_checks(plan: &Plan, build: &Facts) -> Vec<CheckSpec> {
             Expect::OtherId(build.machine_id.clone()),
         ));
     }
-    // A little less, since file systems round.
-    let least = build.root_bytes - build.root_bytes / 50;
-    specs.push(CheckSpec::new(
-        "root",
-        format!("the root file system is not smaller than in the build ({})", Size::bytes(build.root_bytes)),
-        "set -- $(stat -f -c '%b %S' /); echo $(($1 * $2))",
-        Expect::AtLeast(least),
-    ));
+    if known {
+        // A little less, since file systems round.
+        let least = build.root_bytes - build.root_bytes / 50;
+        specs.push(CheckSpec::new(
+            "root",
+            format!(
+                "the root file system is not smaller than in the build ({})",
+                Size::bytes(build.root_bytes)
+            ),
+            "set -- $(stat -f -c '%b %S' /); echo $(($1 * $2))",
+            Expect::AtLeast(least),
+        ));
+    }
     for command in &plan.verify.commands {
         specs.push(CheckSpec::new(
             format!("command {command}"),

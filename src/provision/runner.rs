@@ -2,15 +2,16 @@
 use super::{Secrets, secrets::SecretError, steps};
 use crate::{
     cx::{Cancelled, Cx, Event},
-    guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Trouble},
+    fetch::{FetchError, Fetcher},
+    guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Target, Trouble},
     plan::Step,
-    value::HumanDuration,
+    value::{HumanDuration, SumsError},
 };
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 /// So many of the last lines go into an error.
-const LAST_LINES: usize = 15;
+pub(super) const LAST_LINES: usize = 15;
 /// How long the guest may stay away between two tries of a step.
 const COME_BACK: HumanDuration = HumanDuration::seconds(300);
 
@@ -59,10 +60,42 @@ pub enum StepError {
         source: std::io::Error,
     },
     /// The guest has no package manager that we know.
-    #[error("the guest (`{os}`) has none of apt-get, dnf and zypper")]
+    #[error("the guest (`{os}`) has none of apt-get, dnf, yum, tdnf and zypper")]
     NoPackageManager {
         /// What it is.
         os: String,
+    },
+    /// A file could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A file of digests does not say the one that is needed.
+    #[error("could not take a digest from `{url}`")]
+    Sums {
+        /// Where it is.
+        url: String,
+        /// Why.
+        #[source]
+        source: SumsError,
+    },
+    /// Ansible is not there.
+    #[error("`ansible-playbook` is not installed on this host (Debian and Ubuntu: apt install ansible-core)")]
+    NoAnsible,
+    /// Ansible could not be run.
+    #[error("could not run `ansible-playbook`")]
+    Ansible {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A value that is only known now cannot be used.
+    #[error("`{value}` cannot be the {what}: {reason}")]
+    Value {
+        /// What it is for.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why.
+        reason: String,
     },
     /// A template that was not resolved first, which is a mistake of goldsmith's.
     #[error("the template of `{dest}` was not resolved")]
@@ -92,10 +125,20 @@ fn indent(lines: &[String]) -> String {
 }
 
 impl StepError {
+    /// That `value` cannot be the `what` of a step.
+    pub(super) fn value(what: &'static str, value: &str, reason: String) -> Self {
+        Self::Value { what, value: value.to_owned(), reason }
+    }
+
+    pub(super) fn ansible(source: std::io::Error) -> Self {
+        Self::Ansible { source }
+    }
+
     /// Whether trying again could help. A timeout counts: mirrors hang.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Exit { .. } => true,
+            // Publishers replace both files, one after the other.
+            Self::Exit { .. } | Self::Fetch(_) | Self::Sums { .. } => true,
             Self::Comm(error) => !matches!(
                 error,
                 CommError::Invalid { .. } | CommError::Cancelled(_) | CommError::Local { .. }
@@ -112,6 +155,7 @@ pub async fn run(
     facts: &Facts,
     steps: &[Step],
     secrets: &Secrets,
+    fetcher: &Fetcher,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let total = steps.len();
@@ -125,7 +169,7 @@ pub async fn run(
             continue;
         }
         number += 1;
-        result = run_step(cx, guest, facts, (number, total), step, secrets, trouble).await;
+        result = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
         if result.is_err() {
             break;
         }
@@ -137,7 +181,7 @@ pub async fn run(
             // The step that failed may have taken the connection with it.
             let _the_step_reports_it = guest.reconnect(cx, COME_BACK, trouble).await;
         }
-        let done = run_step(cx, guest, facts, (number, total), step, secrets, trouble).await;
+        let done = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
         match (&result, done) {
             (Ok(()), done) => result = done,
             (Err(_), Err(error)) => cx.events().warn(format!("{error} as well: {}", error.source), None),
@@ -155,6 +199,7 @@ pub async fn run_step(
     number: (usize, usize),
     step: &Step,
     secrets: &Secrets,
+    fetcher: &Fetcher,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let (index, total) = number;
@@ -165,7 +210,7 @@ pub async fn run_step(
     let start = Instant::now();
     let mut tries = 0;
     loop {
-        let Err(error) = try_step(cx, guest, facts, step, secrets, trouble).await else { break };
+        let Err(error) = try_step(cx, guest, facts, step, secrets, fetcher, trouble).await else { break };
         if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
             return Err(failed(error));
         }
@@ -202,9 +247,10 @@ async fn try_step(
     facts: &Facts,
     step: &Step,
     secrets: &Secrets,
+    fetcher: &Fetcher,
     trouble: Trouble<'_>,
 ) -> Result<(), StepError> {
-    let worker = Worker { cx, guest, facts, label: &step.label, timeout: step.timeout, trouble };
+    let worker = Worker { cx, guest, facts, fetcher, label: &step.label, timeout: step.timeout, trouble };
     steps::run(&worker, &step.kind, secrets).await
 }
 
@@ -213,32 +259,40 @@ pub(super) struct Worker<'a> {
     pub(super) cx: &'a Cx,
     pub(super) guest: &'a Guest,
     pub(super) facts: &'a Facts,
+    pub(super) fetcher: &'a Fetcher,
     pub(super) label: &'a str,
     pub(super) timeout: HumanDuration,
     pub(super) trouble: Trouble<'a>,
 }
 
 impl Worker<'_> {
-    /// Runs a script of ours that must succeed.
+    /// Runs a script of ours that must succeed, in the shell that our scripts share.
     pub(super) async fn script(&self, script: String) -> Result<(), StepError> {
-        self.expect(Command::script(self.label, script), &[0]).await
+        self.attend(Command::script(self.label, script), &[0]).await
     }
 
-    /// Runs `command`, shows what it prints, and wants one of these exit codes.
+    /// Where an upload for this step goes.
+    pub(super) fn target(&self, path: &str, mode: u32) -> Target {
+        Target { timeout: self.timeout.get(), ..Target::new(path, mode) }
+    }
+
+    /// Runs `command` in a process of its own, shows what it prints, and wants one of these exit codes.
     pub(super) async fn expect(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
+        self.attend(command.own_process(), codes).await
+    }
+
+    async fn attend(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
         let command = command.timeout(self.timeout.get());
         let mut last: VecDeque<String> = VecDeque::with_capacity(LAST_LINES);
-        let exit = self
-            .guest
-            .run_script(self.cx, &command, &mut |stream, line: &str| {
-                if last.len() == LAST_LINES {
-                    last.pop_front();
-                }
-                last.push_back(self.cx.redactor().redact(line));
-                let (source, line) = (self.label.to_owned(), line.to_owned());
-                self.cx.emit(Event::Output { source, stream, line });
-            })
-            .await?;
+        let mut show = |stream, line: &str| {
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(self.cx.redactor().redact(line));
+            let (source, line) = (self.label.to_owned(), line.to_owned());
+            self.cx.emit(Event::Output { source, stream, line });
+        };
+        let exit = self.guest.run_script(self.cx, &command, &mut show).await?;
         match exit {
             Exit::Code(code) if codes.contains(&code) => Ok(()),
             exit => Err(StepError::Exit { exit, last: last.into() }),

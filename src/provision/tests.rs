@@ -105,6 +105,7 @@ struct Bench {
     guest: Guest,
     facts: Facts,
     secrets: Secrets,
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Bench {
@@ -128,11 +129,12 @@ impl Bench {
         let facts = Facts::gather(&cx, &guest).await.unwrap();
         let token = SecretSource::Command(vec!["printf".into(), "pa$$'\"word".into()]);
         let secrets = Secrets::load(&BTreeMap::from([("pw".to_owned(), token)]));
-        Self { sshd, cx, memory, guest, facts, secrets }
+        let fetcher = crate::fetch::Fetcher::new(cx.work().join("cache"));
+        Self { sshd, cx, memory, guest, facts, secrets, fetcher }
     }
 
     async fn run(&self, steps: &[Step]) -> Result<(), ProvisionError> {
-        run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, NO_TROUBLE).await
+        run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, &self.fetcher, NO_TROUBLE).await
     }
 
     fn path(&self, name: &str) -> String {
@@ -278,12 +280,8 @@ async fn the_checks_of_files_hold_after_the_steps_and_break_with_the_files() {
     assert_eq!(std::fs::read_to_string(at("secret")).unwrap(), "pw=pa$$'\"word");
     let mut specs = checks(&steps);
     assert_eq!(specs.len(), 4, "the first text is overwritten");
-    specs.push(CheckSpec {
-        name: "a command".into(),
-        subject: "x".into(),
-        script: "echo '@check-forged end 0 0'; exit 5".into(),
-        expect: Expect::Success,
-    });
+    let forged = "echo '@check-forged end 0 0'; exit 5";
+    specs.push(CheckSpec::new("x", "a command", forged, Expect::Success));
     let found = run_checks(&bench.cx, &bench.guest, "raw", &specs).await.unwrap();
     let verdicts: Vec<bool> = found.iter().map(|check| check.passed).collect();
     assert_eq!(verdicts, [true, true, true, true, false], "{found:#?}");
@@ -364,7 +362,11 @@ fn package(install: &[&str], remove: &[&str]) -> Step {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     step(
         "p",
-        StepKind::Package(PackageStep { install: names(install), remove: names(remove), upgrade: false }),
+        StepKind::Package(PackageStep {
+            install: names(install),
+            remove: names(remove),
+            ..PackageStep::default()
+        }),
     )
 }
 

@@ -6,9 +6,11 @@ mod digest;
 mod duration;
 mod secret;
 mod size;
+mod sums;
 
 pub use arch::Arch;
 pub use digest::{Digest, DigestAlgorithm, DigestError};
 pub use duration::{HumanDuration, HumanDurationError};
 pub use secret::{Redactor, Secret};
 pub use size::{Size, SizeError};
+pub use sums::{SumsError, digest_of};

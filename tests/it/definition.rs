@@ -371,7 +371,7 @@ disk = "8 apples"
 file = { dest = "/etc/motd", content = "x", mode = 644 }
 
 [[provision]]
-role = "kubernetes-node"
+role = "kubernetes-nod"
 
 [[provision]]
 reboot = true
@@ -440,9 +440,97 @@ fn problems_know_their_place() {
 #[test_case("[guest]\nconnect-timeout = \"0s\"", "a time limit of zero always fails")]
 #[test_case("[[machine]]\ncpus = 1", "`machine` takes a table, but this is a list")]
 #[test_case(
-    "[[provision]]",
-    "a `[[provision]]` needs `shell`, `file`, `package`, `service`, `user`, `reboot` or `role`"
+    "[[provision]]\ndirectory = { path = \"/\", absent = true }",
+    "the root folder can be neither removed nor emptied"
 )]
+#[test_case(
+    "[[provision]]\ndirectory = { path = \"/srv\", absent = true, mode = \"0700\" }",
+    "a folder that is `absent` has no `mode`"
+)]
+#[test_case("[[provision]]\ndirectory.path = \"srv\"", "`srv` is not the path of a folder in a guest")]
+#[test_case("[[provision]]\nlink.path = \"/a\"", "a `link` needs `to`")]
+#[test_case(
+    "[[provision]]\nlink = { path = \"/a\", to = \"b\", absent = true }",
+    "a link that is `absent` points to nothing"
+)]
+#[test_case(
+    "[[provision]]\nline = { path = \"/a\", match = \"x\" }",
+    "`line` of a `[[provision]]` needs `line`"
+)]
+#[test_case("[[provision]]\nline = { path = \"/a\", line = \"x\\ny\" }", "`line` is one line")]
+#[test_case(
+    "[[provision]]\nline = { path = \"/a\", line = \"x\", absent = true, after = \"y\" }",
+    "a line that is `absent` has no `after`"
+)]
+#[test_case("[[provision]]\nunit.name = \"a\"", "`unit` needs `content` or `source`")]
+#[test_case(
+    "[[provision]]\nunit = { name = \"a\", content = \"x\", masked = true }",
+    "a unit with `content` cannot be `masked`: the mask takes the place of its file"
+)]
+#[test_case(
+    "[[provision]]\nunit = { name = \"a\", content = \"x\", drop-in = \"a\" }",
+    "`a` cannot be the name of a drop-in"
+)]
+#[test_case("[[provision]]\nsysctl.values = {}", "this `sysctl` names no value")]
+#[test_case(
+    "[[provision]]\nsysctl.values = { swappiness = \"1\" }",
+    "`swappiness` is not the name of a kernel parameter, such as `vm.swappiness`"
+)]
+#[test_case(
+    "[[provision]]\nsysctl = { file = \"/etc/sysctl.d/x\", values = { \"vm.swappiness\" = \"1\" } }",
+    "`/etc/sysctl.d/x` is not the path of such a file"
+)]
+#[test_case("[[provision]]\nmodule = {}", "this `module` names nothing to `load` or `blacklist`")]
+#[test_case(
+    "[[provision]]\nmodule = { load = [\"a\"], blacklist = [\"a\"] }",
+    "`a` cannot be both loaded and blacklisted"
+)]
+#[test_case(
+    "[[provision]]\ngroup = { name = \"a\", absent = true, gid = 3 }",
+    "a group that is `absent` has no `gid`"
+)]
+#[test_case(
+    "[[provision]]\nsudoers = { name = \"a.b\", content = \"x\" }",
+    "`a.b` cannot name a file of rules"
+)]
+#[test_case("[[provision]]\nsudoers.name = \"a\"", "`sudoers` needs `content`")]
+#[test_case("[[provision]]\nhostname = \"-x\"", "`-x` is not a host name")]
+#[test_case(
+    "[[provision]]\nhosts.entries = { \"10.0.0.256\" = [\"a\"] }",
+    "`10.0.0.256` is not an IP address"
+)]
+#[test_case("[[provision]]\nswap = {}", "`swap` needs `off` or `file`")]
+#[test_case("[[provision]]\nswap.file = \"/swap\"", "a swap `file` needs a `size`")]
+#[test_case(
+    "[[provision]]\nswap = { file = \"/swap\", size = \"1KiB\" }",
+    "`1KiB` is not the size of a swap file"
+)]
+#[test_case("[[provision]]\nmount.path = \"/srv\"", "a `mount` needs `device`")]
+#[test_case(
+    "[[provision]]\nmount = { path = \"/srv\", absent = true, fs = \"ext4\" }",
+    "a mount that is `absent` has no `fs`"
+)]
+#[test_case(
+    "[[provision]]\nmount = { device = \"/dev/vdb\", path = \"/srv\", fs = \"swap\" }",
+    "swap is not mounted"
+)]
+#[test_case("[[provision]]\nwait-for = {}", "`wait-for` needs `path`, `port`, `unit` or `run`")]
+#[test_case(
+    "[[provision]]\nwait-for = { path = \"/a\", host = \"b\" }",
+    "`host` says where a `port` is, but this waits for none"
+)]
+#[test_case("[[provision]]\nwait-for.port = 70000", "70000 is no TCP port: they go from 1 to 65535")]
+#[test_case("[[provision]]\nwait-for = { path = \"/a\", every = \"0s\" }", "`0s` is not a pause")]
+#[test_case(
+    "[[provision]]\ncheck = { run = \"x\", equals = \"a\", matches = \"b\" }",
+    "`check` takes only one of `equals`, `matches` or `exit-code`"
+)]
+#[test_case(
+    "[[provision]]\ncheck = { run = \"x\", exit-code = 256 }",
+    "256 is no exit code: they go from 0 to 255"
+)]
+#[test_case("[[provision]]", "a `[[provision]]` needs a kind of step, such as `shell` or `file`")]
+#[test_case("[[provision]]\nshell = \"x\"\nreboot = true", "a `[[provision]]` is of one kind only")]
 #[test_case("[[provision]]\nreboot = false", "`reboot = false` is no step: write `true`, or remove the step")]
 #[test_case("[[provision]]\nshell = \" \"", "the script is empty")]
 #[test_case(

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("seed", &["value"]),
     ("fetch", &["cx", "value"]),
     ("source", &["cx", "plan", "value", "fetch", "disk"]),
-    ("provision", &["cx", "plan", "value", "guest"]),
+    ("provision", &["cx", "plan", "value", "guest", "fetch"]),
     ("build", &["cx", "plan", "value", "disk", "driver", "guest", "seed", "fetch", "source", "provision"]),
     ("report", &["build", "value"]),
     ("doctor", &["build", "cx", "disk", "driver", "plan", "source", "value"]),

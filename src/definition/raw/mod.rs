@@ -1,9 +1,17 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod files;
+mod flow;
 mod role;
+mod software;
 mod step;
+mod system;
 
+pub(super) use files::*;
+pub(super) use flow::*;
 pub(super) use role::*;
+pub(super) use software::*;
 pub(super) use step::*;
+pub(super) use system::*;
 
 use super::{
     early::{ImageArch, ImageName, Variables},
@@ -261,7 +269,8 @@ const TABLES: &[(&str, &[Key])] = &[
 
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    TABLES.iter().chain(step::TABLES).copied()
+    let steps = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES];
+    TABLES.iter().chain(steps.into_iter().flatten()).copied()
 }
 
 /// The only table that has the key `name`.

@@ -1,4 +1,8 @@
 //! The tables of steps.
+use super::{
+    Ansible, Archive, Check, Directory, Download, Group, Hosts, Image, Line, Link, Module, Mount, Repository,
+    Sudoers, Swap, Sysctl, Unit, WaitFor,
+};
 use crate::{
     definition::{
         reader::{Key, Raw, Reader, Sort, Table},
@@ -12,13 +16,13 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::{Spanned, de::DeValue};
 
 table! {
-    /// One step in the guest: exactly one of `shell`, `file`, `template`, `package`, `service`, `user`, `reboot` and `role`.
+    /// One step in the guest, of exactly one kind.
     "a `[[provision]]`", Provision {
         /// What people read while it runs. Default: made from what the step does.
         name: optional Text,
         /// At most this long. Default: `30m`.
         timeout: optional HumanDuration,
-        /// How often it is tried again after a failure. Default: 3 for packages, else 0.
+        /// How often it is tried again after a failure. Default: 3 for what uses the network, else 0.
         retries: optional u32,
         /// Leave the step out unless this holds, such as `os.family == "debian"`.
         when: optional Text,
@@ -40,6 +44,44 @@ table! {
         user: optional User,
         /// Restart the guest: `true`.
         reboot: optional bool,
+        /// Make, empty or remove a folder.
+        directory: optional Directory,
+        /// Make or remove a symbolic link.
+        link: optional Link,
+        /// Put a line into a file, or take it out.
+        line: optional Line,
+        /// Write a systemd unit or a drop-in.
+        unit: optional Unit,
+        /// Set kernel parameters.
+        sysctl: optional Sysctl,
+        /// Load or forbid kernel modules.
+        module: optional Module,
+        /// Make or remove a group.
+        group: optional Group,
+        /// Write or remove rules for sudo.
+        sudoers: optional Sudoers,
+        /// Name the guest while it is built. The seal removes the name again, unless `sysprep` is off.
+        hostname: optional Text,
+        /// Name addresses in /etc/hosts.
+        hosts: optional Hosts,
+        /// Turn swap off, or make it.
+        swap: optional Swap,
+        /// Mount a file system at every boot.
+        mount: optional Mount,
+        /// Wait until something is there.
+        wait_for: optional WaitFor,
+        /// Assert something about the booted result.
+        check: optional Check,
+        /// Say where packages come from.
+        repository: optional Repository,
+        /// Get a file from elsewhere.
+        download: optional Download,
+        /// Unpack an archive.
+        archive: optional Archive,
+        /// Give container images to containerd.
+        image: optional Image,
+        /// Run a playbook of Ansible.
+        ansible: optional Ansible,
         /// Do all steps of a role: one that is built in, or one from a folder of `roles`.
         role: optional Text,
         /// Parameters of the role.
@@ -84,14 +126,24 @@ table! {
 }
 
 table! {
-    /// Packages, by the guest's own package manager.
+    /// Packages, by the guest's own package manager: apt, dnf, yum, tdnf or zypper.
     "`package` of a `[[provision]]`", Package {
-        /// To be present: a name, or `name=version`.
+        /// To be present: a name, `name=version`, the path of a package file in the guest, or its `https://` address.
         install: optional List<Text>,
         /// To be absent.
         remove: optional List<Text>,
+        /// Not to be changed by upgrades any more. `["*"]` is all that is installed.
+        hold: optional List<Text>,
+        /// To be changed again, before anything else is done. `["*"]` is all that is held.
+        unhold: optional List<Text>,
         /// Upgrade everything first. Default: false.
         upgrade: optional bool,
+        /// Upgrade what `install` names, if it is there already. Default: false.
+        latest: optional bool,
+        /// Whether a version of `install` may be older than what is there. Default: false.
+        downgrade: optional bool,
+        /// Whether signatures of packages are looked at. Default: true.
+        gpg_check: optional bool,
     }
 }
 

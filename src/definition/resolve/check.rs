@@ -124,6 +124,12 @@ pub(super) fn guest_path(field: Field<Text>, reader: &mut Reader<'_>) -> Option<
     text(at, reader, is_guest_path, "is not a path in a guest", GUEST_PATH).map(Some)
 }
 
+/// The path of a file in a guest, which must be there.
+pub(super) fn file_path(field: Field<Text>, reader: &mut Reader<'_>) -> Option<String> {
+    let right = |path: &str| is_guest_path(path) && !path.ends_with('/');
+    text(field.required()?, reader, right, "is not the path of a file in a guest", GUEST_PATH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,9 @@
 //! What people read while a step runs, when the definition has no words of its own for it.
-use crate::plan::{PackageStep, ServiceState, ServiceStep, StepKind};
+use crate::plan::{
+    AptRepository, Awaited, FileOrigin, PackageStep, RepositoryStep, RpmRepository, ServiceState,
+    ServiceStep, StepKind, SwapStep, Transfer, UnitStep,
+};
+use std::collections::BTreeMap;
 
 /// More names than this make a line too long to read.
 const MOST_NAMES: usize = 3;
@@ -20,11 +24,99 @@ pub(super) fn of(kind: &StepKind, script_name: Option<&str>) -> String {
         StepKind::User(user) if user.absent => format!("remove user {}", user.name),
         StepKind::User(user) => format!("make user {}", user.name),
         StepKind::Reboot(_) => "reboot".to_owned(),
+        StepKind::Directory(step) => match (step.absent, step.empty) {
+            (true, _) => format!("remove {}", step.path),
+            (false, true) => format!("empty {}", step.path),
+            (false, false) => format!("make {}", step.path),
+        },
+        StepKind::Link(step) if step.absent => format!("remove link {}", step.path),
+        StepKind::Link(step) => format!("link {} to {}", step.path, step.to),
+        StepKind::Line(step) if step.absent => format!("remove a line from {}", step.path),
+        StepKind::Line(step) => format!("put a line into {}", step.path),
+        StepKind::Unit(step) => unit(step),
+        StepKind::Sysctl(step) => format!("set {}", listed(&keys(&step.values))),
+        StepKind::Module(step) => {
+            let verbs = [("load", &step.load), ("blacklist", &step.blacklist)];
+            verbs_with(&verbs, " modules")
+        }
+        StepKind::Group(step) if step.absent => format!("remove group {}", step.name),
+        StepKind::Group(step) => format!("make group {}", step.name),
+        StepKind::Sudoers(step) if step.absent => format!("remove sudo rules {}", step.name),
+        StepKind::Sudoers(step) => format!("write sudo rules {}", step.name),
+        StepKind::Hostname(step) => format!("set the host name {}", step.name),
+        StepKind::Hosts(step) => format!("name {}", listed(&keys(&step.entries))),
+        StepKind::Swap(SwapStep::Off {}) => "turn swap off".to_owned(),
+        StepKind::Swap(SwapStep::File { file, size }) => format!("swap {size} to {file}"),
+        StepKind::Mount(step) if step.absent => format!("unmount {}", step.path),
+        StepKind::Mount(step) => format!("mount {} at {}", step.device, step.path),
+        StepKind::WaitFor(step) => match &step.what {
+            Awaited::Path(path) => format!("wait for {path}"),
+            Awaited::Port { host, port } => format!("wait for {host}:{port}"),
+            Awaited::Unit(unit) => format!("wait for {unit}"),
+            Awaited::Run(run) => format!("wait for `{}`", first_command(run)),
+        },
+        StepKind::Check(step) => format!("check later: {}", step.name),
+        StepKind::Repository(step) => match step {
+            RepositoryStep::Apt(AptRepository { name, .. })
+            | RepositoryStep::Rpm(RpmRepository { name, .. }) => {
+                format!("add repository {name}")
+            }
+            RepositoryStep::File { name, .. } => format!("add repository {name}"),
+            RepositoryStep::Absent { name } => format!("remove repository {name}"),
+            RepositoryStep::Public { state } => format!("set public repositories {state}"),
+        },
+        StepKind::Download(step) => format!("download {}", step.dest),
+        StepKind::Archive(step) => format!("unpack {} in {}", origin(&step.from), step.dest),
+        StepKind::Image(step) => match &step.from {
+            Some(from) => format!("import images of {}", origin(from)),
+            None => format!("pull {}", listed(&step.pull)),
+        },
+        StepKind::Ansible(step) => {
+            let name = step.playbook.file_name().unwrap_or_default().to_string_lossy();
+            format!("run playbook {name}")
+        }
+    }
+}
+
+fn keys<T>(map: &BTreeMap<String, T>) -> Vec<String> {
+    map.keys().cloned().collect()
+}
+
+/// A few names, or the first of many.
+fn listed(names: &[String]) -> String {
+    match names {
+        few if few.len() <= MOST_NAMES => few.join(", "),
+        many => format!("{} and {} more", many[..MOST_NAMES].join(", "), many.len() - MOST_NAMES),
+    }
+}
+
+/// The verbs that have names, with their names; `what` follows the first.
+fn verbs_with(verbs: &[(&str, &Vec<String>)], what: &str) -> String {
+    let used = verbs.iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = used.map(|(verb, names)| format!("{verb}{what} {}", listed(names))).collect();
+    parts.join(", ")
+}
+
+/// The last part of where a file is.
+fn origin(from: &Transfer) -> String {
+    let whole = match &from.origin {
+        FileOrigin::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        FileOrigin::Guest(path) => path.clone(),
+        FileOrigin::Host(path) => path.display().to_string(),
+    };
+    // A template may have slashes of its own.
+    if whole.contains("{{") { whole } else { whole.rsplit('/').next().unwrap_or_default().to_owned() }
+}
+
+fn unit(step: &UnitStep) -> String {
+    match &step.drop_in {
+        Some(name) => format!("write {name} of unit {}", step.name),
+        None => format!("write unit {}", step.name),
     }
 }
 
 /// The first line of `script` that does something, shortened.
-fn first_command(script: &str) -> String {
+pub(super) fn first_command(script: &str) -> String {
     let lines = || script.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_work = |line: &&str| !line.starts_with('#') && !line.starts_with("set ");
     let line = lines().find(is_work).or_else(|| lines().next()).unwrap_or_default();
@@ -39,15 +131,14 @@ fn packages(step: &PackageStep) -> String {
     if step.upgrade {
         parts.push("upgrade packages".to_owned());
     }
-    for (verb, names) in [("install", &step.install), ("remove", &step.remove)] {
-        match &names[..] {
-            [] => {}
-            few if few.len() <= MOST_NAMES => parts.push(format!("{verb} {}", few.join(", "))),
-            many => {
-                let shown = many[..MOST_NAMES].join(", ");
-                parts.push(format!("{verb} {shown} and {} more", many.len() - MOST_NAMES));
-            }
-        }
+    let verbs = [
+        ("install", &step.install),
+        ("remove", &step.remove),
+        ("hold", &step.hold),
+        ("unhold", &step.unhold),
+    ];
+    if verbs.iter().any(|(_, names)| !names.is_empty()) {
+        parts.push(verbs_with(&verbs, ""));
     }
     parts.join(", ")
 }

@@ -152,11 +152,12 @@ fn mirror(mirror: Field<MirrorChoice>, security: Field<url::Url>, reader: &mut R
     }
 }
 
-const NOT_A_PACKAGE: &str = "is not the name of a package";
-const PACKAGE: &str = "write a name, such as `tcpdump`, or a name with a version, such as `tcpdump=4.99.3-1`";
+pub(super) const NOT_A_PACKAGE: &str = "is not the name of a package";
+pub(super) const PACKAGE: &str =
+    "write a name, such as `tcpdump`, or a name with a version, such as `tcpdump=4.99.3-1`";
 
 /// Whether `text` is a package's name, with a version perhaps; options of a package manager are not.
-fn is_package(text: &str) -> bool {
+pub(super) fn is_package(text: &str) -> bool {
     let (name, version) = text.split_once('=').unwrap_or((text, "0"));
     check::is_word(name, "+-.:_") && check::is_word(version, "+-.:_~*")
 }

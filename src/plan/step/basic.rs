@@ -63,15 +63,40 @@ pub enum Content {
 }
 
 /// Install or remove packages with the guest's own package manager.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageStep {
-    /// To be present: a name, or `name=version`.
+    /// To be present: a name, `name=version`, the path of a package file in the guest, or its `https://` address.
     pub install: Vec<String>,
     /// To be absent.
     pub remove: Vec<String>,
+    /// Not to be changed by upgrades any more; `*` for all that is installed.
+    pub hold: Vec<String>,
+    /// To be changed again; `*` for all that is held.
+    pub unhold: Vec<String>,
     /// Upgrade everything first.
     pub upgrade: bool,
+    /// Upgrade what `install` names, if it is there already.
+    pub latest: bool,
+    /// Whether a version of `install` may be older than what is there.
+    pub downgrade: bool,
+    /// Whether signatures are looked at.
+    pub gpg_check: bool,
+}
+
+impl Default for PackageStep {
+    fn default() -> Self {
+        Self {
+            install: vec![],
+            remove: vec![],
+            hold: vec![],
+            unhold: vec![],
+            upgrade: false,
+            latest: false,
+            downgrade: false,
+            gpg_check: true,
+        }
+    }
 }
 
 /// State of a unit now and at boot.

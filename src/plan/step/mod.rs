@@ -1,7 +1,15 @@
 //! What is done in the guest.
 mod basic;
+mod files;
+mod flow;
+mod software;
+mod system;
 
 pub use basic::*;
+pub use files::*;
+pub use flow::*;
+pub use software::*;
+pub use system::*;
 
 use crate::value::HumanDuration;
 use serde::{Deserialize, Serialize};
@@ -76,4 +84,42 @@ pub enum StepKind {
     User(UserStep),
     /// Restart the guest and wait until it is back.
     Reboot(RebootStep),
+    /// Make, empty or remove a folder.
+    Directory(DirectoryStep),
+    /// Make or remove a symbolic link.
+    Link(LinkStep),
+    /// Put a line into a file, or take it out.
+    Line(LineStep),
+    /// Write a systemd unit or a drop-in.
+    Unit(UnitStep),
+    /// Set kernel parameters.
+    Sysctl(SysctlStep),
+    /// Load or forbid kernel modules.
+    Module(ModuleStep),
+    /// Make or remove a group.
+    Group(GroupStep),
+    /// Write or remove rules for sudo.
+    Sudoers(SudoersStep),
+    /// Name the guest.
+    Hostname(HostnameStep),
+    /// Name addresses.
+    Hosts(HostsStep),
+    /// Turn swap off, or make it.
+    Swap(SwapStep),
+    /// Mount a file system at every boot.
+    Mount(MountStep),
+    /// Wait until something is there.
+    WaitFor(WaitForStep),
+    /// Nothing now; an assertion about the booted result.
+    Check(CheckStep),
+    /// Say where packages come from.
+    Repository(RepositoryStep),
+    /// Get a file from elsewhere.
+    Download(DownloadStep),
+    /// Unpack an archive.
+    Archive(ArchiveStep),
+    /// Give images to containerd.
+    Image(ImageStep),
+    /// Run a playbook.
+    Ansible(AnsibleStep),
 }

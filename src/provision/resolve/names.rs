@@ -61,6 +61,8 @@ pub(super) fn of_guest(plan: &Plan, facts: &Facts) -> Names {
         Family::Debian => "debian",
         Family::RedHat => "redhat",
         Family::Suse => "suse",
+        Family::Flatcar => "flatcar",
+        Family::Photon => "photon",
         Family::Other => "other",
     };
     let major: u64 = facts.os_version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);

@@ -2,7 +2,7 @@
 use crate::{
     guest::quote,
     provision::{
-        checks::{CheckSpec, Expect, lasts},
+        checks::{CheckSpec, Expect, Voided, lasts},
         secrets::has_secret,
     },
 };
@@ -15,6 +15,7 @@ use crate::{
         secrets::Place,
     },
 };
+use std::path::{Path, PathBuf};
 
 pub(in crate::provision) async fn run(
     worker: &Worker<'_>,
@@ -34,8 +35,9 @@ pub(in crate::provision) async fn run(
             worker.guest.upload(worker.cx, Content::Bytes(text.expose().as_bytes()), &target).await?;
         }
         plan::Content::Path(path) => {
+            let path = local(path);
             let local = |source| StepError::Local { path: path.clone(), source };
-            let mut file = tokio::fs::File::open(path).await.map_err(local)?;
+            let mut file = tokio::fs::File::open(&path).await.map_err(local)?;
             let size = file.metadata().await.map_err(local)?.len();
             worker.guest.upload(worker.cx, Content::Reader(&mut file, size), &target).await?;
         }
@@ -49,12 +51,7 @@ pub(in crate::provision) fn checks(step: &FileStep) -> Vec<CheckSpec> {
     if !lasts(&step.dest) {
         return vec![];
     }
-    // Owners by number are compared by number.
-    let field = |name: &str, letters: [char; 2]| {
-        if name.bytes().all(|b| b.is_ascii_digit()) { letters[0] } else { letters[1] }
-    };
-    let (owner, group) = (field(&step.owner, ['u', 'U']), field(&step.group, ['g', 'G']));
-    let head = format!("{:o} {}:{}", step.mode & 0o7777, step.owner, step.group);
+    let Head { format, expected: head } = self::head(step.mode, &step.owner, &step.group);
     let path = quote(&step.dest);
     let digest = "sha256sum <\"$f\" | cut -d' ' -f1";
     let (tail, expect) = match &step.content {
@@ -64,12 +61,41 @@ pub(in crate::provision) fn checks(step: &FileStep) -> Vec<CheckSpec> {
         plan::Content::Text(text) => {
             (digest, Expect::Text(format!("{head} {}", hex::encode(Sha256::digest(text)))))
         }
-        plan::Content::Path(local) => (digest, Expect::TextAndDigestOf(format!("{head} "), local.clone())),
+        plan::Content::Path(local) => {
+            (digest, Expect::TextAndDigestOf(format!("{head} "), self::local(local)))
+        }
     };
     let script = format!(
         "f={path}\nif [ ! -e \"$f\" ]; then echo missing\nelif [ ! -f \"$f\" ]; then stat -c %F \"$f\"\n\
-         else echo \"$(stat -L -c '%a %{owner}:%{group}' \"$f\") $({tail})\"; fi"
+         else echo \"$(stat -L -c '{format}' \"$f\") $({tail})\"; fi"
     );
     let name = format!("file `{}` has its content, owner and mode", step.dest);
-    vec![CheckSpec::new(format!("path {}", step.dest), name, script, expect)]
+    let spec = CheckSpec::new(format!("path {}", step.dest), name, script, expect);
+    vec![spec.voiding(Voided::Below(step.dest.clone()))]
+}
+
+/// What `stat` says about owner and mode.
+pub(super) struct Head {
+    /// How it is asked.
+    pub(super) format: String,
+    /// What it must be.
+    pub(super) expected: String,
+}
+
+/// The owner, group and mode of a file.
+pub(super) fn head(mode: u32, owner: &str, group: &str) -> Head {
+    // Owners by number are compared by number.
+    let field = |name: &str, letters: [char; 2]| {
+        if name.bytes().all(|b| b.is_ascii_digit()) { letters[0] } else { letters[1] }
+    };
+    let format = format!("%a %{}:%{}", field(owner, ['u', 'U']), field(group, ['g', 'G']));
+    Head { format, expected: format!("{:o} {owner}:{group}", mode & 0o7777) }
+}
+
+/// A path on this host. A template may have put an absolute one behind the definition's folder, where it counts alone.
+pub(super) fn local(path: &Path) -> PathBuf {
+    match path.to_str().and_then(|text| text.rfind("//").map(|at| &text[at + 1..])) {
+        Some(absolute) => PathBuf::from(absolute),
+        None => path.to_owned(),
+    }
 }

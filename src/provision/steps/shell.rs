@@ -22,7 +22,7 @@ pub(in crate::provision) async fn run(
         return Ok(());
     }
     let script = secrets.fill(worker.cx, &step.script, Place::Script).await?;
-    let mut command = Command::script(worker.label, script.expose()).own_process();
+    let mut command = Command::script(worker.label, script.expose());
     for (name, value) in &step.env {
         command = command.env(name, secrets.fill(worker.cx, value, Place::Text).await?);
     }
@@ -37,7 +37,7 @@ pub(in crate::provision) async fn run(
     }
 }
 
-async fn exists(worker: &Worker<'_>, path: &str) -> Result<bool, StepError> {
+pub(super) async fn exists(worker: &Worker<'_>, path: &str) -> Result<bool, StepError> {
     let label = format!("look for {path}");
     let path = quote(path);
     let command = Command::script(
@@ -52,7 +52,7 @@ pub(in crate::provision) fn checks(step: &ShellStep) -> Vec<CheckSpec> {
     step.creates.as_deref().and_then(created).into_iter().collect()
 }
 
-fn created(path: &str) -> Option<CheckSpec> {
+pub(super) fn created(path: &str) -> Option<CheckSpec> {
     let script = format!("if [ -e {0} ] || [ -L {0} ]; then echo there; else echo missing; fi", quote(path));
     lasts(path).then(|| {
         CheckSpec::new(

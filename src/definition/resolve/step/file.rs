@@ -1,5 +1,6 @@
 //! `file`: a file in the guest.
 use crate::definition::{
+    problem::Span,
     raw::File,
     reader::{At, Field, Reader},
     resolve::{check, source},
@@ -26,33 +27,50 @@ pub(super) fn read(
     kind: Source,
     reader: &mut Reader<'_>,
 ) -> Option<FileStep> {
-    let is_bad = matches!(raw.content, Field::Bad) || matches!(raw.source, Field::Bad);
-    let given = [("content", raw.content.span()), ("source", raw.source.span())];
     let what = if kind == Source::Template { "`template`" } else { "`file`" };
-    let one_given = !is_bad && check::exactly_one(&place, what, &given, reader);
-    let dest = raw.dest.required().and_then(|dest| {
-        let right = |path: &str| check::is_guest_path(path) && !path.ends_with('/');
-        check::text(dest, reader, right, "is not the path of a file in a guest", check::GUEST_PATH)
-    });
-    let content = match (raw.content, raw.source) {
-        _ if !one_given => None,
-        (Field::Good(At { value: SecretText(text), .. }), _) => Some(Content::Text(text)),
-        (_, Field::Good(path)) if kind == Source::Template => neighbour(path, reader).map(Content::Text),
-        // A role's files are in the binary, mostly.
-        (_, Field::Good(path)) if reader.roles.inside() => {
-            neighbour(path, reader).map(|text| Content::Text(literal(text)))
-        }
-        (_, Field::Good(path)) if reader.is_template(&path.value.0.text) => {
-            Some(Content::Path(reader.folder.join(&path.value.0.text)))
-        }
-        (_, Field::Good(path)) => source::local_file(path, reader).map(Content::Path),
-        _ => None,
-    };
+    let dest = check::file_path(raw.dest, reader);
+    let content = content((raw.content, raw.source), kind, what, &place, reader);
     let mode = raw.mode.or(Mode(0o644)).map(|Mode(bits)| bits);
     let root = || "root".to_owned();
     let owner = check::account(raw.owner, reader).map(|owner| owner.unwrap_or_else(root));
     let group = check::account(raw.group, reader).map(|group| group.unwrap_or_else(root));
     Some(FileStep { dest: dest?, content: content?, mode: mode?, owner: owner?, group: group? })
+}
+
+/// What is in a file: exactly one of a text and a path, which are keys of `header` at `place`.
+pub(super) fn content(
+    given: (Field<SecretText>, Field<Text>),
+    kind: Source,
+    header: &str,
+    place: &Span,
+    reader: &mut Reader<'_>,
+) -> Option<Content> {
+    let (text, path) = given;
+    let is_bad = matches!(text, Field::Bad) || matches!(path, Field::Bad);
+    let given = [("content", text.span()), ("source", path.span())];
+    if is_bad || !check::exactly_one(place, header, &given, reader) {
+        return None;
+    }
+    match (text, path) {
+        (Field::Good(At { value: SecretText(text), .. }), _) => Some(Content::Text(text)),
+        (_, Field::Good(path)) => neighbour_or_path(path, kind, reader),
+        _ => None,
+    }
+}
+
+/// A file beside what is being read: its text where it is embedded or a template, else its path.
+pub(super) fn neighbour_or_path(path: At<Text>, kind: Source, reader: &mut Reader<'_>) -> Option<Content> {
+    if kind == Source::Template {
+        neighbour(path, reader).map(Content::Text)
+    } else if reader.is_template(&path.value.0.text) {
+        // What comes in as a parameter is the user's own file.
+        Some(Content::Path(reader.folder.join(&path.value.0.text)))
+    } else if reader.roles.inside() {
+        // A role's files are in the binary, mostly.
+        neighbour(path, reader).map(|text| Content::Text(literal(text)))
+    } else {
+        source::local_file(path, reader).map(Content::Path)
+    }
 }
 
 /// The text of a file beside what is being read.

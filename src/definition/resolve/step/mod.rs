@@ -1,10 +1,29 @@
 //! `[[provision]]`: what is done in the guest. Each kind of step has a file.
+mod ansible;
+mod archive;
+mod assertion;
+mod directory;
+mod download;
 mod file;
+mod group;
+mod hosts;
+mod image;
+mod line;
+mod link;
+mod module;
+mod mount;
 mod package;
+mod repository;
 mod service;
 mod shell;
+mod sudoers;
+mod swap;
+mod sysctl;
 mod template;
+mod transfer;
+mod unit;
 mod user;
+mod wait_for;
 
 use super::{check, label, machine::timeout};
 use crate::{
@@ -14,6 +33,7 @@ use crate::{
         reader::{At, Field, Reader},
         role::expand,
         scalar::{ForEachChoice, List, Text},
+        suggest::one_of,
     },
     plan::{ForEach, RebootStep, Rules, Step, StepKind},
     value::HumanDuration,
@@ -67,11 +87,32 @@ impl<'r, 'a> Kinds<'r, 'a> {
 
     /// The one that is there; reports when it is none or several.
     fn one(self, place: &Span, reader: &mut Reader<'_>) -> Option<(&'static str, Resolve<'r, 'a>)> {
-        let given: Vec<_> = self.names.iter().map(|(name, span)| (*name, span.as_ref())).collect();
-        if self.any_bad || !check::exactly_one(place, "a `[[provision]]`", &given, reader) {
+        if self.any_bad {
             return None;
         }
-        self.chosen
+        // Naming every kind would bury what is wrong.
+        let mut given: Vec<_> =
+            self.names.iter().filter_map(|(name, span)| Some((*name, span.as_ref()?))).collect();
+        given.sort_by_key(|(_, span)| span.start);
+        match &given[..] {
+            [] => {
+                let names = self.names.iter().map(|(name, _)| *name);
+                reader
+                    .report(place, "a `[[provision]]` needs a kind of step, such as `shell` or `file`")
+                    .label("none is here")
+                    .help(format!("it is {}", one_of(names)));
+                None
+            }
+            [_] => self.chosen,
+            [(first, first_span), .., (last, last_span)] => {
+                reader
+                    .report(last_span, "a `[[provision]]` is of one kind only")
+                    .label(format!("`{last}` is too much"))
+                    .also((*first_span).clone(), format!("`{first}` is here"))
+                    .help("make each a `[[provision]]` of its own");
+                None
+            }
+        }
     }
 }
 
@@ -105,7 +146,7 @@ fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option
             all_right = false;
         }
     }
-    
+
     let when = expression(when, reader)?;
     let steps = expand(role.required()?, with, when, reader);
     steps.filter(|_| all_right)
@@ -140,6 +181,25 @@ fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> O
         service,
         user,
         reboot,
+        directory,
+        link,
+        line,
+        unit,
+        sysctl,
+        module,
+        group,
+        sudoers,
+        hostname,
+        hosts,
+        swap,
+        mount,
+        wait_for,
+        check: assertion,
+        repository,
+        download,
+        archive,
+        image,
+        ansible,
         role,
         with,
     } = raw;
@@ -160,6 +220,27 @@ fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> O
         })?;
         Some(StepKind::Reboot(RebootStep {}))
     });
+    kinds.offer("directory", directory, |at, reader| directory::resolve(at, reader).map(StepKind::Directory));
+    kinds.offer("link", link, |at, reader| link::resolve(at, reader).map(StepKind::Link));
+    kinds.offer("line", line, |at, reader| line::resolve(at, reader).map(StepKind::Line));
+    kinds.offer("unit", unit, |at, reader| unit::resolve(at, reader).map(StepKind::Unit));
+    kinds.offer("sysctl", sysctl, |at, reader| sysctl::resolve(at, reader).map(StepKind::Sysctl));
+    kinds.offer("module", module, |at, reader| module::resolve(at, reader).map(StepKind::Module));
+    kinds.offer("group", group, |at, reader| group::resolve(at, reader).map(StepKind::Group));
+    kinds.offer("sudoers", sudoers, |at, reader| sudoers::resolve(at, reader).map(StepKind::Sudoers));
+    kinds.offer("hostname", hostname, |at, reader| hosts::hostname(at, reader).map(StepKind::Hostname));
+    kinds.offer("hosts", hosts, |at, reader| hosts::resolve(at, reader).map(StepKind::Hosts));
+    kinds.offer("swap", swap, |at, reader| swap::resolve(at, reader).map(StepKind::Swap));
+    kinds.offer("mount", mount, |at, reader| mount::resolve(at, reader).map(StepKind::Mount));
+    kinds.offer("wait-for", wait_for, |at, reader| wait_for::resolve(at, reader).map(StepKind::WaitFor));
+    kinds.offer("check", assertion, |at, reader| assertion::resolve(at, reader).map(StepKind::Check));
+    kinds.offer("repository", repository, |at, reader| {
+        repository::resolve(at, reader).map(StepKind::Repository)
+    });
+    kinds.offer("download", download, |at, reader| download::resolve(at, reader).map(StepKind::Download));
+    kinds.offer("archive", archive, |at, reader| archive::resolve(at, reader).map(StepKind::Archive));
+    kinds.offer("image", image, |at, reader| image::resolve(at, reader).map(StepKind::Image));
+    kinds.offer("ansible", ansible, |at, reader| ansible::resolve(at, reader).map(StepKind::Ansible));
     kinds.offer("role", role, |_, _| None);
     let chosen = kinds.one(&span, reader);
     if let Some(with) = with.span() {
@@ -204,5 +285,5 @@ fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> O
 
 /// Whether steps of this kind fail now and then through no fault of theirs.
 fn uses_network(kind: &str) -> bool {
-    kind == "package"
+    matches!(kind, "package" | "download" | "archive" | "image")
 }

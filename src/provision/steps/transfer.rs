@@ -1,0 +1,193 @@
+//! Files from elsewhere: found, recognised by their digest, and brought into the guest.
+use super::{edit::GET, file};
+use crate::{
+    guest::{Command, Communicator, Content, Target, capture, quote},
+    plan::{FileOrigin, Transfer, Via},
+    provision::{
+        Secrets,
+        runner::{StepError, Worker},
+        secrets::Place,
+    },
+    value::{Digest, digest_of},
+};
+use url::Url;
+
+/// A file with digests is not larger than this.
+const LARGEST_SUMS: usize = 4 << 20;
+
+/// A file of the guest that a step works with.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    /// Where it is.
+    pub(super) path: String,
+    /// What it was called, which may tell its kind.
+    pub(super) name: String,
+    /// It was brought for the step only.
+    pub(super) temporary: bool,
+}
+
+/// Brings the file to `target`.
+pub(super) async fn bring(
+    worker: &Worker<'_>,
+    secrets: &Secrets,
+    from: &Transfer,
+    target: &Target,
+) -> Result<(), StepError> {
+    match &from.origin {
+        FileOrigin::Guest(path) => {
+            // Only `archive` and `image` have such, and use it where it is.
+            Err(StepError::value("origin of a download", path, "it is in the guest already".to_owned()))
+        }
+        FileOrigin::Host(path) => {
+            let path = file::local(path);
+            let found = worker.fetcher.local(worker.cx, &path, wanted(from)?.as_ref()).await?;
+            send(worker, &found.path, target).await
+        }
+        FileOrigin::Url(url) => {
+            let filled = secrets.fill(worker.cx, url, Place::Text).await?;
+            let url = address(filled.expose())?;
+            let digest = digest(worker, secrets, from, &url).await?;
+            match from.via {
+                Via::Host => {
+                    let found = worker.fetcher.get(worker.cx, &[url], Some(&digest)).await?;
+                    send(worker, &found.path, target).await
+                }
+                Via::Guest => worker.script(guest_script(&url, &digest, target)).await,
+            }
+        }
+    }
+}
+
+/// The file in the guest, for a step that works with it there: where it lies, or brought to a place of its own.
+pub(super) async fn bring_for_use(
+    worker: &Worker<'_>,
+    secrets: &Secrets,
+    from: &Transfer,
+) -> Result<Arrived, StepError> {
+    let base = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = match &from.origin {
+        FileOrigin::Guest(path) => {
+            if let Some(digest) = wanted(from)? {
+                let check = format!("f={}\n{}", quote(path), compare("$f", &digest));
+                worker.script(check).await?;
+            }
+            return Ok(Arrived { path: path.clone(), name: base(path), temporary: false });
+        }
+        FileOrigin::Host(path) => base(&path.display().to_string()),
+        FileOrigin::Url(url) => base(url.split(['?', '#']).next().unwrap_or_default()),
+    };
+    // Not in /tmp, which may be memory.
+    let path = format!("/var/tmp/goldsmith-{}", uuid::Uuid::new_v4().simple());
+    let target = worker.target(&path, 0o600);
+    bring(worker, secrets, from, &target).await?;
+    Ok(Arrived { path, name, temporary: true })
+}
+
+async fn send(worker: &Worker<'_>, path: &std::path::Path, target: &Target) -> Result<(), StepError> {
+    let local = |source| StepError::Local { path: path.to_owned(), source };
+    let mut file = tokio::fs::File::open(path).await.map_err(local)?;
+    let size = file.metadata().await.map_err(local)?.len();
+    Ok(worker.guest.upload(worker.cx, Content::Reader(&mut file, size), target).await?)
+}
+
+fn address(text: &str) -> Result<Url, StepError> {
+    let url = Url::parse(text).map_err(|error| StepError::value("address", text, error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(StepError::value(
+            "address",
+            text,
+            "it starts neither with https:// nor with http://".to_owned(),
+        ));
+    }
+    Ok(url)
+}
+
+/// The digest that the step itself says.
+fn wanted(from: &Transfer) -> Result<Option<Digest>, StepError> {
+    let Some(text) = from.digest.as_deref().filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    text.parse()
+        .map(Some)
+        .map_err(|error: crate::value::DigestError| StepError::value("digest", text, error.to_string()))
+}
+
+/// The digest that the file at `url` must have.
+async fn digest(
+    worker: &Worker<'_>,
+    secrets: &Secrets,
+    from: &Transfer,
+    url: &Url,
+) -> Result<Digest, StepError> {
+    if let Some(digest) = wanted(from)? {
+        return Ok(digest);
+    }
+    let Some(sums) = from.digest_url.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return Err(StepError::value(
+            "address",
+            url.as_str(),
+            "neither `digest` nor `digest-url` says what is there".to_owned(),
+        ));
+    };
+    let filled = secrets.fill(worker.cx, sums, Place::Text).await?;
+    let sums = address(filled.expose())?;
+    let text = match from.via {
+        Via::Host => {
+            let bytes = worker.fetcher.small(worker.cx, &sums, LARGEST_SUMS).await?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        Via::Guest => {
+            let label = "get a digest";
+            let script = format!(
+                "{GET}t=$(mktemp); trap 'rm -f -- \"$t\"' EXIT\nget {} \"$t\"\nhead -c {LARGEST_SUMS} -- \"$t\"\n",
+                quote(sums.as_str())
+            );
+            let command = Command::script(label, script).timeout(worker.timeout.get());
+            capture(worker.guest, worker.cx, &command).await?.ok(label)?
+        }
+    };
+    let name = url.path().rsplit('/').next().unwrap_or_default();
+    digest_of(&text, name).map_err(|source| StepError::Sums { url: sums.to_string(), source })
+}
+
+/// Fails unless the file `word` (of a shell) has this digest.
+fn compare(word: &str, digest: &Digest) -> String {
+    let function = digest.algorithm().name();
+    format!(
+        "have=$({function}sum <\"{word}\" | cut -d' ' -f1)\n\
+         if [ \"$have\" != {} ]; then echo \"the file has the digest {function}:$have and not {digest}\" >&2; exit 1; fi\n",
+        digest.hex()
+    )
+}
+
+/// The script that downloads in the guest.
+fn guest_script(url: &Url, digest: &Digest, target: &Target) -> String {
+    let function = digest.algorithm().name();
+    format!(
+        "{GET}d={dest}\nmkdir -p -- {folder}\n\
+         if [ -d \"$d\" ] && [ ! -L \"$d\" ]; then echo \"there is a folder at $d\" >&2; exit 1; fi\n\
+         if [ ! -f \"$d\" ] || [ \"$({function}sum <\"$d\" | cut -d' ' -f1)\" != {hex} ]; then\n\
+         t=$(mktemp -- \"$d.XXXXXXXX\")\ntrap 'rm -f -- \"$t\"' EXIT\nget {url} \"$t\"\n{compare}\
+         mv -f -T -- \"$t\" \"$d\"\nfi\n\
+         chown -- {owner} \"$d\"\nchmod {mode:04o} \"$d\"\n\
+         if command -v restorecon >/dev/null; then restorecon -- \"$d\" || true; fi\n",
+        dest = quote(&target.path),
+        folder = quote(super::edit::parent(&target.path)),
+        hex = digest.hex(),
+        url = quote(url.as_str()),
+        compare = compare("$t", digest),
+        owner = quote(&format!("{}:{}", target.owner, target.group)),
+        mode = target.mode & 0o7777,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_of_the_guest_is_as_reviewed() {
+        let url = Url::parse("https://example.org/it's?a=b&c").unwrap();
+        let digest: Digest = format!("sha512:{}", "ab".repeat(64)).parse().unwrap();
+        let target = Target::new("/opt/a b/x", 0o755);
+        insta::assert_snapshot!(guest_script(&url, &digest, &target));
+    }
+}
