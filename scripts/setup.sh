@@ -44,6 +44,8 @@ sudo                       its visudo checks rules, as in a guest
 dnf                        runs our scripts for dnf, in a root of its own
 rpm                        makes packages for that
 createrepo-c               makes a repository of them
+skopeo                     makes archives of container images, for the Kubernetes node
+umoci                      makes container images, for the same
 python3                    its gzip reader checks ours
 python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST

@@ -10,6 +10,7 @@ mod hooks;
 mod login;
 mod outcome;
 mod preflight;
+mod prove;
 mod real;
 mod recipe;
 mod run;

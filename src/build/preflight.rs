@@ -34,6 +34,16 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
             .map_err(|error| BuildError::because("a secret of the definition cannot be had", error))?;
     }
     world.preflight(cx, plan).await?;
+    hypervisor(cx, world, plan, secrets).await
+}
+
+/// Looks at the hypervisor only, for a proof of an image that exists.
+pub(super) async fn machine(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildError> {
+    let ready = hypervisor(cx, world, plan, Secrets::load(&plan.secrets)).await;
+    ready.map_err(|error| error.kind_unless_interrupted(BuildErrorKind::Preflight))
+}
+
+async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -> Result<Ready, BuildError> {
     let hypervisor = world.hypervisor(plan).await?;
     let readiness = hypervisor.preflight(&machine_spec(plan, "build")).await?;
     cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));

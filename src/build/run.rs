@@ -2,6 +2,7 @@
 use super::{
     BuildError, Dirs, Hooks, LocalUndoer, Outcome, World, bundle,
     dirs::make_private,
+    prove::{self, PROOF_STAGES},
     recipe::{self, Live},
     stage::{STAGES, Stages},
 };
@@ -12,7 +13,7 @@ use crate::{
 use std::{
     fs::File,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -34,6 +35,8 @@ pub enum OnError {
 pub struct Job {
     /// What to build.
     pub plan: Arc<Plan>,
+    /// Prove this image instead of building one.
+    pub image: Option<PathBuf>,
     /// What to do after a failure.
     pub on_error: OnError,
 }
@@ -51,15 +54,19 @@ pub async fn run(
     let plan = &*job.plan;
     let cx = open(plan, dirs, sinks, stop)
         .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
+    let names: &[&str] = if job.image.is_some() { &PROOF_STAGES } else { &STAGES };
     cx.emit(Event::BuildStarted {
         definition: plan.definition.clone(),
         logs: cx.logs().to_owned(),
-        stages: STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
+        stages: names.iter().map(|stage| (*stage).to_owned()).collect(),
     });
     let undoer = LocalUndoer::new(world);
     let mut live = Live::default();
     let mut stages = Stages::new(&cx, hooks);
-    let result = recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await;
+    let result = match &job.image {
+        None => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
+        Some(image) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
+    };
     let result = result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
     let failed_stage = stages.current().to_owned();
     let stages = stages.into_times();

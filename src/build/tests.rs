@@ -244,7 +244,7 @@ impl Bench {
     }
 
     async fn run(&self, hooks: &dyn Hooks, stop: &Stop, on_error: OnError) -> Outcome {
-        let job = Job { plan: Arc::new(plan(&self.out())), on_error };
+        let job = Job { plan: Arc::new(plan(&self.out())), image: None, on_error };
         run(&self.world, &job, &self.dirs(), vec![], stop, hooks).await.unwrap()
     }
 
@@ -423,7 +423,7 @@ async fn stages_are_reported_in_the_order_of_the_table() {
     }
     let bench = Bench::new(GuestBehaviour::Good);
     let seen = Arc::new(Seen::default());
-    let job = Job { plan: Arc::new(plan(&bench.out())), on_error: OnError::Cleanup };
+    let job = Job { plan: Arc::new(plan(&bench.out())), image: None, on_error: OnError::Cleanup };
     run(&bench.world, &job, &bench.dirs(), vec![seen.clone()], &Stop::default(), &NoHooks).await.unwrap();
     assert_eq!(*seen.0.lock().unwrap(), STAGES);
 }

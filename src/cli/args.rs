@@ -91,6 +91,12 @@ pub(super) enum Command {
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
     Build(Build),
+    /// Prove an image that exists: look into it, boot it, and check it against a definition
+    #[command(after_help = examples(&[
+        ("goldsmith verify web.qcow2 --definition web.toml", "does it still hold what it was built for?"),
+        ("goldsmith verify node.ova --definition node.toml --json", "one event a line, for scripts"),
+    ]))]
+    Verify(Verify),
     /// Show what a build would do, fully resolved
     #[command(after_help = examples(&[
         ("goldsmith plan web.toml", "for people"),
@@ -206,6 +212,21 @@ pub(super) struct Build {
     /// Do not boot the results to prove them
     #[arg(long)]
     pub(super) no_verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The image: raw, qcow2, VMDK, VHD or OVA, or raw inside gzip, xz, zstd or lz4. It is not changed
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub(super) image: PathBuf,
+    /// The definition whose steps and checks it must hold
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) definition: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: Variables,
+    /// Who executes the guest, instead of what the definition says
+    #[arg(long, value_name = "WHO", value_enum)]
+    pub(super) accelerator: Option<AcceleratorArg>,
 }
 
 /// What happens to the machine of a build that failed.

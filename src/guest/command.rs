@@ -16,6 +16,11 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// Runs `command` and gives its lines to `out` as they come. Any exit code is `Ok`: what it means is the caller's.
     async fn exec(&self, cx: &Cx, command: &Command, out: LineSink<'_>) -> Result<Exit, CommError>;
 
+    /// Like [`Communicator::exec`], but cheaper for most commands: they run in a subshell of a root shell that stays. So `$$`
+    /// and `$0` are that shell's, and so is the login's environment, from when it was opened. With input, as another user
+    /// or when it is large, it is the same as `exec`.
+    async fn run_script(&self, cx: &Cx, command: &Command, out: LineSink<'_>) -> Result<Exit, CommError>;
+
     /// Puts `content` at `target`, atomically: readers see the old file or the whole new one.
     async fn upload(&self, cx: &Cx, content: Content<'_>, target: &Target) -> Result<(), CommError>;
 
@@ -36,6 +41,8 @@ pub struct Command {
     pub(super) script: Secret,
     pub(super) stdin: Vec<u8>,
     pub(super) env: BTreeMap<String, Secret>,
+    /// Shell variables, not exported; only for a persistent shell.
+    pub(super) variables: BTreeMap<&'static str, Secret>,
     pub(super) user: Option<String>,
     pub(super) timeout: Duration,
 }
@@ -48,6 +55,7 @@ impl Command {
             script: Secret::new(script),
             stdin: Vec::new(),
             env: BTreeMap::new(),
+            variables: BTreeMap::new(),
             user: None,
             timeout: Duration::from_secs(300),
         }
@@ -260,7 +268,7 @@ impl Captured {
 pub async fn capture(guest: &dyn Communicator, cx: &Cx, command: &Command) -> Result<Captured, CommError> {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let exit = guest
-        .exec(cx, command, &mut |stream, line: &str| match stream {
+        .run_script(cx, command, &mut |stream, line: &str| match stream {
             Stream::Stderr => stderr.push(line.to_owned()),
             Stream::Stdout | Stream::Serial => stdout.push(line.to_owned()),
         })

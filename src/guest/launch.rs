@@ -9,13 +9,21 @@ use crate::cx::Stream;
 /// Begins the line that says that the script is about to start.
 const STARTED: &[u8] = b"@goldsmith ";
 /// `PATH` of every script: a login as root through sudo, through sshd or through runuser would differ otherwise.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// A line longer than this is handed out in parts.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// The script as it is sent: environment first, on the script's own first line so that line numbers in messages hold.
 pub(super) fn body(command: &Command) -> Result<Vec<u8>, String> {
     let mut body = format!("exec 3<&-;PATH={PATH};export PATH;");
+    exports(command, &mut body)?;
+    body.push_str(command.script.expose());
+    body.push('\n');
+    Ok(body.into_bytes())
+}
+
+/// Adds the environment of `command` to `text`; an error if something of it cannot be said in a shell.
+pub(super) fn exports(command: &Command, text: &mut String) -> Result<(), String> {
     for (name, value) in &command.env {
         let mut bytes = name.bytes();
         let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
@@ -25,14 +33,12 @@ pub(super) fn body(command: &Command) -> Result<Vec<u8>, String> {
         if value.expose().contains('\0') {
             return Err(format!("the value of `{name}` holds a NUL byte"));
         }
-        body.push_str(&format!("export {name}={};", quote(value.expose())));
+        text.push_str(&format!("export {name}={};", quote(value.expose())));
     }
     if command.script.expose().contains('\0') {
         return Err("the script holds a NUL byte".to_owned());
     }
-    body.push_str(command.script.expose());
-    body.push('\n');
-    Ok(body.into_bytes())
+    Ok(())
 }
 
 /// The line for the login shell of `login` that runs a body of `length` bytes.
@@ -48,10 +54,14 @@ pub(super) fn line(login: &str, user: Option<&str>, length: usize) -> String {
          read -r a b c e g h </proc/$$/stat;echo \"@goldsmith $g\";\
          cd \"${{HOME:-/}}\" 2>/dev/null||cd /;exec /bin/sh -eu /proc/self/fd/3"
     );
-    let shell = format!("/bin/sh -c {}", quote(&launcher));
+    as_user(login, user, &format!("/bin/sh -c {}", quote(&launcher)))
+}
+
+/// The line for the login shell of `login` that runs `shell` as `user`, or as root.
+pub(super) fn as_user(login: &str, user: Option<&str>, shell: &str) -> String {
     match (login, user) {
-        (_, Some(user)) if user == login => shell,
-        ("root", None) => shell,
+        (_, Some(user)) if user == login => shell.to_owned(),
+        ("root", None) => shell.to_owned(),
         ("root", Some(user)) => {
             let user = quote(user);
             // runuser keeps root's HOME without -l, and -l would read the user's profile.

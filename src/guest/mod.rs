@@ -3,11 +3,13 @@
 //! ```text
 //!   connect ──> Guest ── settle, quiesce, grow, reboot     bring it to rest, restart it
 //!                 │
-//!                 ├─ Communicator: exec, upload, download     (the only seam that provisioning knows)
-//!                 │       │
-//!                 │     launch   how a script gets in and its output out
-//!                 │       │
-//!                 └──── ssh      one connection; the only file that knows the SSH library
+//!                 ├─ Communicator: exec, run_script, upload, download     (the only seam that provisioning knows)
+//!                 │       │           │
+//!                 │     launch      shell ── wire     how a script gets in and its output out: by a channel of its own,
+//!                 │       │           │               or through a root shell that stays
+//!                 ├─ upload_tree ── tar               a folder in one channel
+//!                 │       │           │
+//!                 └──── ssh ──────────┘               one connection; the only file that knows the SSH library
 //! ```
 //!
 //! A guest is recognised by a host key that we made and put into its seed: until it shows that key it is somebody else.
@@ -19,14 +21,22 @@ mod facts;
 mod grow;
 mod keys;
 mod launch;
+mod output;
 mod quote;
 mod session;
 mod settle;
+mod shell;
+#[cfg(test)]
+mod shell_tests;
 mod ssh;
 #[cfg(test)]
 pub(crate) mod sshd;
+mod tar;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod tree;
+mod wire;
 
 pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
 pub use connect::{GuestError, Trouble, connect};
@@ -36,6 +46,7 @@ pub use keys::{BuildKeys, KeyError};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;
+pub use tree::{TreeSize, TreeTarget};
 
 use crate::value::Secret;
 

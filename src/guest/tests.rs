@@ -7,64 +7,99 @@ use crate::{
 use std::{os::unix::fs::MetadataExt, time::Duration};
 use test_case::test_case;
 
-const NO_TROUBLE: Trouble<'static> = &|| None;
+pub(super) const NO_TROUBLE: Trouble<'static> = &|| None;
 
-async fn guest(sshd: &Sshd, cx: &Cx) -> Guest {
+pub(super) async fn guest(sshd: &Sshd, cx: &Cx) -> Guest {
     connect(cx, sshd.addr, &sshd.login(), HumanDuration::seconds(30), NO_TROUBLE).await.unwrap()
 }
 
-async fn run(guest: &Guest, cx: &Cx, script: &str) -> Captured {
-    capture(guest, cx, &Command::script("test", script)).await.unwrap()
+/// How a command gets there. What holds for one way holds for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Channel,
+    Shell,
 }
 
+impl Way {
+    async fn capture(self, guest: &Guest, cx: &Cx, command: &Command) -> Result<Captured, CommError> {
+        if self == Self::Shell {
+            return capture(guest, cx, command).await;
+        }
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let exit = guest
+            .exec(cx, command, &mut |stream, line: &str| match stream {
+                Stream::Stderr => stderr.push(line.to_owned()),
+                _ => stdout.push(line.to_owned()),
+            })
+            .await?;
+        Ok(Captured { exit, stdout: stdout.join("\n"), stderr: stderr.join("\n") })
+    }
+
+    async fn run(self, guest: &Guest, cx: &Cx, script: &str) -> Captured {
+        self.capture(guest, cx, &Command::script("test", script)).await.unwrap()
+    }
+}
+
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_script_runs_with_its_output_on_both_streams_and_its_exit_code() {
+async fn a_script_runs_with_its_output_on_both_streams_and_its_exit_code(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
-    let said = run(&guest, &cx, "echo out; echo err >&2; printf 'no end'; exit 7").await;
+    let said = way.run(&guest, &cx, "echo out; echo err >&2; printf 'no end'; exit 7").await;
     assert_eq!(said.exit, Exit::Code(7));
     assert_eq!(said.stdout, "out\nno end");
     assert_eq!(said.stderr, "err");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_script_stops_at_its_first_error_and_at_unset_variables() {
+async fn a_script_stops_at_its_first_error_and_at_unset_variables(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
-    assert_eq!(run(&guest, &cx, "false; echo on").await.stdout, "");
-    let unset = run(&guest, &cx, "\necho \"$nope\"").await;
+    assert_eq!(way.run(&guest, &cx, "false; echo on").await.stdout, "");
+    let unset = way.run(&guest, &cx, "\necho \"$nope\"").await;
     assert!(!unset.exit.success());
     // The line number is the user's, in spite of what we put before the script.
     assert!(unset.stderr.contains(": 2: "), "{}", unset.stderr);
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_signal_is_told_from_an_exit_code() {
+async fn a_signal_is_told_from_an_exit_code(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
-    assert_eq!(run(&guest, &cx, "kill -SEGV $$").await.exit, Exit::Signal("SEGV".into()));
-    assert_eq!(run(&guest, &cx, "exit 139").await.exit, Exit::Code(139));
+    assert_eq!(way.run(&guest, &cx, "kill -SEGV $$").await.exit, Exit::Signal("SEGV".into()));
+    assert_eq!(way.run(&guest, &cx, "exit 139").await.exit, Exit::Code(139));
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn standard_input_is_what_was_given_and_else_empty() {
+async fn standard_input_is_what_was_given_and_else_empty(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let command = Command::script("cat", "cat; echo; head -c 1 | wc -c").stdin("a\0b");
-    assert_eq!(capture(&guest, &cx, &command).await.unwrap().stdout, "a\0b\n0");
-    assert_eq!(run(&guest, &cx, "read -r x || echo nothing").await.stdout, "nothing");
+    assert_eq!(way.capture(&guest, &cx, &command).await.unwrap().stdout, "a\0b\n0");
+    assert_eq!(way.run(&guest, &cx, "read -r x || echo nothing").await.stdout, "nothing");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_command_that_ignores_its_input_does_not_hang() {
+async fn a_command_that_ignores_its_input_does_not_hang(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let command = Command::script("ignore", "exit 3").stdin(vec![b'x'; 8 << 20]);
-    assert_eq!(capture(&guest, &cx, &command).await.unwrap().exit, Exit::Code(3));
+    assert_eq!(way.capture(&guest, &cx, &command).await.unwrap().exit, Exit::Code(3));
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn secrets_of_a_script_are_in_no_command_line_and_no_file() {
+async fn secrets_of_a_script_are_in_no_command_line_and_no_file(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let command = Command::script(
@@ -72,61 +107,70 @@ async fn secrets_of_a_script_are_in_no_command_line_and_no_file() {
         "x=in-the-script-4711; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; ls -a /dev/shm /tmp; ls /proc/$$/fd",
     )
     .env("SECRET", Secret::new("it's $secret `x` \n\"0815"));
-    let said = capture(&guest, &cx, &command).await.unwrap();
+    let said = way.capture(&guest, &cx, &command).await.unwrap();
     assert!(said.exit.success(), "{said:?}");
-    assert!(said.stdout.contains("/proc/self/fd/3"), "the launcher is not in the list: {}", said.stdout);
+    let shown = if way == Way::Channel { "/proc/self/fd/3" } else { "/bin/sh" };
+    assert!(said.stdout.contains(shown), "the shell is not in the list: {}", said.stdout);
     for secret in ["in-the-script-4711", "0815", "goldsmith.XXX"] {
         let shown = said.stdout.lines().any(|line| line.contains(secret) && !line.contains("mktemp"));
         assert!(!shown, "{secret} in {}", said.stdout);
     }
     let command =
         Command::script("env", "printf %s \"$SECRET\"").env("SECRET", Secret::new("it's $s `x`\n\"0815"));
-    assert_eq!(capture(&guest, &cx, &command).await.unwrap().stdout, "it's $s `x`\n\"0815");
+    assert_eq!(way.capture(&guest, &cx, &command).await.unwrap().stdout, "it's $s `x`\n\"0815");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn big_output_arrives_whole_and_in_order() {
+async fn big_output_arrives_whole_and_in_order(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
-    let said = run(&guest, &cx, "seq 1 400000").await;
+    let said = way.run(&guest, &cx, "seq 1 400000").await;
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert_eq!(lines.len(), 400_000);
     assert_eq!((lines[0], lines[399_999]), ("1", "400000"));
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn two_commands_run_at_once_on_one_connection() {
+async fn two_commands_run_at_once_on_one_connection(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let pipe = sshd.path("pipe");
     let reader = format!("mkfifo {0}; cat {0}", pipe.display());
     let writer = format!("until [ -p {0} ]; do :; done; echo met > {0}", pipe.display());
-    let (read, wrote) = tokio::join!(run(&guest, &cx, &reader), run(&guest, &cx, &writer));
+    let (read, wrote) = tokio::join!(way.run(&guest, &cx, &reader), way.run(&guest, &cx, &writer));
     assert_eq!(read.stdout, "met");
     assert!(wrote.exit.success());
     let connections = sshd.log().lines().filter(|line| line.contains("Accepted publickey")).count();
     assert_eq!(connections, 1, "{}", sshd.log());
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_daemon_that_keeps_the_output_open_does_not_hold_us() {
+async fn a_daemon_that_keeps_the_output_open_does_not_hold_us(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let start = std::time::Instant::now();
-    let said = run(&guest, &cx, "sleep 60 & echo $!").await;
+    let said = way.run(&guest, &cx, "sleep 60 & echo $!").await;
     assert!(said.exit.success());
     assert!(start.elapsed() < Duration::from_secs(20));
-    run(&guest, &cx, &format!("kill {}", said.stdout)).await;
+    way.run(&guest, &cx, &format!("kill {}", said.stdout)).await;
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_command_that_takes_too_long_is_killed_with_its_children() {
+async fn a_command_that_takes_too_long_is_killed_with_its_children(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let marker = sshd.path("pids");
     let script = format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", marker.display());
     let command = Command::script("sleep", script).timeout(Duration::from_secs(2));
-    let error = capture(&guest, &cx, &command).await.unwrap_err();
+    let error = way.capture(&guest, &cx, &command).await.unwrap_err();
     assert_eq!(error.to_string(), "`sleep` did not end within 2 s");
     let pids = std::fs::read_to_string(marker).unwrap();
     assert_eq!(pids.split_whitespace().count(), 2);
@@ -134,45 +178,57 @@ async fn a_command_that_takes_too_long_is_killed_with_its_children() {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z "), "process {pid} lives: {state}");
     }
-    assert!(run(&guest, &cx, "true").await.exit.success(), "the connection is of no use any more");
+    assert!(way.run(&guest, &cx, "true").await.exit.success(), "the connection is of no use any more");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_cancelled_build_ends_its_command() {
+async fn a_cancelled_build_ends_its_command(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let started = std::sync::atomic::AtomicBool::new(false);
     let stop = cx.stop().clone();
     let command = Command::script("sleep", "echo on; sleep 300");
-    let error = guest
-        .exec(&cx, &command, &mut |_, _: &str| {
-            started.store(true, std::sync::atomic::Ordering::Relaxed);
-            stop.cancel();
-        })
-        .await
-        .unwrap_err();
+    let mut sink = |_: Stream, _: &str| {
+        started.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.cancel();
+    };
+    let ran = match way {
+        Way::Channel => guest.exec(&cx, &command, &mut sink).await,
+        Way::Shell => guest.run_script(&cx, &command, &mut sink).await,
+    };
+    let error = ran.unwrap_err();
     assert!(started.into_inner());
     assert!(matches!(error, CommError::Cancelled(_)), "{error:?}");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_server_that_dies_in_the_middle_is_a_disconnect_and_we_come_back() {
+async fn a_server_that_dies_in_the_middle_is_a_disconnect_and_we_come_back(way: Way) {
     let (mut sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let (told, mut tell) = tokio::sync::mpsc::unbounded_channel();
     let command = Command::script("sleep", "echo on; sleep 5");
     let mut sink = |_: Stream, _: &str| told.send(()).unwrap();
-    let (exit, ()) = tokio::join!(guest.exec(&cx, &command, &mut sink), async {
+    let ran = async {
+        match way {
+            Way::Channel => guest.exec(&cx, &command, &mut sink).await,
+            Way::Shell => guest.run_script(&cx, &command, &mut sink).await,
+        }
+    };
+    let (exit, ()) = tokio::join!(ran, async {
         tell.recv().await.unwrap();
         sshd.crash();
     });
     assert_eq!(exit.unwrap(), Exit::Disconnected);
     assert!(guest.is_closed().await);
-    let error = capture(&guest, &cx, &Command::script("more", "true")).await.unwrap_err();
+    let error = way.capture(&guest, &cx, &Command::script("more", "true")).await.unwrap_err();
     assert!(matches!(error, CommError::Channel { .. }), "{error:?}");
     sshd.run();
     guest.reconnect(&cx, HumanDuration::seconds(30), NO_TROUBLE).await.unwrap();
-    assert!(run(&guest, &cx, "true").await.exit.success());
+    assert!(way.run(&guest, &cx, "true").await.exit.success());
 }
 
 #[test_case(0; "empty")]
@@ -312,25 +368,29 @@ async fn a_machine_that_died_ends_the_wait_at_once() {
     assert_eq!(source.to_string(), "the machine is off");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn what_cannot_start_is_told_from_what_fails() {
+async fn what_cannot_start_is_told_from_what_fails(way: Way) {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let command = Command::script("as nobody", "true").user("no-such-user-here");
-    let error = capture(&guest, &cx, &command).await.unwrap_err();
+    let error = way.capture(&guest, &cx, &command).await.unwrap_err();
     assert!(matches!(error, CommError::NotStarted { .. }), "{error:?}");
     assert!(error.to_string().contains("no-such-user-here"), "{error}");
 }
 
+#[test_case(Way::Channel; "channel")]
+#[test_case(Way::Shell; "shell")]
 #[tokio::test]
-async fn a_command_can_run_as_another_user() {
+async fn a_command_can_run_as_another_user(way: Way) {
     if !nix::unistd::getuid().is_root() {
         return;
     }
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     let command = Command::script("id", "id -un; echo $HOME").user("daemon");
-    assert_eq!(capture(&guest, &cx, &command).await.unwrap().stdout, "daemon\n/usr/sbin");
+    assert_eq!(way.capture(&guest, &cx, &command).await.unwrap().stdout, "daemon\n/usr/sbin");
 }
 
 #[tokio::test]

@@ -266,9 +266,9 @@ pub(super) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Runs a script of ours that must succeed.
+    /// Runs a script of ours that must succeed, in the shell that our scripts share.
     pub(super) async fn script(&self, script: String) -> Result<(), StepError> {
-        self.expect(Command::script(self.label, script), &[0]).await
+        self.attend(Command::script(self.label, script), &[0], true).await
     }
 
     /// Where an upload for this step goes.
@@ -276,21 +276,27 @@ impl Worker<'_> {
         Target { timeout: self.timeout.get(), ..Target::new(path, mode) }
     }
 
-    /// Runs `command`, shows what it prints, and wants one of these exit codes.
+    /// Runs `command` in a process of its own, shows what it prints, and wants one of these exit codes.
     pub(super) async fn expect(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
+        self.attend(command, codes, false).await
+    }
+
+    async fn attend(&self, command: Command, codes: &[u32], shared: bool) -> Result<(), StepError> {
         let command = command.timeout(self.timeout.get());
         let mut last: VecDeque<String> = VecDeque::with_capacity(LAST_LINES);
-        let exit = self
-            .guest
-            .exec(self.cx, &command, &mut |stream, line: &str| {
-                if last.len() == LAST_LINES {
-                    last.pop_front();
-                }
-                last.push_back(self.cx.redactor().redact(line));
-                let (source, line) = (self.label.to_owned(), line.to_owned());
-                self.cx.emit(Event::Output { source, stream, line });
-            })
-            .await?;
+        let mut show = |stream, line: &str| {
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(self.cx.redactor().redact(line));
+            let (source, line) = (self.label.to_owned(), line.to_owned());
+            self.cx.emit(Event::Output { source, stream, line });
+        };
+        let exit = if shared {
+            self.guest.run_script(self.cx, &command, &mut show).await?
+        } else {
+            self.guest.exec(self.cx, &command, &mut show).await?
+        };
         match exit {
             Exit::Code(code) if codes.contains(&code) => Ok(()),
             exit => Err(StepError::Exit { exit, last: last.into() }),

@@ -12,6 +12,7 @@ mod demo;
 mod failing;
 mod formats;
 mod interrupted;
+mod kubernetes;
 mod ordinary_user;
 mod parallel;
 #[path = "../../src/driver/libvirt/tests_real/peer.rs"]

@@ -371,7 +371,7 @@ disk = "8 apples"
 file = { dest = "/etc/motd", content = "x", mode = 644 }
 
 [[provision]]
-role = "kubernetes-node"
+role = "kubernetes-nod"
 
 [[provision]]
 reboot = true

@@ -4,4 +4,5 @@ mod cli;
 mod convert;
 mod definition;
 mod reference;
+mod roles;
 mod tidy;

@@ -35,9 +35,20 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
     }
     load::distinct(&plans)?;
     let on_error = arguments.on_error.into();
-    let jobs: Vec<Job> = plans.into_iter().map(|plan| Job { plan: Arc::new(plan), on_error }).collect();
+    let jobs: Vec<Job> =
+        plans.into_iter().map(|plan| Job { plan: Arc::new(plan), image: None, on_error }).collect();
     let dirs = dirs()?;
-    block_on(all(&jobs, arguments, &dirs, console))?
+    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
+    block_on(all(&jobs, manner, &dirs, console))?
+}
+
+/// How builds are run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Pause before each stage.
+    pub(super) debug: bool,
+    /// So many at once.
+    pub(super) parallel: u16,
 }
 
 /// Questions need someone to answer them.
@@ -61,14 +72,20 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
     Ok(())
 }
 
-async fn all(jobs: &[Job], arguments: &args::Build, dirs: &Dirs, console: &Console) -> Result<Exit, Problem> {
+/// Carries out all jobs, and shows how they end.
+pub(super) async fn all(
+    jobs: &[Job],
+    manner: Manner,
+    dirs: &Dirs,
+    console: &Console,
+) -> Result<Exit, Problem> {
     let names: Vec<&str> = jobs.iter().map(|job| job.plan.name.as_str()).collect();
     let show = render::choose(console, &names);
     let stop = Stop::default();
     let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
         .map_err(|error| Problem::host("could not listen for signals", error))?;
     let world = RealWorld::new(dirs.clone());
-    let hooks = Interactive { console: console.clone(), show: Arc::clone(&show), debug: arguments.debug };
+    let hooks = Interactive { console: console.clone(), show: Arc::clone(&show), debug: manner.debug };
     // Builds share this task: what takes time in them waits or runs on a thread of its own.
     let mut running = futures_util::stream::iter(jobs)
         .map(|job| {
@@ -81,7 +98,7 @@ async fn all(jobs: &[Job], arguments: &args::Build, dirs: &Dirs, console: &Conso
                 Ok::<_, BuildError>((job, outcome))
             }
         })
-        .buffer_unordered(usize::from(arguments.parallel));
+        .buffer_unordered(usize::from(manner.parallel));
     let mut exits = Vec::new();
     let mut outcomes = Vec::new();
     while let Some(ended) = running.next().await {
@@ -115,7 +132,9 @@ fn finish(
     show: &dyn Show,
 ) -> Exit {
     let (jobs_ended, outcomes): (Vec<&Job>, Vec<Outcome>) = ended.into_iter().unzip();
-    let report = write_report(jobs, &outcomes, console, show);
+    // A proof alone delivers nothing.
+    let delivers = jobs.iter().all(|job| job.image.is_none());
+    let report = if delivers { write_report(jobs, &outcomes, console, show) } else { None };
     let quiet = console.json() || console.verbosity() == Verbosity::Quiet;
     for (job, outcome) in jobs_ended.iter().zip(&outcomes) {
         let Ok(made) = &outcome.result else { continue };
@@ -124,7 +143,9 @@ fn finish(
             let text = summary::success(theme, width, outcome, made, &job.plan, report.as_deref());
             show.say(&format!("\n{text}"));
         }
-        deliver(made, console);
+        if delivers {
+            deliver(made, console);
+        }
     }
     exits.into_iter().max().unwrap_or(Exit::Ok)
 }

@@ -7,6 +7,7 @@ mod init;
 pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
+mod verify;
 mod work;
 
 use super::{
@@ -22,6 +23,7 @@ use std::future::Future;
 pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> {
     match command {
         Command::Build(arguments) => build::run(&arguments, console),
+        Command::Verify(arguments) => verify::run(&arguments, console),
         Command::Plan(arguments) => plan::show(&arguments, console),
         Command::Validate(arguments) => plan::validate(&arguments, console),
         Command::Init(arguments) => init::run(&arguments, console),
