@@ -225,7 +225,9 @@ fn look_at(step: &Step, scripts: &mut BTreeSet<String>) {
         let is_script = matches!(kind.as_str(), "shell" | "check" | "file");
         assert!(is_script || !fields.to_string().contains(leftover), "{}: {fields}", step.label);
     }
-    if matches!(kind.as_str(), "download" | "archive") || (kind == "image" && fields.to_string().contains("http")) {
+    if matches!(kind.as_str(), "download" | "archive")
+        || (kind == "image" && fields.to_string().contains("http"))
+    {
         let told = fields.to_string();
         assert!(told.contains("sha256") || told.contains("sha512"), "{}: {told}", step.label);
     }

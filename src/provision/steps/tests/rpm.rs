@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path, proce
 
 /// Makes packages `tool` and `extra` in three versions, and a repository of them.
 fn repository(folder: &Path) {
-    for (name, version) in ["tool", "extra"].into_iter().flat_map(|name| ["1.0", "1.1", "2.0"].map(|version| (name, version))) {
+    for (name, version) in
+        ["tool", "extra"].into_iter().flat_map(|name| ["1.0", "1.1", "2.0"].map(|version| (name, version)))
+    {
         let spec = folder.join(format!("{name}-{version}.spec"));
         let text = format!(
             "Name: {name}\nVersion: {version}\nRelease: 1\nSummary: stand-in\nLicense: none\nBuildArch: noarch\n\
@@ -113,19 +115,29 @@ fn dnf_installs_holds_goes_back_and_removes() {
         let rpm = Rpm { folder: folder.path(), etc: guest(folder.path()), shell };
         assert_eq!(rpm.done(&install(&["tool=1.1", "extra=1.*"])), NONE);
         assert_eq!(rpm.wrong(&install(&["extra=1.1-1"])), NONE);
-        assert_eq!(rpm.wrong(&install(&["extra=1.0"])), ["package `extra=1.0` is installed: installed 1.1-1 (0)"]);
+        assert_eq!(
+            rpm.wrong(&install(&["extra=1.0"])),
+            ["package `extra=1.0` is installed: installed 1.1-1 (0)"]
+        );
         assert_eq!(rpm.wrong(&install(&["other"])), ["package `other` is installed: absent (0)"]);
 
         // What is held stays when everything else is upgraded.
         let hold = PackageStep { hold: names(&["tool"]), ..PackageStep::default() };
         assert_eq!(rpm.wrong(&hold).len(), 1);
         assert_eq!(rpm.done(&hold), NONE);
-        assert_eq!(rpm.etc.read("dnf/dnf.conf"), "[main]\nbest=True\nexcludepkgs=kept also tool\n[other]\nx=1\n");
+        assert_eq!(
+            rpm.etc.read("dnf/dnf.conf"),
+            "[main]\nbest=True\nexcludepkgs=kept also tool\n[other]\nx=1\n"
+        );
         let upgrade = PackageStep { upgrade: true, ..PackageStep::default() };
         assert_eq!(rpm.done(&upgrade), NONE);
         assert_eq!(rpm.wrong(&install(&["tool=1.1", "extra=2.0"])), NONE);
 
-        let back = PackageStep { downgrade: true, unhold: names(&["tool"]), ..install(&["tool=1.0", "extra=1.0-1"]) };
+        let back = PackageStep {
+            downgrade: true,
+            unhold: names(&["tool"]),
+            ..install(&["tool=1.0", "extra=1.0-1"])
+        };
         assert_eq!(rpm.done(&back), NONE);
         let latest = PackageStep { latest: true, ..install(&["tool"]) };
         assert_eq!(rpm.done(&latest), NONE);
