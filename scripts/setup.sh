@@ -38,6 +38,12 @@ lz4                        makes compressed inputs
 bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs
 zstd                       makes compressed inputs
+zip                        makes archives
+unzip                      unpacks them, as a guest does
+sudo                       its visudo checks rules, as in a guest
+dnf                        runs our scripts for dnf, in a root of its own
+rpm                        makes packages for that
+createrepo-c               makes a repository of them
 skopeo                     makes archives of container images, for the Kubernetes node
 umoci                      makes container images, for the same
 python3                    its gzip reader checks ours

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   resolve                    which steps apply to this guest, with every template replaced
-//!   run ──> steps::{shell, file, package, service, user, reboot}   one file per kind; each makes a script
+//!   run ──> steps::{shell, file, package, …}   one file per kind; each makes a script
 //!   checks ──> run_checks      what must hold inside the booted result, asked in one round trip
 //!   seal                       removes what the build left: access, identity, logs, caches; then trims
 //!   hygiene                    looks into the finished image before anything booted it
 //! ```
 //!
-//! It knows the guest only through [`crate::guest`], and nothing of hypervisors. Secrets are put in at the moment of use.
+//! It knows the guest only through [`crate::guest`], the network through [`crate::fetch`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod checks;
 mod hygiene;
 mod resolve;
@@ -19,6 +19,8 @@ mod secrets;
 mod steps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_transfer;
 
 pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};

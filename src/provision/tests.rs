@@ -75,7 +75,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 const NO_TROUBLE: Trouble<'static> = &|| None;
 
 #[derive(Default)]
-struct Memory(Mutex<Vec<Record>>);
+pub(super) struct Memory(Mutex<Vec<Record>>);
 
 impl Sink for Memory {
     fn take(&self, record: &Record) {
@@ -93,15 +93,15 @@ impl Memory {
         lines.collect()
     }
 
-    fn json(&self) -> String {
+    pub(super) fn json(&self) -> String {
         self.0.lock().unwrap().iter().map(|record| serde_json::to_string(record).unwrap()).collect()
     }
 }
 
-struct Bench {
-    sshd: Sshd,
+pub(super) struct Bench {
+    pub(super) sshd: Sshd,
     cx: Cx,
-    memory: Arc<Memory>,
+    pub(super) memory: Arc<Memory>,
     guest: Guest,
     facts: Facts,
     secrets: Secrets,
@@ -109,7 +109,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let root = tempfile::tempdir().unwrap().keep();
         let memory = Arc::new(Memory::default());
         let id = BuildId::random();
@@ -133,11 +133,11 @@ impl Bench {
         Self { sshd, cx, memory, guest, facts, secrets, fetcher }
     }
 
-    async fn run(&self, steps: &[Step]) -> Result<(), ProvisionError> {
+    pub(super) async fn run(&self, steps: &[Step]) -> Result<(), ProvisionError> {
         run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, &self.fetcher, NO_TROUBLE).await
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.sshd.path(name).display().to_string()
     }
 }
@@ -150,7 +150,7 @@ fn file(dest: &str, content: Content) -> Step {
     )
 }
 
-fn step(label: &str, kind: StepKind) -> Step {
+pub(super) fn step(label: &str, kind: StepKind) -> Step {
     Step {
         label: label.into(),
         kind,

@@ -12,7 +12,7 @@ Sizes are written `\"8GiB\"` or `\"512 MiB\"`, durations `\"90s\"`, `\"5m\"` or 
 start in the folder of the definition, except those of outputs, which start in `out/` (or `--out`).
 
 `${var.NAME}`, `${name}` and `${arch}` are replaced inside of strings; `$${` stands for `${` itself. `${secret.NAME}` may stand in scripts, in the values of
-`env`, and in file contents; it is replaced when the step runs and is never shown.
+`env`, in contents of files and units, in lines, in addresses, and in variables of Ansible; it is replaced when the step runs and is never shown.
 ";
 
 fn text(value: &Value) -> String {

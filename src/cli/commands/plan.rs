@@ -139,6 +139,16 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             format!("{:>width$}. {}{} {note}", index + 1, owner(plan, step), step.label),
         );
     }
+    // What the roles of a plan get depends on the guest, so templates are shown as they are.
+    for (index, input) in crate::plan::inputs(&plan.provision).iter().enumerate() {
+        let digest = match (&input.digest, &input.digest_url) {
+            (Some(digest), _) => digest.clone(),
+            (None, Some(url)) => format!("digest from {url}"),
+            (None, None) => "no digest".to_owned(),
+        };
+        let note = theme.paint(Tone::Dim, format!("({}, {digest})", input.at));
+        row(if index == 0 { "downloads" } else { "" }, format!("{} {note}", input.url));
+    }
     let seal: Vec<&str> = [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")]
         .iter()
         .filter(|(on, _)| *on)

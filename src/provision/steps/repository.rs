@@ -113,7 +113,7 @@ fn rpm_key(rpm: &RpmRepository) -> String {
     format!("/etc/pki/rpm-gpg/RPM-GPG-KEY-{}", rpm.name)
 }
 
-fn rpm_content(rpm: &RpmRepository) -> String {
+pub(super) fn rpm_content(rpm: &RpmRepository) -> String {
     let digit = |on: bool| if on { "1" } else { "0" };
     let mut text = format!(
         "{MARK}\n[{0}]\nname={0}\nbaseurl={1}\nenabled={2}\ngpgcheck={3}\n",

@@ -1,6 +1,7 @@
 //! Scripts of steps and of their checks, run by the shells of this host: on files of their own, and with an /etc of their own in
 //! a mount namespace.
 mod files;
+mod rpm;
 mod system;
 
 use crate::{

@@ -1,0 +1,141 @@
+//! Downloads, archives, lines, folders and units through a real OpenSSH server and a real HTTP server.
+use super::tests::{Bench, step};
+use crate::{
+    guest::sshd,
+    plan::{ArchiveStep, DownloadStep, FileOrigin, LineStep, Step, StepKind, Transfer, Via},
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeMap,
+    error::Error as _,
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+};
+use test_case::test_case;
+
+/// Serves these files, by path, to whoever asks; the base of their addresses.
+fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let answer = match files.get(path) {
+                Some(body) => {
+                    let mut answer = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    )
+                    .into_bytes();
+                    answer.extend_from_slice(body);
+                    answer
+                }
+                None => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+            };
+            let _the_other_side_may_be_gone = stream.write_all(&answer);
+        }
+    });
+    base
+}
+
+fn transfer(url: String, digest: Option<String>, digest_url: Option<String>, via: Via) -> Transfer {
+    Transfer { origin: FileOrigin::Url(url), digest, digest_url, via }
+}
+
+fn download(from: Transfer, dest: &str) -> Step {
+    let group = nix::unistd::getgid().to_string();
+    let kind = DownloadStep { from, dest: dest.into(), mode: 0o750, owner: sshd::me(), group };
+    step("get", StepKind::Download(kind))
+}
+
+#[test_case(Via::Host; "by this host")]
+#[test_case(Via::Guest; "by the guest")]
+#[tokio::test]
+async fn a_download_arrives_or_says_why(via: Via) {
+    let bench = Bench::new().await;
+    let body = b"golden\n".to_vec();
+    let hex = hex::encode(Sha256::digest(&body));
+    let base = serve(BTreeMap::from([
+        ("/d/tool".to_owned(), body.clone()),
+        ("/d/SUMS".to_owned(), format!("{}  other\n{hex}  tool\n", "0".repeat(64)).into_bytes()),
+        ("/d/tool.sha256".to_owned(), hex.clone().into_bytes()),
+        ("/d/other".to_owned(), "0".repeat(64).into_bytes()),
+    ]));
+    let dest = bench.path("a/it's here");
+    let url = || format!("{base}/d/tool");
+    for (digest, sums) in [
+        (Some(format!("sha256:{hex}")), None),
+        (None, Some(format!("{base}/d/SUMS"))),
+        (Some(String::new()), Some(format!("{base}/d/tool.sha256"))),
+    ] {
+        let _not_there_the_first_time = std::fs::remove_file(&dest);
+        bench.run(&[download(transfer(url(), digest, sums, via), &dest)]).await.unwrap();
+        assert_eq!(std::fs::read(&dest).unwrap(), body);
+        assert_eq!(std::fs::metadata(&dest).unwrap().permissions().mode() & 0o7777, 0o750);
+    }
+    let wrong = transfer(url(), None, Some(format!("{base}/d/other")), via);
+    let error = bench.run(&[download(wrong, &bench.path("never"))]).await.unwrap_err();
+    let why = format!("{:?}", error.source());
+    assert!(why.contains(&hex) || why.contains("Digest"), "{why}");
+    assert!(!bench.sshd.path("never").exists());
+    let none = transfer(url(), None, None, via);
+    let error = bench.run(&[download(none, &bench.path("never"))]).await.unwrap_err();
+    assert!(error.source().unwrap().to_string().contains("neither `digest` nor `digest-url`"));
+}
+
+#[tokio::test]
+async fn an_archive_is_fetched_unpacked_and_skipped_when_it_is_there() {
+    let bench = Bench::new().await;
+    let tree = bench.sshd.path("tree");
+    std::fs::create_dir_all(tree.join("top")).unwrap();
+    std::fs::write(tree.join("top/tool"), "x").unwrap();
+    let packed = bench.sshd.path("a.tar.gz");
+    let out =
+        std::process::Command::new("tar").arg("-czf").arg(&packed).arg("-C").arg(&tree).arg("top").status();
+    assert!(out.unwrap().success());
+    let body = std::fs::read(&packed).unwrap();
+    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
+    let base = serve(BTreeMap::from([("/a.tar.gz".to_owned(), body)]));
+    let dest = bench.path("dest");
+    let archive = |url: String| ArchiveStep {
+        from: transfer(url, Some(digest.clone()), None, Via::Host),
+        dest: dest.clone(),
+        strip: 1,
+        include: vec![],
+        exclude: vec![],
+        owner: None,
+        group: None,
+        mode: None,
+        creates: Some(format!("{dest}/tool")),
+    };
+    let good = step("unpack", StepKind::Archive(archive(format!("{base}/a.tar.gz?x=y"))));
+    bench.run(&[good]).await.unwrap();
+    assert_eq!(std::fs::read_to_string(format!("{dest}/tool")).unwrap(), "x");
+    // There is nothing at this address, and nobody asks.
+    bench.run(&[step("again", StepKind::Archive(archive(format!("{base}/none"))))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_gets_into_a_line_and_nowhere_else() {
+    let bench = Bench::new().await;
+    let path = bench.path("conf");
+    let line = LineStep {
+        path: path.clone(),
+        line: "password = ${secret.pw}".into(),
+        matching: Some("^password".into()),
+        after: None,
+        absent: false,
+        create: true,
+    };
+    bench.run(&[step("line", StepKind::Line(line))]).await.unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "password = pa$$'\"word\n");
+    assert!(!bench.memory.json().contains("'\\\"word"), "a secret got into an event");
+}
