@@ -214,7 +214,7 @@ impl Renderer {
             Value::Object(entries) => {
                 let mut filled = serde_json::Map::new();
                 for (key, value) in entries {
-                    filled.insert(key.clone(), self.value(value, names)?);
+                    filled.insert(self.text(key, names)?, self.value(value, names)?);
                 }
                 Value::Object(filled)
             }

@@ -181,6 +181,13 @@ fn texts_of_a_definition_are_templates_only_where_they_repeat() {
 }
 
 #[test]
+fn names_in_tables_are_texts_too() {
+    let provision = "[[provision]]\nfor-each = [\"a.b\"]\nsysctl.values = { \"net.{{ item }}\" = \"1\" }\n";
+    let steps = steps(provision, &[]);
+    assert!(serde_json::to_string(&steps[0].kind).unwrap().contains("\"net.a.b\":\"1\""), "{:?}", steps[0].kind);
+}
+
+#[test]
 fn what_has_no_value_is_an_error_that_names_it() {
     let role =
         "description = \"d\"\n[[step]]\nshell = \"true\"\n[[step]]\nshell = \"echo {{ nothing.like.it }}\"\n";
