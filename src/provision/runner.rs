@@ -148,14 +148,22 @@ impl StepError {
     }
 }
 
+/// What steps take from outside of the guest.
+#[derive(Debug, Clone, Copy)]
+pub struct Supplies<'a> {
+    /// Secrets of the definition.
+    pub secrets: &'a Secrets,
+    /// Gets files from elsewhere.
+    pub fetcher: &'a Fetcher,
+}
+
 /// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.
 pub async fn run(
     cx: &Cx,
     guest: &Guest,
     facts: &Facts,
     steps: &[Step],
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let total = steps.len();
@@ -169,7 +177,7 @@ pub async fn run(
             continue;
         }
         number += 1;
-        result = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
+        result = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
         if result.is_err() {
             break;
         }
@@ -181,7 +189,7 @@ pub async fn run(
             // The step that failed may have taken the connection with it.
             let _the_step_reports_it = guest.reconnect(cx, COME_BACK, trouble).await;
         }
-        let done = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
+        let done = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
         match (&result, done) {
             (Ok(()), done) => result = done,
             (Err(_), Err(error)) => cx.events().warn(format!("{error} as well: {}", error.source), None),
@@ -198,8 +206,7 @@ pub async fn run_step(
     facts: &Facts,
     number: (usize, usize),
     step: &Step,
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let (index, total) = number;
@@ -210,7 +217,7 @@ pub async fn run_step(
     let start = Instant::now();
     let mut tries = 0;
     loop {
-        let Err(error) = try_step(cx, guest, facts, step, secrets, fetcher, trouble).await else { break };
+        let Err(error) = try_step(cx, guest, facts, step, supplies, trouble).await else { break };
         if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
             return Err(failed(error));
         }
@@ -246,12 +253,19 @@ async fn try_step(
     guest: &Guest,
     facts: &Facts,
     step: &Step,
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), StepError> {
-    let worker = Worker { cx, guest, facts, fetcher, label: &step.label, timeout: step.timeout, trouble };
-    steps::run(&worker, &step.kind, secrets).await
+    let worker = Worker {
+        cx,
+        guest,
+        facts,
+        fetcher: supplies.fetcher,
+        label: &step.label,
+        timeout: step.timeout,
+        trouble,
+    };
+    steps::run(&worker, &step.kind, supplies.secrets).await
 }
 
 /// What a step kind works with.

@@ -233,7 +233,7 @@ mod tests {
         let status = if name.ends_with(".zip") {
             Command::new("zip").args(["-q", "-r"]).arg(&path).arg("top").current_dir(&tree).status()
         } else {
-            Command::new("tar").arg("-caf").arg(&path).args(["./top"]).current_dir(&tree).status()
+            Command::new("tar").arg("-caf").arg(&path).arg("top").current_dir(&tree).status()
         };
         assert!(status.unwrap().success());
         Arrived { path: path.display().to_string(), name: name.into(), temporary: true }
