@@ -67,7 +67,7 @@ pub enum StepError {
     },
     /// A file could not be had.
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(Box<FetchError>),
     /// A file of digests does not say the one that is needed.
     #[error("could not take a digest from `{url}`")]
     Sums {
@@ -122,6 +122,12 @@ pub enum StepError {
 
 fn indent(lines: &[String]) -> String {
     if lines.is_empty() { " nothing".to_owned() } else { format!("\n    {}", lines.join("\n    ")) }
+}
+
+impl From<FetchError> for StepError {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(Box::new(error))
+    }
 }
 
 impl StepError {

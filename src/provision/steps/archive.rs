@@ -230,7 +230,7 @@ mod tests {
         }
         std::fs::set_permissions(tree.join("top/bin/tool"), PermissionsExt::from_mode(0o755)).unwrap();
         let path = folder.join(name);
-        let status = if name.ends_with(".zip") {
+        let status = if kind(name) == Kind::Zip {
             Command::new("zip").args(["-q", "-r"]).arg(&path).arg("top").current_dir(&tree).status()
         } else {
             Command::new("tar").arg("-caf").arg(&path).arg("top").current_dir(&tree).status()
