@@ -100,9 +100,10 @@ pub(super) enum Command {
     /// Show what a build would do, fully resolved
     #[command(after_help = examples(&[
         ("goldsmith plan web.toml", "for people"),
+        ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
     ]))]
-    Plan(Definitions),
+    Plan(Plan),
     /// Check definitions without building
     #[command(after_help = examples(&[("goldsmith validate images/*.toml", "all problems of all files at once")]))]
     Validate(Definitions),
@@ -188,6 +189,19 @@ pub(super) struct Variables {
     /// Read variables from a TOML file; may be repeated, the last one wins, `--var` wins over all
     #[arg(long = "var-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) var_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) definitions: Definitions,
+    /// Show the steps for a guest of this system, such as `debian-12` or `rhel-9.4`, instead of all with their conditions. The system of
+    /// a bootstrap is known
+    #[arg(long, value_name = "SYSTEM", conflicts_with = "steps")]
+    pub(super) guest: Option<String>,
+    /// Show all steps with their conditions and templates, whatever the system
+    #[arg(long = "all-steps")]
+    pub(super) steps: bool,
 }
 
 #[derive(Debug, Args)]

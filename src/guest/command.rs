@@ -16,9 +16,10 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// Runs `command` and gives its lines to `out` as they come. Any exit code is `Ok`: what it means is the caller's.
     async fn exec(&self, cx: &Cx, command: &Command, out: LineSink<'_>) -> Result<Exit, CommError>;
 
-    /// Like [`Communicator::exec`], but cheaper for most commands: they run in a subshell of a root shell that stays. So `$$`
-    /// and `$0` are that shell's, and so is the login's environment, from when it was opened. With input, as another user
-    /// or when it is large, it is the same as `exec`.
+    /// Like [`Communicator::exec`], but much cheaper for most commands: they run in a subshell of a root shell that stays. So
+    /// `$$` and `$0` are that shell's (but see [`Command::own_process`]), and so is the login's environment, from when it was
+    /// opened; when time is over, it is killed with what earlier scripts left in the background. With input, as another
+    /// user or when it is large, it is the same as `exec`.
     async fn run_script(&self, cx: &Cx, command: &Command, out: LineSink<'_>) -> Result<Exit, CommError>;
 
     /// Puts `content` at `target`, atomically: readers see the old file or the whole new one.
@@ -44,6 +45,7 @@ pub struct Command {
     /// Shell variables, not exported; only for a persistent shell.
     pub(super) variables: BTreeMap<&'static str, Secret>,
     pub(super) user: Option<String>,
+    pub(super) own_process: bool,
     pub(super) timeout: Duration,
 }
 
@@ -57,6 +59,7 @@ impl Command {
             env: BTreeMap::new(),
             variables: BTreeMap::new(),
             user: None,
+            own_process: false,
             timeout: Duration::from_secs(300),
         }
     }
@@ -84,6 +87,14 @@ impl Command {
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
+        self
+    }
+
+    /// Where it shares a root shell ([`Communicator::run_script`]), it gets a process of its own all the same: `$$`, `$0` and
+    /// line numbers are what the author of a script expects. It costs three times as much as a subshell.
+    #[must_use]
+    pub fn own_process(mut self) -> Self {
+        self.own_process = true;
         self
     }
 

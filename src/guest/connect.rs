@@ -1,11 +1,13 @@
 //! Getting into a guest and back into it, with an account of what can be seen while it is not there yet.
 use super::{
-    CommError, Command, Guest, Login, capture,
-    ssh::{Credentials, Denied, Session},
+    CommError, Command, Credentials, Guest, Login, LoginError,
+    auth::Identity,
+    capture,
+    ssh::{Denied, Session},
 };
 use crate::{
     cx::{Cancelled, Cx, Look, Sight, WaitError},
-    value::HumanDuration,
+    value::{HumanDuration, Secret},
 };
 use std::{
     net::SocketAddr,
@@ -23,9 +25,9 @@ const BETWEEN: Duration = Duration::from_millis(500);
 /// The guest cannot be reached, or is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
-    /// Our own keys are malformed.
-    #[error("could not read the build's SSH keys")]
-    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something that the login needs cannot be had.
+    #[error("could not prepare the SSH login")]
+    Login(#[source] LoginError),
     /// It did not come in time, or cannot come any more.
     #[error("could not get into the guest as `{user}` at {addr}")]
     Unreachable {
@@ -76,11 +78,40 @@ pub async fn connect(
     limit: HumanDuration,
     trouble: Trouble<'_>,
 ) -> Result<Guest, GuestError> {
-    let credentials = Credentials::parse(login).map_err(GuestError::Keys)?;
-    let session = open(cx, "the guest's SSH login", addr, &credentials, limit, trouble)
+    reach(cx, addr, login, &login.into(), limit, trouble).await
+}
+
+/// Like [`connect`], for a machine that we did not seed.
+pub async fn connect_with(
+    cx: &Cx,
+    addr: SocketAddr,
+    credentials: &Credentials,
+    limit: HumanDuration,
+    trouble: Trouble<'_>,
+) -> Result<Guest, GuestError> {
+    let login = Login {
+        user: credentials.user.clone(),
+        key: Secret::new(""),
+        authorized_key: String::new(),
+        host_key: String::new(),
+    };
+    reach(cx, addr, &login, credentials, limit, trouble).await
+}
+
+async fn reach(
+    cx: &Cx,
+    addr: SocketAddr,
+    login: &Login,
+    credentials: &Credentials,
+    limit: HumanDuration,
+    trouble: Trouble<'_>,
+) -> Result<Guest, GuestError> {
+    let host = addr.ip().to_string();
+    let identity = Identity::load(&host, credentials).map_err(GuestError::Login)?;
+    let session = open(cx, "the guest's SSH login", addr, &identity, limit, trouble)
         .await
         .map_err(|(source, last)| unreachable(login, addr, source, last))?;
-    Ok(Guest::new(addr, login.clone(), credentials, session))
+    Ok(Guest::new(addr, login.clone(), identity, session))
 }
 
 /// Which kind of obstacle was seen last.
@@ -91,6 +122,7 @@ enum Obstacle {
     HostKey,
     Login,
     Handshake,
+    Bastion,
 }
 
 /// The last attempt that failed.
@@ -107,7 +139,7 @@ impl Attempt {
         match self.obstacle {
             Obstacle::Port | Obstacle::Banner => Duration::ZERO,
             Obstacle::HostKey | Obstacle::Handshake => Duration::from_secs(2),
-            Obstacle::Login => Duration::from_secs(6),
+            Obstacle::Login | Obstacle::Bastion => Duration::from_secs(6),
         }
     }
 }
@@ -116,7 +148,7 @@ async fn open(
     cx: &Cx,
     what: &str,
     addr: SocketAddr,
-    credentials: &Credentials,
+    identity: &Identity,
     limit: HumanDuration,
     trouble: Trouble<'_>,
 ) -> Result<Session, (WaitError, Option<Obstacle>)> {
@@ -133,7 +165,7 @@ async fn open(
                     return Look::NotYet(attempt.sights.clone());
                 }
             }
-            match Session::open(addr, credentials).await {
+            match Session::open(addr, identity).await {
                 Ok(session) => Look::Ready(session),
                 Err(denied) => {
                     let (obstacle, sights) = describe(addr, denied);
@@ -159,6 +191,13 @@ fn describe(addr: SocketAddr, denied: Denied) -> (Obstacle, Vec<Sight>) {
         Denied::HostKey { shown } => {
             (Obstacle::HostKey, vec![port, banner, Sight::no("host key", format!("not ours: {shown}"))])
         }
+        Denied::Bastion { host, why } => {
+            let seen = match *why {
+                Denied::Port(why) => why,
+                why => Sight::line(&describe(addr, why).1[1..]),
+            };
+            (Obstacle::Bastion, vec![Sight::no(format!("jump host {host}"), seen)])
+        }
         Denied::Login(why) => {
             (Obstacle::Login, vec![port, banner, Sight::yes("host key", ""), Sight::no("login", why)])
         }
@@ -183,6 +222,9 @@ fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<
             "the guest took the host key but lets `{}` not in: look for errors of cloud-init in the serial log",
             login.user
         )),
+        (Some(Obstacle::Bastion), _) => {
+            Some("the jump host does not let us through: try `ssh` to it with the same key".to_owned())
+        }
         (Some(Obstacle::Handshake), _) => {
             Some("something speaks SSH there, but breaks off: look for sshd in the serial log".to_owned())
         }
@@ -198,7 +240,7 @@ impl Guest {
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<(), GuestError> {
-        let session = open(cx, "the guest's SSH login", self.addr(), self.credentials(), limit, trouble)
+        let session = open(cx, "the guest's SSH login", self.addr(), self.identity(), limit, trouble)
             .await
             .map_err(|(source, last)| unreachable(self.login(), self.addr(), source, last))?;
         self.replace(session).await;
@@ -232,7 +274,7 @@ impl Guest {
                 if let Some(trouble) = trouble() {
                     return Look::Hopeless(trouble.into());
                 }
-                let session = match Session::open(self.addr(), self.credentials()).await {
+                let session = match Session::open(self.addr(), self.identity()).await {
                     Ok(session) => session,
                     Err(denied) => return Look::NotYet(describe(self.addr(), denied).1),
                 };

@@ -1,6 +1,6 @@
 //! What a guest is, asked once.
 use super::{Command, Communicator, GuestError, capture};
-use crate::cx::Cx;
+use crate::{cx::Cx, value::Arch};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -146,6 +146,58 @@ impl Facts {
     /// Whether systemd runs it.
     pub fn systemd(&self) -> bool {
         self.init == "systemd"
+    }
+}
+
+/// Codenames of releases, by system.
+const CODENAMES: &[(&str, &str)] = &[
+    ("debian-11", "bullseye"),
+    ("debian-12", "bookworm"),
+    ("debian-13", "trixie"),
+    ("ubuntu-22.04", "jammy"),
+    ("ubuntu-24.04", "noble"),
+];
+
+impl Facts {
+    /// What is known of a guest of `system` (`debian-12`, `rhel-9.4`) before it runs, for showing what a build would do; what can only
+    /// be asked of the guest itself is empty. `None` when the system has no version or no known relatives.
+    pub fn assumed(system: &str, arch: Arch, efi: bool) -> Option<Self> {
+        let (id, version) = system.rsplit_once('-')?;
+        if !version.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
+        }
+        let family = match id {
+            "rocky" | "almalinux" | "ol" => Family::RedHat,
+            id => family(id, ""),
+        };
+        let package_manager = match family {
+            Family::Debian => Some(PackageManager::Apt),
+            Family::RedHat => Some(PackageManager::Dnf),
+            Family::Suse => Some(PackageManager::Zypper),
+            Family::Photon => Some(PackageManager::Tdnf),
+            Family::Flatcar => None,
+            Family::Other => return None,
+        };
+        let codename =
+            CODENAMES.iter().find(|(name, _)| *name == system).map_or("", |(_, codename)| codename);
+        Some(Self {
+            os_id: id.to_owned(),
+            os_version: version.to_owned(),
+            os_name: system.to_owned(),
+            codename: codename.to_owned(),
+            family,
+            kernel: String::new(),
+            arch: arch.to_string(),
+            boot_id: String::new(),
+            machine_id: String::new(),
+            package_manager,
+            init: "systemd".to_owned(),
+            efi,
+            root_device: String::new(),
+            root_fs: String::new(),
+            root_bytes: 0,
+            cloud_init: true,
+        })
     }
 }
 

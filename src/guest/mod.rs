@@ -15,12 +15,16 @@
 //! A guest is recognised by a host key that we made and put into its seed: until it shows that key it is somebody else.
 //! Scripts run as root, through `sudo -n` unless the login is root's. What they hold never touches a command line or a
 //! disk of the guest.
+mod auth;
 mod command;
 mod connect;
 mod facts;
 mod grow;
 mod keys;
 mod launch;
+mod login;
+#[cfg(test)]
+mod login_tests;
 mod output;
 mod quote;
 mod session;
@@ -39,10 +43,11 @@ mod tree;
 mod wire;
 
 pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
-pub use connect::{GuestError, Trouble, connect};
+pub use connect::{GuestError, Trouble, connect, connect_with};
 pub use facts::{Facts, Family, PackageManager};
 pub use grow::Growth;
 pub use keys::{BuildKeys, KeyError};
+pub use login::{Bastion, Credentials, HostKey, LoginError, Proof};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;

@@ -1,9 +1,11 @@
 //! A guest that we are logged in to: one connection, as many channels as there are commands.
 use super::{
-    CommError, Command, Communicator, Content, Exit, GuestError, LineSink, Login, Target, command, launch,
+    CommError, Command, Communicator, Content, Exit, GuestError, LineSink, Login, Target,
+    auth::Identity,
+    command, launch,
     output::{ByLine, COMPLAINT, Take},
     shell::{Connection, Finish, NotOpen},
-    ssh::{Credentials, Piece, Reader, Session, Writer},
+    ssh::{Piece, Reader, Session, Writer},
     transfer::{Meter, feed},
     wire::{self, Mark},
 };
@@ -27,7 +29,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Guest {
     addr: SocketAddr,
     login: Login,
-    credentials: Credentials,
+    identity: Identity,
     connection: RwLock<Arc<Connection>>,
     pub(super) quiet: AtomicBool,
 }
@@ -58,11 +60,11 @@ impl Broken {
 }
 
 impl Guest {
-    pub(super) fn new(addr: SocketAddr, login: Login, credentials: Credentials, session: Session) -> Self {
+    pub(super) fn new(addr: SocketAddr, login: Login, identity: Identity, session: Session) -> Self {
         Self {
             addr,
             login,
-            credentials,
+            identity,
             connection: RwLock::new(Arc::new(Connection::new(session))),
             quiet: AtomicBool::new(false),
         }
@@ -73,9 +75,16 @@ impl Guest {
         self.addr
     }
 
-    /// How we are logged in.
+    /// How we are logged in. The keys are empty when it was by something else than a build's keys.
     pub fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// Closes the shells of [`Communicator::run_script`] that are idle: the next script has a new login, with what has
+    /// changed since in the environment, the groups or the limits of one.
+    pub async fn new_login(&self) {
+        let connection = Arc::clone(&*self.connection.read().await);
+        connection.forget().await;
     }
 
     /// Whether [`Guest::quiesce`] stopped the guest's own package jobs.
@@ -83,8 +92,8 @@ impl Guest {
         self.quiet.load(Ordering::Relaxed)
     }
 
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub(super) async fn replace(&self, session: Session) {
@@ -221,7 +230,7 @@ impl Guest {
                     return Err(CommError::NotStarted { label: label(), exit, said });
                 }
             };
-            if !shell.fits(&body, !command.variables.is_empty()) {
+            if !shell.fits(&body, command.own_process || !command.variables.is_empty()) {
                 connection.keep(shell).await;
                 return Ok(None);
             }

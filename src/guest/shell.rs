@@ -217,6 +217,16 @@ impl Connection {
         }
     }
 
+    /// Closes the idle shells.
+    pub(super) async fn forget(&self) {
+        let all = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for idle in all {
+            if let Some(shell) = idle.wake().await {
+                shell.close().await;
+            }
+        }
+    }
+
     /// Keeps a shell for the next script.
     pub(super) async fn keep(&self, shell: Shell) {
         let too_many = {

@@ -149,7 +149,10 @@ async fn a_new_connection_has_new_shells() {
     sshd.crash();
     sshd.run();
     guest.reconnect(&cx, HumanDuration::seconds(30), NO_TROUBLE).await.unwrap();
-    assert_ne!(run(&guest, &cx, "echo $$").await.stdout, before);
+    let after = run(&guest, &cx, "echo $$").await.stdout;
+    assert_ne!(after, before);
+    guest.new_login().await;
+    assert_ne!(run(&guest, &cx, "echo $$").await.stdout, after);
 }
 
 #[test_case("text with 'quotes', \"$dollars\" and\nno end"; "text")]

@@ -1,18 +1,17 @@
-//! One SSH connection. The only file, besides the keys, that knows the SSH library.
-use super::{Exit, Login};
+//! One SSH connection. The only file, besides keys and proofs, that knows the SSH library.
+use super::{
+    Exit,
+    auth::{Gatekeeper, Identity},
+};
 use bytes::Bytes;
-use russh::{
-    ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, MethodKind,
-    client::{self, AuthResult},
-    keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate},
+use futures_util::future::BoxFuture;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, client};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
 };
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::{net::TcpStream, time::timeout};
 
 /// A listener that speaks does so at once. QEMU's user network accepts connections before the guest listens, and then
 /// says nothing; a short patience and a new attempt finds the guest as soon as it is there.
@@ -34,111 +33,70 @@ pub(super) enum Denied {
         /// Fingerprint of what it showed.
         shown: String,
     },
-    /// The server does not take our key.
+    /// The server does not take our proofs.
     Login(String),
+    /// The server on the way does not let us through.
+    Bastion {
+        /// Which.
+        host: String,
+        /// Why.
+        why: Box<Denied>,
+    },
     /// The handshake broke.
     Handshake(String),
 }
 
-/// Our keys in the library's form.
-#[derive(Clone)]
-pub(super) struct Credentials {
-    user: String,
-    key: Arc<PrivateKey>,
-    host_key: PublicKey,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
-impl Credentials {
-    pub(super) fn parse(login: &Login) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self {
-            user: login.user.clone(),
-            key: Arc::new(PrivateKey::from_openssh(login.key.expose())?),
-            host_key: PublicKey::from_openssh(&login.host_key)?,
-        })
-    }
-}
-
 /// An open connection, logged in.
 pub(super) struct Session {
-    handle: client::Handle<Pinned>,
+    handle: client::Handle<Gatekeeper>,
+    /// The connection that this one goes through; it lives as long.
+    _through: Option<Box<Self>>,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("closed", &self.handle.is_closed()).finish()
-    }
-}
-
-/// Accepts the one host key, and remembers any other.
-struct Pinned {
-    expected: PublicKey,
-    shown: Arc<Mutex<Option<String>>>,
-}
-
-impl client::Handler for Pinned {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, server: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let shown = match server {
-            PublicKeyOrCertificate::PublicKey { key, .. } if key.key_data() == self.expected.key_data() => {
-                return Ok(true);
-            }
-            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(HashAlg::Sha256).to_string(),
-            PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
-        };
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
-        Ok(false)
+        f.debug_struct("Session").field("closed", &self.handle.is_closed()).finish_non_exhaustive()
     }
 }
 
 impl Session {
-    /// One attempt to connect and log in; at most half a minute.
-    pub(super) async fn open(addr: SocketAddr, credentials: &Credentials) -> Result<Self, Denied> {
-        let stream = match timeout(BANNER_PATIENCE, TcpStream::connect(addr)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(Denied::Port(error.to_string())),
-            Err(_) => return Err(Denied::Port("no answer".into())),
-        };
-        peek_banner(&stream).await?;
-        // Latency matters more than packet count: commands are short dialogues.
-        stream.set_nodelay(true).map_err(|error| Denied::Handshake(error.to_string()))?;
-        timeout(LOGIN_PATIENCE, Self::log_in(stream, credentials))
-            .await
-            .unwrap_or_else(|_| Err(Denied::Handshake(format!("no end after {LOGIN_PATIENCE:?}"))))
+    /// One attempt to connect and log in; at most half a minute for each server on the way.
+    pub(super) async fn open(addr: SocketAddr, identity: &Identity) -> Result<Self, Denied> {
+        Self::reach(addr.ip().to_string(), addr.port(), identity).await
     }
 
-    async fn log_in(stream: TcpStream, credentials: &Credentials) -> Result<Self, Denied> {
-        let config = client::Config {
-            // A guest that stays silent for a minute and a half is gone; emulated ones pause for seconds at most.
-            keepalive_interval: Some(Duration::from_secs(15)),
-            keepalive_max: 6,
-            nodelay: true,
-            ..client::Config::default()
-        };
-        let shown = Arc::new(Mutex::new(None));
-        let pinned = Pinned { expected: credentials.host_key.clone(), shown: Arc::clone(&shown) };
-        let connected = client::connect_stream(Arc::new(config), stream, pinned).await;
-        if let Some(shown) = shown.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(Denied::HostKey { shown });
-        }
-        let mut handle = connected.map_err(|error| Denied::Handshake(error.to_string()))?;
-        let key = PrivateKeyWithHashAlg::new(Arc::clone(&credentials.key), None);
-        match handle.authenticate_publickey(&credentials.user, key).await {
-            Ok(AuthResult::Success) => Ok(Self { handle }),
-            Ok(AuthResult::Failure { remaining_methods, .. }) => {
-                let offers = remaining_methods.iter().map(<&str>::from).collect::<Vec<_>>().join(", ");
-                let refused =
-                    if remaining_methods.contains(&MethodKind::PublicKey) { "key" } else { "login" };
-                Err(Denied::Login(format!("{refused} refused for `{}`; offers {offers}", credentials.user)))
-            }
-            Err(error) => Err(Denied::Login(error.to_string())),
-        }
+    fn reach(host: String, port: u16, identity: &Identity) -> BoxFuture<'_, Result<Self, Denied>> {
+        Box::pin(async move {
+            let Some(hop) = &identity.bastion else {
+                let stream = dial(&host, port).await?;
+                return Self::log_in_soon(stream, &host, port, identity, None).await;
+            };
+            let through = Self::reach(hop.host.clone(), hop.port, &hop.identity)
+                .await
+                .map_err(|why| Denied::Bastion { host: hop.host.clone(), why: Box::new(why) })?;
+            let (to, from) = (host.clone(), "127.0.0.1");
+            let opening = through.handle.channel_open_direct_tcpip(to, port.into(), from, 0);
+            let channel = match timeout(LOGIN_PATIENCE, opening).await {
+                Ok(Ok(channel)) => channel,
+                Ok(Err(error)) => return Err(Denied::Port(error.to_string())),
+                Err(_) => return Err(Denied::Port("no answer".into())),
+            };
+            let stream = channel.into_stream();
+            Self::log_in_soon(stream, &host, port, identity, Some(Box::new(through))).await
+        })
+    }
+
+    async fn log_in_soon(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        host: &str,
+        port: u16,
+        identity: &Identity,
+        through: Option<Box<Self>>,
+    ) -> Result<Self, Denied> {
+        let handle = timeout(LOGIN_PATIENCE, log_in(stream, host, port, identity))
+            .await
+            .unwrap_or_else(|_| Err(Denied::Handshake(format!("no end after {LOGIN_PATIENCE:?}"))))?;
+        Ok(Self { handle, _through: through })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -157,6 +115,45 @@ impl Session {
     pub(super) async fn close(&self) {
         let _gone_is_fine = self.handle.disconnect(Disconnect::ByApplication, "", "en").await;
     }
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, Denied> {
+    let stream = match timeout(BANNER_PATIENCE, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(Denied::Port(error.to_string())),
+        Err(_) => return Err(Denied::Port("no answer".into())),
+    };
+    peek_banner(&stream).await?;
+    // Latency matters more than packet count: commands are short dialogues.
+    stream.set_nodelay(true).map_err(|error| Denied::Handshake(error.to_string()))?;
+    Ok(stream)
+}
+
+async fn log_in(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    host: &str,
+    port: u16,
+    identity: &Identity,
+) -> Result<client::Handle<Gatekeeper>, Denied> {
+    let mut config = client::Config {
+        // A guest that stays silent for a minute and a half is gone; emulated ones pause for seconds at most.
+        keepalive_interval: Some(Duration::from_secs(15)),
+        keepalive_max: 6,
+        nodelay: true,
+        ..client::Config::default()
+    };
+    let algorithms = identity.algorithms(host, port);
+    if !algorithms.is_empty() {
+        config.preferred.key = algorithms.into();
+    }
+    let (gatekeeper, shown) = Gatekeeper::new(identity, host, port);
+    let connected = client::connect_stream(Arc::new(config), stream, gatekeeper).await;
+    if let Some(shown) = shown.take() {
+        return Err(Denied::HostKey { shown });
+    }
+    let mut handle = connected.map_err(|error| Denied::Handshake(error.to_string()))?;
+    identity.prove(&mut handle).await?;
+    Ok(handle)
 }
 
 /// Waits until the server introduced itself, without taking its words away from the library.

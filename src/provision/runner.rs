@@ -288,7 +288,7 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Runs a script of ours that must succeed, in the shell that our scripts share.
     pub(super) async fn script(&self, script: String) -> Result<(), StepError> {
-        self.attend(Command::script(self.label, script), &[0], true).await
+        self.attend(Command::script(self.label, script), &[0]).await
     }
 
     /// Where an upload for this step goes.
@@ -298,10 +298,10 @@ impl Worker<'_> {
 
     /// Runs `command` in a process of its own, shows what it prints, and wants one of these exit codes.
     pub(super) async fn expect(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
-        self.attend(command, codes, false).await
+        self.attend(command.own_process(), codes).await
     }
 
-    async fn attend(&self, command: Command, codes: &[u32], shared: bool) -> Result<(), StepError> {
+    async fn attend(&self, command: Command, codes: &[u32]) -> Result<(), StepError> {
         let command = command.timeout(self.timeout.get());
         let mut last: VecDeque<String> = VecDeque::with_capacity(LAST_LINES);
         let mut show = |stream, line: &str| {
@@ -312,11 +312,7 @@ impl Worker<'_> {
             let (source, line) = (self.label.to_owned(), line.to_owned());
             self.cx.emit(Event::Output { source, stream, line });
         };
-        let exit = if shared {
-            self.guest.run_script(self.cx, &command, &mut show).await?
-        } else {
-            self.guest.exec(self.cx, &command, &mut show).await?
-        };
+        let exit = self.guest.run_script(self.cx, &command, &mut show).await?;
         match exit {
             Exit::Code(code) if codes.contains(&code) => Ok(()),
             exit => Err(StepError::Exit { exit, last: last.into() }),

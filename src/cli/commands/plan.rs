@@ -1,8 +1,9 @@
 //! `goldsmith plan` and `goldsmith validate`.
 use super::{load, pretty};
 use crate::{
+    build::{self, BuildError, BuildErrorKind},
     cli::{
-        args::Definitions,
+        args::{self, Definitions},
         console::Console,
         exit::Exit,
         problem::{self, Problem},
@@ -14,8 +15,29 @@ use crate::{
 use std::fmt::Write as _;
 
 /// Prints what builds would do.
-pub(super) fn show(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
-    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None))?;
+pub(super) fn show(arguments: &args::Plan, console: &Console) -> Result<Exit, Problem> {
+    let args::Plan { definitions, guest, steps } = arguments;
+    let mut plans = load::all(&definitions.files, &load::inputs(&definitions.inputs, None))?;
+    if !steps {
+        for plan in &mut plans {
+            match build::preview(plan, guest.as_deref()) {
+                Ok(Some(resolved)) => *plan = resolved,
+                Ok(None) => {}
+                Err(error @ build::PreviewError::System { .. }) => {
+                    return Err(Problem::usage(error.to_string()).hint(
+                        "name a system and its version, such as `debian-12`, `ubuntu-24.04` or `rocky-9.4`",
+                    ));
+                }
+                Err(build::PreviewError::Steps(error)) => {
+                    return Err(Problem::Build(
+                        BuildError::because("the steps for this guest could not be worked out", error)
+                            .kind_unless_interrupted(BuildErrorKind::Preflight)
+                            .hint("`--all-steps` shows them as they are written"),
+                    ));
+                }
+            }
+        }
+    }
     if console.json() {
         // One definition is one object; scripts that give several expect a list.
         let text = if let [plan] = &plans[..] { pretty(plan)? } else { pretty(&plans)? };

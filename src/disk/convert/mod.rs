@@ -11,6 +11,7 @@
 //! read and compress them; every sink puts them back in order, so the files are the same whatever the number of
 //! workers. [`pipeline`] bounds how far workers run ahead of the slowest sink, hence the memory.
 mod blocks;
+mod deflate;
 mod gzip;
 mod lz4;
 mod map;

@@ -21,6 +21,7 @@ fn all_targets(folder: &Path) -> Vec<Target> {
         Target { sha512: true, ..target(OutputFormat::RawXz, &folder.join("out.raw.xz"), Some(1)) },
         target(OutputFormat::RawLz4, &folder.join("out.raw.lz4"), None),
         Target { sha512: true, ..target(OutputFormat::Vhd, &folder.join("out.vhd"), None) },
+        target(OutputFormat::RawGz, &folder.join("blocks.raw.gz"), Some(2)),
     ]
 }
 
@@ -66,7 +67,7 @@ fn every_output_is_identical_for_the_peers_that_read_it() {
             run("sh", &["-c", &format!("{program} -dc {} | cmp - {}", text(&written.path), text(&source))]);
         }
     }
-    for name in ["out.raw.gz", "fast.raw.gz"] {
+    for name in ["out.raw.gz", "fast.raw.gz", "blocks.raw.gz"] {
         let gz = dir.path().join(name);
         let unpacked = dir.path().join("unpacked.raw");
         run(

@@ -5,8 +5,8 @@ const HASH_BITS: u32 = 14;
 /// Below four bytes a match over such distances costs more than literals.
 const SHORTEST: usize = 4;
 const LONGEST: usize = 258;
-/// How many candidates are looked at: 12 instead of 8 gain 0.07 %, 4 lose 0.1 %.
-const DEPTH: usize = 8;
+/// How many candidates are looked at: twice as many gain 0.14 %, for 3 % more time of the whole conversion.
+const DEPTH: usize = 4;
 /// A match of this length ends the search.
 const GOOD: usize = 48;
 

@@ -2,17 +2,7 @@
 //!
 //! The streams come from libdeflate in this process, so that a malformed one is a bug; it is an error, not a panic.
 
-/// A literal byte, or the length of a match times 65536 plus its distance.
-pub(super) type Token = u32;
-
-pub(super) const fn match_of(len: usize, distance: usize) -> Token {
-    (len as Token) << 16 | distance as Token
-}
-
-/// How many bytes a token stands for.
-pub(super) const fn length(token: Token) -> usize {
-    if token < 256 { 1 } else { token as usize >> 16 }
-}
+use super::super::deflate::{DISTANCES, LENGTHS, ORDER, Token, match_of};
 
 /// A deflate block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,74 +12,6 @@ pub(super) enum Group {
     /// This many bytes as they are.
     Stored(usize),
 }
-
-/// Base value and number of extra bits of the symbols 257 to 285.
-pub(super) const LENGTHS: [(u16, u8); 29] = [
-    (3, 0),
-    (4, 0),
-    (5, 0),
-    (6, 0),
-    (7, 0),
-    (8, 0),
-    (9, 0),
-    (10, 0),
-    (11, 1),
-    (13, 1),
-    (15, 1),
-    (17, 1),
-    (19, 2),
-    (23, 2),
-    (27, 2),
-    (31, 2),
-    (35, 3),
-    (43, 3),
-    (51, 3),
-    (59, 3),
-    (67, 4),
-    (83, 4),
-    (99, 4),
-    (115, 4),
-    (131, 5),
-    (163, 5),
-    (195, 5),
-    (227, 5),
-    (258, 0),
-];
-/// The same for distances.
-pub(super) const DISTANCES: [(u16, u8); 30] = [
-    (1, 0),
-    (2, 0),
-    (3, 0),
-    (4, 0),
-    (5, 1),
-    (7, 1),
-    (9, 2),
-    (13, 2),
-    (17, 3),
-    (25, 3),
-    (33, 4),
-    (49, 4),
-    (65, 5),
-    (97, 5),
-    (129, 6),
-    (193, 6),
-    (257, 7),
-    (385, 7),
-    (513, 8),
-    (769, 8),
-    (1025, 9),
-    (1537, 9),
-    (2049, 10),
-    (3073, 10),
-    (4097, 11),
-    (6145, 11),
-    (8193, 12),
-    (12289, 12),
-    (16385, 13),
-    (24577, 13),
-];
-/// In which order the lengths of the code for code lengths are sent.
-pub(super) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 struct Bits<'a> {
     bytes: &'a [u8],

@@ -2,14 +2,14 @@
 
 /// A symbol's code, lowest bit first, and its length in bits; 0 for symbols that do not occur.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) bits: u16,
-    pub(super) len: u8,
+pub(crate) struct Word {
+    pub(crate) bits: u16,
+    pub(crate) len: u8,
 }
 
 /// Makes codes; keeps its tables.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(crate) struct Builder {
     sorted: Vec<(u32, u16)>,
     weights: Vec<u32>,
     parents: Vec<u16>,
@@ -18,7 +18,7 @@ pub(super) struct Builder {
 
 impl Builder {
     /// The code for symbols of these frequencies with at most `limit` bits.
-    pub(super) fn build(&mut self, frequencies: &[u32], limit: usize, words: &mut [Word]) {
+    pub(crate) fn build(&mut self, frequencies: &[u32], limit: usize, words: &mut [Word]) {
         words.fill(Word::default());
         self.sorted.clear();
         self.sorted.extend(

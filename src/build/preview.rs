@@ -1,0 +1,61 @@
+//! What a build would do, worked out for a guest that does not run yet.
+use crate::{
+    guest::Facts,
+    plan::{Firmware, Plan, SourcePlan},
+    provision::{self, ResolveError},
+};
+
+/// `plan` with the steps that apply to a guest of `system` (`ubuntu-24.04`), every template replaced. Without a system it is the one
+/// that the source is known to be, which is only known of bootstraps; then `None` when it is not known.
+pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, PreviewError> {
+    let facts = match (system, &plan.source) {
+        (Some(system), _) => Some(system),
+        (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),
+        (None, SourcePlan::Disk(_)) => None,
+    };
+    let Some(system) = facts else { return Ok(None) };
+    let efi = plan.machine.firmware == Firmware::Efi;
+    let facts = Facts::assumed(system, plan.arch, efi)
+        .ok_or_else(|| PreviewError::System { system: system.to_owned() })?;
+    let steps = provision::resolve(plan, &facts)?;
+    Ok(Some(Plan { provision: steps, ..plan.clone() }))
+}
+
+/// There is no preview.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// No system that is known here.
+    #[error("`{system}` is no system that goldsmith knows the steps of")]
+    System {
+        /// What was asked for.
+        system: String,
+    },
+    /// The steps cannot be worked out.
+    #[error(transparent)]
+    Steps(#[from] ResolveError),
+}
+
+/// The system of a suite.
+fn system_of(suite: &str) -> Option<&'static str> {
+    Some(match suite {
+        "bullseye" => "debian-11",
+        "bookworm" => "debian-12",
+        "trixie" => "debian-13",
+        "jammy" => "ubuntu-22.04",
+        "noble" => "ubuntu-24.04",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_is_of_a_system_that_is_known() {
+        for suite in ["bullseye", "bookworm", "trixie", "jammy", "noble"] {
+            let system = system_of(suite).unwrap();
+            assert_eq!(Facts::assumed(system, crate::value::Arch::X86_64, true).unwrap().codename, suite);
+        }
+    }
+}
