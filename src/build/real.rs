@@ -10,7 +10,7 @@ use crate::{
     fetch::Fetcher,
     guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
-    provision::{self, Secrets},
+    provision::{self, Secrets, Supplies},
     source::{self, BaseDisk},
     value::{HumanDuration, Size},
 };
@@ -177,7 +177,8 @@ impl Session for RealSession {
         let steps = provision::resolve(plan, &self.facts).map_err(|error| {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
-        provision::run(cx, &self.guest, &self.facts, &steps, secrets, &self.fetcher, trouble)
+        let supplies = Supplies { secrets, fetcher: &self.fetcher };
+        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)
             .await
             .map_err(|error| BuildError::because("provisioning failed", error))
     }

@@ -22,6 +22,7 @@ macro_rules! table {
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug)]
+        #[allow(clippy::struct_field_names, reason = "a key may be called like its table")]
         pub(in crate::definition) struct $name {
             $( $(#[doc = $field_doc])* pub(in crate::definition) $field: $crate::definition::reader::Field<$type>, )*
         }

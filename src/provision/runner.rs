@@ -67,7 +67,7 @@ pub enum StepError {
     },
     /// A file could not be had.
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(Box<FetchError>),
     /// A file of digests does not say the one that is needed.
     #[error("could not take a digest from `{url}`")]
     Sums {
@@ -124,6 +124,12 @@ fn indent(lines: &[String]) -> String {
     if lines.is_empty() { " nothing".to_owned() } else { format!("\n    {}", lines.join("\n    ")) }
 }
 
+impl From<FetchError> for StepError {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(Box::new(error))
+    }
+}
+
 impl StepError {
     /// That `value` cannot be the `what` of a step.
     pub(super) fn value(what: &'static str, value: &str, reason: String) -> Self {
@@ -148,14 +154,22 @@ impl StepError {
     }
 }
 
+/// What steps take from outside of the guest.
+#[derive(Debug, Clone, Copy)]
+pub struct Supplies<'a> {
+    /// Secrets of the definition.
+    pub secrets: &'a Secrets,
+    /// Gets files from elsewhere.
+    pub fetcher: &'a Fetcher,
+}
+
 /// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.
 pub async fn run(
     cx: &Cx,
     guest: &Guest,
     facts: &Facts,
     steps: &[Step],
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let total = steps.len();
@@ -169,7 +183,7 @@ pub async fn run(
             continue;
         }
         number += 1;
-        result = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
+        result = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
         if result.is_err() {
             break;
         }
@@ -181,7 +195,7 @@ pub async fn run(
             // The step that failed may have taken the connection with it.
             let _the_step_reports_it = guest.reconnect(cx, COME_BACK, trouble).await;
         }
-        let done = run_step(cx, guest, facts, (number, total), step, secrets, fetcher, trouble).await;
+        let done = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
         match (&result, done) {
             (Ok(()), done) => result = done,
             (Err(_), Err(error)) => cx.events().warn(format!("{error} as well: {}", error.source), None),
@@ -198,8 +212,7 @@ pub async fn run_step(
     facts: &Facts,
     number: (usize, usize),
     step: &Step,
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
     let (index, total) = number;
@@ -210,7 +223,7 @@ pub async fn run_step(
     let start = Instant::now();
     let mut tries = 0;
     loop {
-        let Err(error) = try_step(cx, guest, facts, step, secrets, fetcher, trouble).await else { break };
+        let Err(error) = try_step(cx, guest, facts, step, supplies, trouble).await else { break };
         if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
             return Err(failed(error));
         }
@@ -246,12 +259,19 @@ async fn try_step(
     guest: &Guest,
     facts: &Facts,
     step: &Step,
-    secrets: &Secrets,
-    fetcher: &Fetcher,
+    supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), StepError> {
-    let worker = Worker { cx, guest, facts, fetcher, label: &step.label, timeout: step.timeout, trouble };
-    steps::run(&worker, &step.kind, secrets).await
+    let worker = Worker {
+        cx,
+        guest,
+        facts,
+        fetcher: supplies.fetcher,
+        label: &step.label,
+        timeout: step.timeout,
+        trouble,
+    };
+    steps::run(&worker, &step.kind, supplies.secrets).await
 }
 
 /// What a step kind works with.

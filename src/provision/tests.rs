@@ -134,7 +134,15 @@ impl Bench {
     }
 
     pub(super) async fn run(&self, steps: &[Step]) -> Result<(), ProvisionError> {
-        run(&self.cx, &self.guest, &self.facts, steps, &self.secrets, &self.fetcher, NO_TROUBLE).await
+        run(
+            &self.cx,
+            &self.guest,
+            &self.facts,
+            steps,
+            Supplies { secrets: &self.secrets, fetcher: &self.fetcher },
+            NO_TROUBLE,
+        )
+        .await
     }
 
     pub(super) fn path(&self, name: &str) -> String {

@@ -93,6 +93,10 @@ async fn a_download_arrives_or_says_why(via: Via) {
 
 #[tokio::test]
 async fn an_archive_is_fetched_unpacked_and_skipped_when_it_is_there() {
+    if sshd::me() != "root" {
+        // What is unpacked passes through a file of root's.
+        return;
+    }
     let bench = Bench::new().await;
     let tree = bench.sshd.path("tree");
     std::fs::create_dir_all(tree.join("top")).unwrap();

@@ -111,7 +111,10 @@ mod tests {
             let digests: Vec<(String, String)> =
                 names.iter().enumerate().map(|(index, name)| (name.clone(), format!("{index:064x}"))).collect();
             let mark = if star { " *" } else { "  " };
-            let text: String = digests.iter().map(|(name, hex)| format!("{hex}{mark}{folder}{name}\n")).collect();
+            let lines: Vec<String> =
+                digests.iter().map(|(name, hex)| format!("{hex}{mark}{folder}{name}")).collect();
+            let text = lines.join("
+    ");
             for (name, hex) in &digests {
                 let found = digest_of(&text, name).unwrap();
                 prop_assert_eq!(found.hex(), hex.as_str());

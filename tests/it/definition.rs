@@ -505,7 +505,7 @@ fn problems_know_their_place() {
     "[[provision]]\nswap = { file = \"/swap\", size = \"1KiB\" }",
     "`1KiB` is not the size of a swap file"
 )]
-#[test_case("[[provision]]\nmount.path = \"/srv\"", "a `mount` needs `device`")]
+#[test_case("[[provision]]\nmount = { path = \"/srv\", fs = \"ext4\" }", "a `mount` needs `device`")]
 #[test_case(
     "[[provision]]\nmount = { path = \"/srv\", absent = true, fs = \"ext4\" }",
     "a mount that is `absent` has no `fs`"
@@ -529,6 +529,50 @@ fn problems_know_their_place() {
     "[[provision]]\ncheck = { run = \"x\", exit-code = 256 }",
     "256 is no exit code: they go from 0 to 255"
 )]
+#[test_case(
+    "[[provision]]\npackage = { upgrade = true, latest = true }",
+    "`latest` is about what `install` names, but it names nothing"
+)]
+#[test_case("[[provision]]\npackage.hold = [\"a=1\"]", "`a=1` is not the name of a package")]
+#[test_case(
+    "[[provision]]\nrepository.name = \"a\"",
+    "`repository` needs `uris`, `baseurl`, `public`, `source` or `absent`"
+)]
+#[test_case("[[provision]]\nrepository.public = \"off\"", "`off` is no state of the public repositories")]
+#[test_case(
+    "[[provision]]\nrepository = { name = \"a\", uris = [\"https://x/\"], suites = [\"s\"] }",
+    "suites that end with `/` have no `components`, and all others have some"
+)]
+#[test_case(
+    "[[provision]]\nrepository = { name = \"a\", baseurl = \"https://x/\", suites = [\"s\"] }",
+    "a `repository` with `baseurl` has no `suites`"
+)]
+#[test_case(
+    "[[provision]]\nrepository = { name = \"a\", baseurl = \"https://x/\", key = \"x\" }",
+    "`x` is not an ASCII-armoured key"
+)]
+#[test_case("[[provision]]\nrepository.baseurl = \"https://x/\"", "this `repository` needs a `name`")]
+#[test_case(
+    "[[provision]]\ndownload = { url = \"https://x/y\", dest = \"/y\" }",
+    "a `download` with a `url` needs a `digest` or a `digest-url`"
+)]
+#[test_case(
+    "[[provision]]\ndownload = { url = \"https://x/y\", dest = \"/y\", digest = \"sha256:x\" }",
+    "`sha256:x` is not a digest"
+)]
+#[test_case(
+    "[[provision]]\narchive = { url = \"https://x/y\", path = \"/y\", dest = \"/z\" }",
+    "`archive` takes only one of `url`, `path` or `source`"
+)]
+#[test_case(
+    "[[provision]]\narchive = { path = \"/y\", dest = \"/z\", via = \"guest\" }",
+    "this is about a download, but there is no `url`"
+)]
+#[test_case("[[provision]]\nimage.pull = [\"pause\"]", "`pause` is not the name of an image")]
+#[test_case(
+    "[[provision]]\nimage = { pull = [\"a/b:1\"], via = \"host\" }",
+    "this is about an archive of images, but these are pulled by name"
+)]
 #[test_case("[[provision]]", "a `[[provision]]` needs a kind of step, such as `shell` or `file`")]
 #[test_case("[[provision]]\nshell = \"x\"\nreboot = true", "a `[[provision]]` is of one kind only")]
 #[test_case("[[provision]]\nreboot = false", "`reboot = false` is no step: write `true`, or remove the step")]
@@ -548,7 +592,7 @@ fn problems_know_their_place() {
 )]
 #[test_case(
     "[[provision]]\npackage = {}",
-    "this `package` names nothing to `install`, `remove` or `upgrade`"
+    "this `package` names nothing to `install`, `remove`, `hold` or `upgrade`"
 )]
 #[test_case("[[provision]]\npackage.install = [\"--force\"]", "`--force` is not the name of a package")]
 #[test_case(

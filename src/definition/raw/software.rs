@@ -86,7 +86,7 @@ table! {
         via: optional One<Via>,
         /// The folder that it is unpacked in. It is made.
         dest: required Text,
-        /// So many leading folders of each name are left out. Default: 0.
+        /// So many leading folders of each name are left out; like tar, a `.` in front counts as one. Default: 0.
         strip: optional u32,
         /// Only what matches one of these patterns. Default: all.
         include: optional List<Text>,

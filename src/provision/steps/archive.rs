@@ -230,10 +230,10 @@ mod tests {
         }
         std::fs::set_permissions(tree.join("top/bin/tool"), PermissionsExt::from_mode(0o755)).unwrap();
         let path = folder.join(name);
-        let status = if name.ends_with(".zip") {
+        let status = if kind(name) == Kind::Zip {
             Command::new("zip").args(["-q", "-r"]).arg(&path).arg("top").current_dir(&tree).status()
         } else {
-            Command::new("tar").arg("-caf").arg(&path).args(["./top"]).current_dir(&tree).status()
+            Command::new("tar").arg("-caf").arg(&path).arg("top").current_dir(&tree).status()
         };
         assert!(status.unwrap().success());
         Arrived { path: path.display().to_string(), name: name.into(), temporary: true }

@@ -36,9 +36,10 @@ pub(in crate::provision) fn checks(step: &HostsStep) -> Vec<CheckSpec> {
             "a={} awk '$1 \"\" == ENVIRON[\"a\"] {{ $1 = \"\"; sub(/#.*/, \"\"); print }}' {HOSTS} | xargs",
             quote(address)
         );
-        let name = match names.is_empty() {
-            true => format!("`{address}` has no name in {HOSTS}"),
-            false => format!("`{address}` is {} in {HOSTS}", names.join(", ")),
+        let name = if names.is_empty() {
+            format!("`{address}` has no name in {HOSTS}")
+        } else {
+            format!("`{address}` is {} in {HOSTS}", names.join(", "))
         };
         CheckSpec::new(format!("hosts {address}"), name, script, Expect::Text(names.join(" ")))
             .voiding(Voided::Subject(format!("path {HOSTS}")))

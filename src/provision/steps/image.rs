@@ -23,7 +23,7 @@ pub(in crate::provision) async fn run(
 fn head(step: &ImageStep) -> String {
     // Flatcar and archives of containerd put it elsewhere.
     format!(
-        "PATH=$PATH:/opt/bin:/opt/containerd/bin\nctr() {{ command ctr -n {} \"$@\"; }}\n",
+        "PATH=$PATH:/opt/bin:/opt/containerd/bin\nc() {{ ctr -n {} \"$@\"; }}\n",
         quote(&step.namespace)
     )
 }
@@ -37,27 +37,27 @@ fn script(step: &ImageStep, arrived: Option<&Arrived>) -> String {
     }
     script.push_str(
         "if ! command -v ctr >/dev/null; then echo 'ctr is not there: install containerd first' >&2; exit 1; fi\n\
-         if ! ctr version >/dev/null; then echo 'containerd does not answer: start it first' >&2; exit 1; fi\n",
+         if ! c version >/dev/null; then echo 'containerd does not answer: start it first' >&2; exit 1; fi\n",
     );
     if arrived.is_some() {
         let unpack = if step.unpack { "" } else { " --no-unpack" };
-        script.push_str(&format!("ctr images import{unpack} \"$a\"\n"));
+        script.push_str(&format!("c images import{unpack} \"$a\"\n"));
     }
     for name in &step.pull {
         // `pull` always unpacks; `fetch` gets the content and names it.
         let verb = if step.unpack { "images pull" } else { "content fetch" };
-        script.push_str(&format!("ctr {verb} {} >/dev/null\n", quote(name)));
+        script.push_str(&format!("c {verb} {} >/dev/null\n", quote(name)));
     }
     if let Some(arch) = &step.strip_arch {
         script.push_str(&format!(
-            "ctr images list -q | while IFS= read -r i; do case $i in *-{arch}:*)\n\
-             \x20 ctr images tag --force \"$i\" \"${{i%-{arch}:*}}:${{i##*-{arch}:}}\"\n\
-             \x20 ctr images rm \"$i\";;\nesac; done\n",
+            "c images list -q | while IFS= read -r i; do case $i in *-{arch}:*)\n\
+             \x20 c images tag --force \"$i\" \"${{i%-{arch}:*}}:${{i##*-{arch}:}}\"\n\
+             \x20 c images rm \"$i\";;\nesac; done\n",
             arch = quote(arch)
         ));
     }
     for (old, new) in &step.tag {
-        script.push_str(&format!("ctr images tag --force {} {}\n", quote(old), quote(new)));
+        script.push_str(&format!("c images tag --force {} {}\n", quote(old), quote(new)));
     }
     script
 }
@@ -68,7 +68,7 @@ pub(in crate::provision) fn checks(step: &ImageStep) -> Vec<CheckSpec> {
     let subject = |what: &str| format!("image {} {what}", step.namespace);
     let there = |name: &String| {
         let script = format!(
-            "{head}if ctr images list -q | grep -q -x -F -e {}; then echo there; else echo missing; fi",
+            "{head}if c images list -q | grep -q -x -F -e {}; then echo there; else echo missing; fi",
             quote(name)
         );
         let title = format!("image `{name}` is in containerd");
@@ -77,13 +77,13 @@ pub(in crate::provision) fn checks(step: &ImageStep) -> Vec<CheckSpec> {
     let mut specs: Vec<CheckSpec> = step.pull.iter().chain(step.tag.values()).map(there).collect();
     if step.from.is_some() {
         // Which images an archive has is known to containerd only.
-        let script = format!("{head}if [ -n \"$(ctr images list -q)\" ]; then echo some; else echo none; fi");
+        let script = format!("{head}if [ -n \"$(c images list -q)\" ]; then echo some; else echo none; fi");
         let title = format!("there are images in containerd's `{}`", step.namespace);
         specs.push(CheckSpec::new(subject(""), title, script, Expect::Text("some".into())));
     }
     if let Some(arch) = &step.strip_arch {
         let script = format!(
-            "{head}n=$(ctr images list -q | grep -e {} || true); echo \"${{n:-none}}\"",
+            "{head}n=$(c images list -q | grep -e {} || true); echo \"${{n:-none}}\"",
             quote(&format!("-{arch}:"))
         );
         let title = format!("no image's name ends with `-{arch}`");

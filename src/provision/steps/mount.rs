@@ -27,7 +27,7 @@ pub(in crate::provision) fn script(step: &MountStep) -> String {
         return script;
     }
     // The root and what it needs is looked at by fsck first; nothing else is.
-    let pass = if step.path == "/" { 1 } else { 0 };
+    let pass = i32::from(step.path == "/");
     let line = [field(&step.device), field(&step.path), field(&step.fs), field(&step.options)].join(" ");
     script.push_str(&format!(
         "edit {FSTAB} env p={place} l={} awk '{OTHERS} END {{ print ENVIRON[\"l\"] }}'\nmkdir -p -- \"$d\"\n{reload}",

@@ -28,7 +28,7 @@ pub(super) fn resolve(At { value: raw, span: place }: At<Line>, reader: &mut Rea
         reader.report(&span, format!("a line that is `absent` has no `{key}`"));
         return None;
     }
-    if line_absent && !(absent == Some(true) && !match_absent) {
+    if line_absent && (match_absent || absent != Some(true)) {
         reader
             .report(&place, "`line` of a `[[provision]]` needs `line`")
             .help("only an `absent` line can be told by `match` alone");

@@ -45,7 +45,7 @@ pub(super) fn resolve(At { value: raw, .. }: At<Sysctl>, reader: &mut Reader<'_>
 /// A file that the boot reads, which it does when the name ends with `.conf`.
 pub(super) fn conf_file(field: Field<Text>, default: &str, reader: &mut Reader<'_>) -> Option<String> {
     let Some(at) = field.maybe()? else { return Some(default.to_owned()) };
-    let right = |path: &str| check::is_guest_path(path) && path.ends_with(".conf");
+    let right = |path: &str| check::is_guest_path(path) && path.strip_suffix(".conf").is_some();
     let help = "write an absolute path that ends with `.conf`: other files are not read at boot";
     check::text(at, reader, right, "is not the path of such a file", help)
 }

@@ -17,7 +17,7 @@ pub(super) fn resolve(At { value: raw, span: place }: At<Unit>, reader: &mut Rea
     let drop_in = match raw.drop_in.maybe() {
         Some(None) => Some(None),
         Some(Some(at)) => {
-            let right = |name: &str| check::is_word(name, ".-_@") && name.ends_with(".conf");
+            let right = |name: &str| check::is_word(name, ".-_@") && name.strip_suffix(".conf").is_some();
             let help = "write a file name that ends with `.conf`, such as `10-limits.conf`";
             check::text(at, reader, right, "cannot be the name of a drop-in", help).map(Some)
         }

@@ -36,7 +36,7 @@ fn asking(specs: &[CheckSpec]) -> String {
     let mut script = String::new();
     for spec in specs {
         script.push_str(&format!(
-            "r=0; o=$(/bin/sh -euc {} 2>&1 </dev/null) || r=$?\nprintf '@check %s\\n@said %s\\n' \"$r\" \"$o\"\n",
+            "r=0; o=$(/bin/sh -euc {} 2>&1 </dev/null) || r=$?\nprintf '@check %s\\n@said %s\\n@end\\n' \"$r\" \"$o\"\n",
             quote(&spec.script)
         ));
     }
@@ -48,6 +48,8 @@ fn failed(specs: &[CheckSpec], answers: &str) -> Vec<String> {
     let answers: Vec<&str> = answers.split("@check ").skip(1).collect();
     assert_eq!(answers.len(), specs.len(), "{answers:?}");
     let wrong = specs.iter().zip(answers).filter_map(|(spec, answer)| {
+        // What the script under test said elsewhere may follow.
+        let answer = answer.split("\n@end").next().unwrap();
         let (code, said) = answer.split_once("\n@said ").unwrap();
         let right = match &spec.expect {
             Expect::Text(expected) => expected == said.trim(),

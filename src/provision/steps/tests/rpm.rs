@@ -53,7 +53,10 @@ fn guest(folder: &Path) -> Etc {
     program("rpm", format!("/usr/bin/rpm --root {w}/root"));
     std::fs::create_dir_all(etc.0.path().join("dnf")).unwrap();
     std::fs::create_dir_all(etc.0.path().join("yum.repos.d")).unwrap();
-    etc.write("dnf/dnf.conf", "[main]\nbest=True\nexclude=kept,\n  also\n[other]\nx=1\n");
+    etc.write(
+        "dnf/dnf.conf",
+        "[main]\nbest=True\nexclude=kept,\n  also\n[other]\nname=other\nbaseurl=file:///other\nenabled=0\n",
+    );
     // The very file that a `repository` step writes.
     let step = RpmRepository {
         name: "stand-in".into(),

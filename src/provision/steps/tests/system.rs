@@ -49,7 +49,7 @@ fn rules_for_sudo_get_in_only_when_they_are_valid() {
         let good = step("Defaults:ops !requiretty\n%ops ALL=(ALL) NOPASSWD: /bin/sh -c 'a b'");
         assert_eq!(done(shell, &etc, &sudoers::script(&good), StepKind::Sudoers(good.clone())), NONE);
         let (code, said) = etc.try_run(shell, &sudoers::script(&step("ops ALL=nonsense nonsense (")));
-        assert!(code != Some(0) && said.contains("syntax error"), "{said}");
+        assert!(code != Some(0) && said.contains("ops ALL=nonsense"), "{said}");
         let specs = checks(StepKind::Sudoers(good));
         assert_eq!(failed(&specs, &etc.run(shell, &asking(&specs))), NONE, "the good ones are still there");
         let gone = step("");
