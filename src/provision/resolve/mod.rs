@@ -175,7 +175,7 @@ impl Renderer {
             filled.label = self.text(&step.label, names).unwrap_or_else(|_| step.label.clone());
             let kind = serde_json::to_value(&step.kind).map_err(Fault::Step)?;
             // Every field of a step that may be a template is a text.
-            let kind = texts(self.value(&kind, names)?, &kind);
+            let kind = own_files(texts(self.value(&kind, names)?, &kind), &kind);
             filled.kind = serde_json::from_value(kind).map_err(Fault::Step)?;
             filled.rules.templated = false;
         }
@@ -267,6 +267,37 @@ fn texts(filled: Value, before: &Value) -> Value {
                     let value = match before.get(&key) {
                         Some(before) => texts(value, before),
                         None => value,
+                    };
+                    (key, value)
+                })
+                .collect(),
+        ),
+        (other, _) => other,
+    }
+}
+
+/// `filled`, with files of this host that start where their names say: a name that came out of a template of `before` may be absolute,
+/// and then it does not start in the definition's folder.
+fn own_files(filled: Value, before: &Value) -> Value {
+    match (filled, before) {
+        (Value::Object(entries), Value::Object(before)) => Value::Object(
+            entries
+                .into_iter()
+                .map(|(key, value)| {
+                    let path =
+                        |content: &Value| content.get("path").and_then(Value::as_str).map(str::to_owned);
+                    let value = match (before.get(&key), path(&value)) {
+                        (Some(old), Some(name)) if key == "content" => {
+                            let folder = path(old)
+                                .and_then(|old| old.split_once("{{").map(|(folder, _)| folder.len()));
+                            let rest = folder.and_then(|length| name.get(length..));
+                            match rest.filter(|rest| rest.starts_with('/')) {
+                                Some(absolute) => serde_json::json!({ "path": absolute }),
+                                None => value,
+                            }
+                        }
+                        (Some(old), _) => own_files(value, old),
+                        (None, _) => value,
                     };
                     (key, value)
                 })

@@ -163,6 +163,23 @@ fn roles_are_made_of_roles_and_files() {
 }
 
 #[test]
+fn a_file_that_a_parameter_names_is_the_users_own() {
+    let role = "description = \"d\"\n[param.src]\nrequired = true\n\
+                [[step]]\nfile = { source = \"{{ src }}\", dest = \"/etc/x\" }\n";
+    let path = |src: &str| {
+        let steps =
+            steps(&format!("[[provision]]\nrole = \"r\"\nwith.src = \"{src}\"\n"), &[("r/role.toml", role)]);
+        let StepKind::File(FileStep { content: Content::Path(path), .. }) = &steps[0].kind else {
+            panic!("{steps:?}")
+        };
+        path.clone()
+    };
+    assert_eq!(path("/srv/a"), std::path::Path::new("/srv/a"));
+    // Beside the definition.
+    assert!(path("files/a").is_absolute() && path("files/a").ends_with("files/a"));
+}
+
+#[test]
 fn texts_of_a_definition_are_templates_only_where_they_repeat() {
     let provision = r#"
         [[provision]]

@@ -212,6 +212,7 @@ pub(in crate::provision) fn checks(step: &RepositoryStep) -> Vec<CheckSpec> {
         RepositoryStep::Absent { name } => {
             let paths = [
                 format!("{APT}/{name}.sources"),
+                format!("{APT}/{name}.list"),
                 format!("{YUM}/{name}.repo"),
                 format!("{ZYPP}/{name}.repo"),
             ];
@@ -224,11 +225,11 @@ pub(in crate::provision) fn checks(step: &RepositoryStep) -> Vec<CheckSpec> {
                 CheckSpec::new(format!("repository {name}"), title, script, Expect::Text("absent".into()));
             let key = Voided::Subject(format!("path /etc/apt/keyrings/{name}.asc"));
             let rpm = Voided::Subject(format!("path /etc/pki/rpm-gpg/RPM-GPG-KEY-{name}"));
-            vec![
-                paths
-                    .into_iter()
-                    .fold(spec.voiding(key).voiding(rpm), |spec, path| spec.voiding(Voided::Below(path))),
-            ]
+            vec![paths.into_iter().fold(spec.voiding(key).voiding(rpm), |spec, path| {
+                // It may have come as a file.
+                let copied = Voided::Subject(format!("repository file {path}"));
+                spec.voiding(copied).voiding(Voided::Below(path))
+            })]
         }
         RepositoryStep::Public { state } => {
             let enabled = state == "enabled";
