@@ -9,13 +9,14 @@
 # Ansible has pipelining and persistent connections, and no proxy of Packer's in between.
 #
 # GOLDSMITH is the program (default: target/release/goldsmith of this checkout), WORK a folder with 10 GiB of space (default: a
-# temporary one), BASE an image that an earlier run made (WORK/out/base.qcow2), RUNS how often both are run, in turn (default: 1; the
+# temporary one), ONLY a choice of the two: goldsmith packer, BASE an image that an earlier run made (WORK/out/base.qcow2), RUNS how often both are run, in turn (default: 1; the
 # median counts).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 goldsmith=${GOLDSMITH:-$here/target/release/goldsmith}
 runs=${RUNS:-1}
+only=${ONLY:-goldsmith packer}
 packages="tree bc dc zip unzip pv lsof psmisc time patch figlet sl ncdu dos2unix hexedit ed pwgen whois netcat-openbsd jq"
 
 for program in packer ansible-playbook qemu-system-x86_64 qemu-img ssh-keygen python3; do
@@ -171,7 +172,7 @@ END
 cat > packer.json << END
 {
   "builders": [{
-    "type": "qemu", "disk_image": true, "use_backing_file": true, "skip_compaction": true,
+    "type": "qemu", "disk_image": true, "skip_compaction": true,
     "iso_url": "$base", "iso_checksum": "none", "format": "qcow2", "disk_size": "4096M",
     "accelerator": "none", "headless": true, "memory": 1024, "cpus": 2, "net_device": "virtio-net", "disk_interface": "virtio",
     "qemuargs": [["-cpu", "max"], ["-machine", "type=q35,accel=tcg"]],
@@ -216,10 +217,10 @@ median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
 ours=() theirs=()
 for _ in $(seq "$runs"); do
-    ours+=("$(run_goldsmith)")
-    theirs+=("$(run_packer)")
-    echo "goldsmith ${ours[-1]} s, packer and ansible ${theirs[-1]} s"
+    case $only in *goldsmith*) ours+=("$(run_goldsmith)"); echo "goldsmith ${ours[-1]} s" ;; esac
+    case $only in *packer*) theirs+=("$(run_packer)"); echo "packer and ansible ${theirs[-1]} s" ;; esac
 done
+[ "${#ours[@]}" -gt 0 ] && [ "${#theirs[@]}" -gt 0 ] || exit 0
 a=$(median "${ours[@]}")
 b=$(median "${theirs[@]}")
 echo "median: goldsmith $a s, packer and ansible $b s: $(python3 -c "print(f'1/{$b / $a:.1f}')")"
