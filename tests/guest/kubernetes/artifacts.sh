@@ -5,6 +5,7 @@
 #   artifacts.sh FOLDER       prints the versions of what it found, as NAME=VERSION
 set -eu
 out=$1
+rm -rf "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 channel=1-20 release=7 arch=amd64

@@ -22,6 +22,8 @@ fn a_kubernetes_node_from_single_files_is_whole_after_its_first_boot() {
         "",
         &format!(
             r#"
+[guest]
+connect-timeout = "20m"
 [[provision]]
 role = "kubernetes-node"
 [provision.with]
