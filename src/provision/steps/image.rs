@@ -22,10 +22,7 @@ pub(in crate::provision) async fn run(
 
 fn head(step: &ImageStep) -> String {
     // Flatcar and archives of containerd put it elsewhere.
-    format!(
-        "PATH=$PATH:/opt/bin:/opt/containerd/bin\nc() {{ ctr -n {} \"$@\"; }}\n",
-        quote(&step.namespace)
-    )
+    format!("PATH=$PATH:/opt/bin:/opt/containerd/bin\nc() {{ ctr -n {} \"$@\"; }}\n", quote(&step.namespace))
 }
 
 /// The script that does `step` with what has arrived.
