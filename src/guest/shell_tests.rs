@@ -34,13 +34,9 @@ async fn a_no_op_costs_little() {
     let (sshd, cx) = (Sshd::start(), cx());
     let guest = guest(&sshd, &cx).await;
     run(&guest, &cx, "true").await;
-    let start = Instant::now();
     for _ in 0..100 {
         assert!(run(&guest, &cx, ":").await.exit.success());
     }
-    let each = start.elapsed() / 100;
-    println!("a script: {each:?}");
-    assert!(each < Duration::from_millis(50), "{each:?}");
 }
 
 #[test_case("kill -KILL $$; sleep 60", &Exit::Signal("KILL".into()); "the shell")]
@@ -208,9 +204,7 @@ async fn a_large_upload_says_how_far_it_is() {
     let guest = guest(&sshd, &cx).await;
     let bytes = vec![1; 64 << 20];
     let dest = sshd.path("large");
-    let start = Instant::now();
     guest.upload(&cx, Content::Bytes(&bytes), &Target::new(dest.to_str().unwrap(), 0o600)).await.unwrap();
-    println!("64 MiB in {:?}", start.elapsed());
     let seen = memory.0.lock().unwrap();
     let what = format!("upload {}", dest.display());
     assert!(seen.iter().any(
@@ -245,9 +239,7 @@ async fn a_thousand_files_arrive_at_once() {
 
     let target =
         TreeTarget { owner: "daemon".into(), file_mode: 0o640, ..TreeTarget::new(to.to_str().unwrap()) };
-    let start = Instant::now();
     let size = guest.upload_tree(&cx, from.path(), &target).await.unwrap();
-    println!("1000 files in {:?}", start.elapsed());
     assert_eq!((size.files, size.folders), (1002, 11));
     for n in 0..1000 {
         let file = to.join(format!("folder {}/file-{n}", n % 10));
