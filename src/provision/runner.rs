@@ -46,7 +46,7 @@ pub enum StepError {
     Comm(#[from] CommError),
     /// The guest did not come back.
     #[error(transparent)]
-    Guest(#[from] GuestError),
+    Guest(Box<GuestError>),
     /// A secret is missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -118,6 +118,12 @@ pub enum StepError {
     /// The user interrupted the build.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<GuestError> for StepError {
+    fn from(error: GuestError) -> Self {
+        Self::Guest(Box::new(error))
+    }
 }
 
 fn indent(lines: &[String]) -> String {

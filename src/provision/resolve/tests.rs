@@ -201,7 +201,11 @@ fn texts_of_a_definition_are_templates_only_where_they_repeat() {
 fn names_in_tables_are_texts_too() {
     let provision = "[[provision]]\nfor-each = [\"a.b\"]\nsysctl.values = { \"net.{{ item }}\" = \"1\" }\n";
     let steps = steps(provision, &[]);
-    assert!(serde_json::to_string(&steps[0].kind).unwrap().contains("\"net.a.b\":\"1\""), "{:?}", steps[0].kind);
+    assert!(
+        serde_json::to_string(&steps[0].kind).unwrap().contains("\"net.a.b\":\"1\""),
+        "{:?}",
+        steps[0].kind
+    );
 }
 
 #[test]

@@ -28,7 +28,13 @@ pub(in crate::provision) fn unit(name: &str) -> String {
 
 /// The script that does `step`.
 pub(in crate::provision) fn script(step: &ServiceStep) -> String {
-    let mut script = format!("u={}\nsystemctl daemon-reload\n", quote(&unit(&step.name)));
+    // A reload runs all generators, which takes seconds under emulation, and most units need none.
+    let mut script = format!(
+        "u={}\n\
+         case $(systemctl show -p NeedDaemonReload -p LoadState \"$u\") in\n\
+         *=yes*|*not-found*) systemctl daemon-reload;;\nesac\n",
+        quote(&unit(&step.name))
+    );
     if step.masked == Some(false) {
         script.push_str("systemctl unmask \"$u\"\n");
     }
@@ -37,8 +43,7 @@ pub(in crate::provision) fn script(step: &ServiceStep) -> String {
         script.push_str("systemctl disable --now \"$u\" || true\nsystemctl mask \"$u\"\n");
     }
     // The build itself may have masked it for the time being, such as apt's timers.
-    let unmask = "if [ \"$(systemctl is-enabled \"$u\" 2>/dev/null || true)\" = masked-runtime ]; then\n\
-                  \x20 systemctl unmask --runtime \"$u\"\nfi\n";
+    let unmask = "if [ -L \"/run/systemd/system/$u\" ]; then systemctl unmask --runtime \"$u\"; fi\n";
     if step.enabled.is_some() || matches!(step.state, Some(ServiceState::Started | ServiceState::Restarted)) {
         script.push_str(unmask);
     }

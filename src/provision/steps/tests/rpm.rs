@@ -130,7 +130,7 @@ fn dnf_installs_holds_goes_back_and_removes() {
         assert_eq!(rpm.done(&hold), NONE);
         assert_eq!(
             rpm.etc.read("dnf/dnf.conf"),
-            "[main]\nbest=True\nexcludepkgs=kept also tool\n[other]\nx=1\n"
+            "[main]\nbest=True\nexcludepkgs=kept also tool\n[other]\nname=other\nbaseurl=file:///other\nenabled=0\n"
         );
         let upgrade = PackageStep { upgrade: true, ..PackageStep::default() };
         assert_eq!(rpm.done(&upgrade), NONE);
