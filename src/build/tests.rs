@@ -427,3 +427,35 @@ async fn stages_are_reported_in_the_order_of_the_table() {
     run(&bench.world, &job, &bench.dirs(), vec![seen.clone()], &Stop::default(), &NoHooks).await.unwrap();
     assert_eq!(*seen.0.lock().unwrap(), STAGES);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_exists_is_proved_and_nothing_else_is_touched() {
+    let bench = Bench::new(GuestBehaviour::Good);
+    bench.simple().await.result.expect("the fake build succeeds");
+    let prove = async |name: &str, hooks: &dyn Hooks| {
+        let image = Some(bench.out().join(name));
+        let job = Job { plan: Arc::new(plan(&bench.out())), image, on_error: OnError::Cleanup };
+        run(&bench.world, &job, &bench.dirs(), vec![], &Stop::default(), hooks).await.unwrap()
+    };
+    for name in ["tiny.raw", "tiny.raw.gz", "tiny.qcow2"] {
+        let outcome = prove(name, &NoHooks).await;
+        let result = outcome.result.expect(name);
+        assert_eq!(result.artifacts.len(), 1, "{name}");
+        let artifact = &result.artifacts[0];
+        assert_eq!(artifact.verified.len(), 2, "looked into and booted: {artifact:?}");
+        let digest = std::fs::read_to_string(bench.out().join(format!("{name}.sha256"))).unwrap();
+        assert!(digest.starts_with(&artifact.sha256), "{name}: {digest} {}", artifact.sha256);
+        bench.assert_clean(&DELIVERED, name);
+    }
+    for stage in super::prove::PROOF_STAGES {
+        for after in [false, true] {
+            let outcome = prove("tiny.qcow2", &FaultAt { stage, after }).await;
+            assert_eq!(outcome.result.expect_err(stage).0, stage);
+            bench.assert_clean(&DELIVERED, stage);
+        }
+    }
+    let (stage, error) = prove("none.raw", &NoHooks).await.result.expect_err("there is no such image");
+    assert_eq!((stage.as_str(), error.kind()), ("source", BuildErrorKind::Preflight));
+    assert!(error.chain().join(": ").contains("none.raw"), "{:?}", error.chain());
+    bench.assert_clean(&DELIVERED, "no such image");
+}

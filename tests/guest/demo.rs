@@ -1,5 +1,5 @@
 //! The demo: Debian 12 from the mirror, delivered and proved.
-use crate::support::{base, tool};
+use crate::support::{Home, base, tool};
 use std::{
     io::Read,
     process::{Command, Stdio},
@@ -46,6 +46,24 @@ fn the_demo_proves_both_outputs_by_booting_them() {
             assert!(checks.iter().all(|check| check["passed"] == true), "{proof:#}");
         }
     }
+}
+
+/// What was delivered is proved again, by the definition alone.
+#[test]
+fn the_demo_image_still_holds_its_definition() {
+    let demo = base();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/debian-12.toml");
+    let image = demo.qcow2();
+    let before = std::fs::metadata(&image).unwrap().modified().unwrap();
+    let home = Home::new("again");
+    let ran =
+        home.run(&["--json", "verify", image.to_str().unwrap(), "--definition", example]).expect_code(0);
+    let events = String::from_utf8_lossy(&ran.output.stdout).into_owned();
+    for needed in ["unit `greeter.service` runs", "`command -v tcpdump` succeeds", "file `/etc/motd`"] {
+        assert!(events.contains(needed), "{needed} is not in\n{events}");
+    }
+    assert_eq!(std::fs::metadata(&image).unwrap().modified().unwrap(), before, "a proof writes nothing");
+    home.assert_clean("the proof");
 }
 
 #[test]
