@@ -45,7 +45,7 @@ pub(super) async fn bring(
         }
         FileOrigin::Url(url) => {
             let filled = secrets.fill(worker.cx, url, Place::Text).await?;
-            let url = address(filled.expose())?;
+            let url = address(filled.expose(), url)?;
             let digest = digest(worker, secrets, from, &url).await?;
             match from.via {
                 Via::Host => {
@@ -90,12 +90,13 @@ async fn send(worker: &Worker<'_>, path: &std::path::Path, target: &Target) -> R
     Ok(worker.guest.upload(worker.cx, Content::Reader(&mut file, size), target).await?)
 }
 
-fn address(text: &str) -> Result<Url, StepError> {
-    let url = Url::parse(text).map_err(|error| StepError::value("address", text, error.to_string()))?;
+/// The address in `text`; `shown` is what people may see of it, since it may hold a secret.
+fn address(text: &str, shown: &str) -> Result<Url, StepError> {
+    let url = Url::parse(text).map_err(|error| StepError::value("address", shown, error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(StepError::value(
             "address",
-            text,
+            shown,
             "it starts neither with https:// nor with http://".to_owned(),
         ));
     }
@@ -128,7 +129,7 @@ async fn digest(
         ));
     };
     let filled = secrets.fill(worker.cx, sums, Place::Text).await?;
-    let sums = address(filled.expose())?;
+    let sums = address(filled.expose(), sums)?;
     let text = match from.via {
         Via::Host => {
             let bytes = worker.fetcher.small(worker.cx, &sums, LARGEST_SUMS).await?;
