@@ -41,6 +41,7 @@ crictl-url = "{url}/cri-tools.tar.gz"
 etcdadm-url = "{url}/etcdadm.tar.gz"
 etcdadm-version = "v0.1.5"
 upgrade = false
+reboot = false
 kubelet-extra-args = "--node-labels=made-by=goldsmith"
 [[output]]
 format = "qcow2"
@@ -52,7 +53,7 @@ format = "qcow2"
         ),
     );
     // `provider` belongs to the top.
-    let path = home.definition("node", &format!("provider = \"qemu\"\n{definition}"));
+    let path = home.definition("node", &format!("provider = \"raw\"\n{definition}"));
     home.run(&["build", path.to_str().unwrap()]).expect_code(0);
 
     let result: serde_json::Value =
