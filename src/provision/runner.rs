@@ -3,11 +3,15 @@ use super::{Secrets, secrets::SecretError, steps};
 use crate::{
     cx::{Cancelled, Cx, Event},
     fetch::{FetchError, Fetcher},
-    guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Target, Trouble},
+    guest::{CommError, Command, Communicator, Content, Exit, Facts, Guest, GuestError, Target, Trouble},
     plan::Step,
     value::{HumanDuration, SumsError},
 };
-use std::{collections::VecDeque, path::PathBuf, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// So many of the last lines go into an error.
@@ -300,6 +304,14 @@ impl Worker<'_> {
     /// Where an upload for this step goes.
     pub(super) fn target(&self, path: &str, mode: u32) -> Target {
         Target { timeout: self.timeout.get(), ..Target::new(path, mode) }
+    }
+
+    /// Sends a file of this host.
+    pub(super) async fn send(&self, path: &Path, target: &Target) -> Result<(), StepError> {
+        let local = |source| StepError::Local { path: path.to_owned(), source };
+        let mut file = tokio::fs::File::open(path).await.map_err(local)?;
+        let size = file.metadata().await.map_err(local)?.len();
+        Ok(self.guest.upload(self.cx, Content::Reader(&mut file, size), target).await?)
     }
 
     /// Runs `command` in a process of its own, shows what it prints, and wants one of these exit codes.

@@ -35,11 +35,7 @@ pub(in crate::provision) async fn run(
             worker.guest.upload(worker.cx, Content::Bytes(text.expose().as_bytes()), &target).await?;
         }
         plan::Content::Path(path) => {
-            let path = local(path);
-            let local = |source| StepError::Local { path: path.clone(), source };
-            let mut file = tokio::fs::File::open(&path).await.map_err(local)?;
-            let size = file.metadata().await.map_err(local)?.len();
-            worker.guest.upload(worker.cx, Content::Reader(&mut file, size), &target).await?;
+            worker.send(&local(path), &target).await?;
         }
     }
     Ok(())

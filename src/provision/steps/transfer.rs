@@ -1,7 +1,7 @@
 //! Files from elsewhere: found, recognised by their digest, and brought into the guest.
 use super::{edit::GET, file};
 use crate::{
-    guest::{Command, Communicator, Content, Target, capture, quote},
+    guest::{Command, Target, capture, quote},
     plan::{FileOrigin, Transfer, Via},
     provision::{
         Secrets,
@@ -41,7 +41,7 @@ pub(super) async fn bring(
         FileOrigin::Host(path) => {
             let path = file::local(path);
             let found = worker.fetcher.local(worker.cx, &path, wanted(from)?.as_ref()).await?;
-            send(worker, &found.path, target).await
+            worker.send(&found.path, target).await
         }
         FileOrigin::Url(url) => {
             let filled = secrets.fill(worker.cx, url, Place::Text).await?;
@@ -50,7 +50,7 @@ pub(super) async fn bring(
             match from.via {
                 Via::Host => {
                     let found = worker.fetcher.get(worker.cx, &[url], Some(&digest)).await?;
-                    send(worker, &found.path, target).await
+                    worker.send(&found.path, target).await
                 }
                 Via::Guest => worker.script(guest_script(&url, &digest, target)).await,
             }
@@ -81,13 +81,6 @@ pub(super) async fn bring_for_use(
     let target = worker.target(&path, 0o600);
     bring(worker, secrets, from, &target).await?;
     Ok(Arrived { path, name, temporary: true })
-}
-
-async fn send(worker: &Worker<'_>, path: &std::path::Path, target: &Target) -> Result<(), StepError> {
-    let local = |source| StepError::Local { path: path.to_owned(), source };
-    let mut file = tokio::fs::File::open(path).await.map_err(local)?;
-    let size = file.metadata().await.map_err(local)?.len();
-    Ok(worker.guest.upload(worker.cx, Content::Reader(&mut file, size), target).await?)
 }
 
 /// The address in `text`; `shown` is what people may see of it, since it may hold a secret.
