@@ -1,6 +1,7 @@
 //! Tests of `iso` against media that xorriso and genisoimage make.
 mod hostile;
 mod large;
+mod layout;
 mod media;
 
 use super::*;
