@@ -11,7 +11,7 @@ use crate::{
     guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
     provision::{self, Secrets, Supplies},
-    source::{self, BaseDisk},
+    source::{self, BaseDisk, Installer, Prepared, SourceError},
     value::{HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -98,11 +98,17 @@ impl World for RealWorld {
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError> {
-        source::prepare(cx, plan, &self.fetcher).await.map_err(|error| {
-            let hint = error.hint();
-            with_hint(BuildError::because("could not make the first disk", error), hint)
-        })
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
+    }
+
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError> {
+        source::adopt(cx, plan, installer).await.map_err(no_disk)
     }
 
     async fn connect(
@@ -120,6 +126,11 @@ impl World for RealWorld {
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
         Ok(Box::new(RealSession { guest, facts, fetcher: Arc::clone(&self.fetcher) }))
     }
+}
+
+fn no_disk(error: SourceError) -> BuildError {
+    let hint = error.hint();
+    with_hint(BuildError::because("could not make the first disk", error), hint)
 }
 
 fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {

@@ -6,7 +6,7 @@ use crate::{
     guest::{Login, Trouble},
     plan::Plan,
     provision::Secrets,
-    source::BaseDisk,
+    source::{BaseDisk, Installer, Prepared},
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -61,8 +61,16 @@ pub trait World: Send + Sync {
     /// Looks whether the plan's inputs and tools are there. Makes nothing.
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
 
-    /// Makes the first disk.
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
+    /// Makes the first disk, or what an installer needs to make it.
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
+
+    /// Makes the first disk of what an installer left.
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError>;
 
     /// Waits for the guest and logs in.
     async fn connect(

@@ -11,6 +11,7 @@
 mod demo;
 mod failing;
 mod formats;
+mod installers;
 mod interrupted;
 mod kubernetes;
 mod ordinary_user;
