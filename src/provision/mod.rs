@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   resolve                    which steps apply to this guest, with every template replaced
-//!   run ──> steps::{shell, file, package, …}   one file per kind; each makes a script
+//!   run ──> steps::{shell, file, package, …}   one file per kind; each makes a script; neighbours about units share one (together)
 //!   checks ──> run_checks      what must hold inside the booted result, asked in one round trip
 //!   seal                       removes what the build left: access, identity, logs, caches; then trims
 //!   hygiene                    looks into the finished image before anything booted it
@@ -21,6 +21,7 @@ mod steps;
 mod tests;
 #[cfg(test)]
 mod tests_transfer;
+mod together;
 
 pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};

@@ -20,3 +20,4 @@ mod peer;
 mod refused;
 mod remote;
 mod support;
+mod units;

@@ -16,7 +16,7 @@ mod module;
 mod mount;
 mod package;
 mod repository;
-mod service;
+pub(super) mod service;
 mod shell;
 mod sudoers;
 mod swap;
@@ -24,7 +24,7 @@ mod sysctl;
 #[cfg(test)]
 mod tests;
 mod transfer;
-mod unit;
+pub(super) mod unit;
 mod user;
 mod wait_for;
 
