@@ -82,6 +82,15 @@ impl Roles {
 }
 
 impl Reader<'_> {
+    /// Where what is being read has its files: the definition's folder, or the role's. A built-in role has none on this host.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        match self.roles.inside.last().map(|frame| &frame.home) {
+            Some(Home::BuiltIn(_)) => None,
+            Some(Home::Folder(folder)) => Some(folder.clone()),
+            None => Some(self.folder.clone()),
+        }
+    }
+
     /// The text of a file beside what is being read: in the definition's folder, or in the role's.
     pub(super) fn neighbour(&self, name: &str) -> (PathBuf, io::Result<String>) {
         match self.roles.inside.last().map(|frame| &frame.home) {

@@ -51,7 +51,7 @@ pub use login::{Bastion, Credentials, HostKey, LoginError, Proof};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;
-pub use tree::{TreeSize, TreeTarget};
+pub use tree::{TreeEntry, TreeKind, TreeSize, TreeTarget, tree};
 
 use crate::value::Secret;
 

@@ -100,9 +100,9 @@ impl Memory {
 
 pub(super) struct Bench {
     pub(super) sshd: Sshd,
-    cx: Cx,
+    pub(super) cx: Cx,
     pub(super) memory: Arc<Memory>,
-    guest: Guest,
+    pub(super) guest: Guest,
     facts: Facts,
     secrets: Secrets,
     fetcher: crate::fetch::Fetcher,

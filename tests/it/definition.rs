@@ -447,6 +447,19 @@ fn problems_know_their_place() {
     "[[provision]]\ndirectory = { path = \"/srv\", absent = true, mode = \"0700\" }",
     "a folder that is `absent` has no `mode`"
 )]
+#[test_case(
+    "[[provision]]\ndirectory = { path = \"/\", source = \"etc\", delete = true }",
+    "the root folder can be neither removed nor emptied";
+    "deleting beside a source in the root"
+)]
+#[test_case(
+    "[[provision]]\ndirectory = { path = \"/srv\", source = \"etc\", empty = true }",
+    "a folder with a `source` is not `empty`"
+)]
+#[test_case(
+    "[[provision]]\ndirectory = { path = \"/srv\", delete = true }",
+    "`delete` is about what `source` brings, but there is none"
+)]
 #[test_case("[[provision]]\ndirectory.path = \"srv\"", "`srv` is not the path of a folder in a guest")]
 #[test_case("[[provision]]\nlink.path = \"/a\"", "a `link` needs `to`")]
 #[test_case(
