@@ -419,6 +419,7 @@ impl Choice for ParamKind {
         ("int", Self::Int),
         ("list", Self::List),
         ("map", Self::Map),
+        ("roles", Self::Roles),
     ];
 }
 

@@ -16,7 +16,7 @@ use super::{
     scalar::Map,
 };
 pub(super) use check::holds;
-pub(super) use step::steps;
+pub(super) use step::{literal, steps};
 
 use crate::plan::{Plan, Provider, SecretSource, SourcePlan};
 use std::{collections::BTreeMap, path::Path};

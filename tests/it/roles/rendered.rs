@@ -94,7 +94,7 @@ dest = "/etc/eks/bootstrap.sh"
 mode = 744
 "#;
 
-fn facts(id: &str, version: &str, codename: &str, arch: &str) -> Facts {
+pub(super) fn facts(id: &str, version: &str, codename: &str, arch: &str) -> Facts {
     let (family, package_manager) = match id {
         "debian" | "ubuntu" => (Family::Debian, Some(PackageManager::Apt)),
         "flatcar" => (Family::Flatcar, None),
@@ -135,7 +135,7 @@ fn node(provider: &str, with: &str) -> Plan {
 }
 
 /// Its steps in a guest.
-fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
+pub(super) fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
     resolve(plan, facts).unwrap_or_else(|error| {
         let why: Vec<_> = std::iter::successors(std::error::Error::source(&error), |error| error.source())
             .map(ToString::to_string)
@@ -145,7 +145,7 @@ fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
 }
 
 /// Name and fields of what a step does.
-fn kind(step: &Step) -> (String, Value) {
+pub(super) fn kind(step: &Step) -> (String, Value) {
     match serde_json::to_value(&step.kind).unwrap() {
         Value::Object(kind) => kind.into_iter().next().unwrap(),
         other => panic!("{other} is no step"),
