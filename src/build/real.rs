@@ -2,6 +2,7 @@
 use super::{
     BuildError, BuildErrorKind, Dirs,
     preflight::room,
+    preview::certain,
     world::{Session, World},
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     fetch::Fetcher,
     guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
-    provision::{self, Secrets, Supplies},
+    provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk},
     value::{HumanDuration, Size},
 };
@@ -96,6 +97,17 @@ impl World for RealWorld {
         let compressed = plan.outputs.iter().any(|output| output.format.is_packed());
         let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
+    }
+
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError> {
+        let supplies = Supplies { secrets, fetcher: &self.fetcher };
+        provision::fetch(cx, &certain(plan), supplies).await.map_err(|error| {
+            let hint = match &error.source {
+                StepError::Fetch(error) => error.hint(),
+                _ => None,
+            };
+            with_hint(BuildError::because("the files for the steps are not ready", error), hint)
+        })
     }
 
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError> {

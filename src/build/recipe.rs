@@ -42,7 +42,12 @@ pub(super) async fn build(
     live: &mut Live,
 ) -> Result<BuildResult, BuildError> {
     let ready = stages.run("preflight", None, preflight::check(cx, world, plan)).await?;
-    let base = stages.run("source", None, world.prepare_source(cx, plan)).await?;
+    let source = async {
+        // First what is sooner known to be missing.
+        world.fetch(cx, plan, &ready.secrets).await?;
+        world.prepare_source(cx, plan).await
+    };
+    let base = stages.run("source", None, source).await?;
     let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));

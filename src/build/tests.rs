@@ -65,6 +65,10 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    async fn fetch(&self, _: &Cx, _: &Plan, _: &crate::provision::Secrets) -> Result<(), BuildError> {
+        Ok(())
+    }
+
     async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<BaseDisk, BuildError> {
         let path = cx.work().join("disk.raw");
         std::fs::copy(base_image(), &path).unwrap();

@@ -61,6 +61,9 @@ pub trait World: Send + Sync {
     /// Looks whether the plan's inputs and tools are there. Makes nothing.
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
 
+    /// Gets what the steps need from this host, as far as that is certain.
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError>;
+
     /// Makes the first disk.
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
 

@@ -104,8 +104,8 @@ pub(super) struct Bench {
     pub(super) memory: Arc<Memory>,
     pub(super) guest: Guest,
     facts: Facts,
-    secrets: Secrets,
-    fetcher: crate::fetch::Fetcher,
+    pub(super) secrets: Secrets,
+    pub(super) fetcher: crate::fetch::Fetcher,
 }
 
 impl Bench {

@@ -21,7 +21,7 @@ use std::{
 use test_case::test_case;
 
 /// Serves these files, by path, to whoever asks; the base of their addresses.
-fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
+pub(super) fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -52,7 +52,12 @@ fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
     base
 }
 
-fn transfer(url: String, digest: Option<String>, digest_url: Option<String>, via: Via) -> Transfer {
+pub(super) fn transfer(
+    url: String,
+    digest: Option<String>,
+    digest_url: Option<String>,
+    via: Via,
+) -> Transfer {
     Transfer { origin: FileOrigin::Url(url), digest, digest_url, via }
 }
 

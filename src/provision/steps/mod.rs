@@ -23,7 +23,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod tests;
-mod transfer;
+pub(super) mod transfer;
 pub(super) mod unit;
 mod user;
 mod wait_for;
