@@ -57,6 +57,20 @@ async fn a_key_file_logs_in_and_its_passphrase_is_needed() {
         let wrong = whoami(&cx, &sshd, &with(Some("wrong"))).await.unwrap_err();
         assert!(matches!(wrong, GuestError::Login(LoginError::Key { .. })), "{wrong:?}");
     }
+    // ssh-keygen writes OpenSSH's format, encrypted or not, and what OpenSSL calls PEM and PKCS#8.
+    for (format, passphrase) in [("RFC4716", ""), ("RFC4716", "it's secret"), ("PEM", ""), ("PKCS8", "")] {
+        let path = sshd.path(&format!("rsa-{format}-{}", passphrase.len()));
+        let made = Process::new("ssh-keygen")
+            .args(["-q", "-t", "rsa", "-b", "2048", "-m", format, "-N", passphrase, "-f"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let proof = Proof::KeyFile { path, passphrase: None };
+        let rsa = whoami(&cx, &sshd, &credentials(&sshd, vec![proof])).await.unwrap_err();
+        let GuestError::Login(error @ LoginError::Rsa { .. }) = &rsa else { panic!("{format}: {rsa:?}") };
+        assert!(error.to_string().contains("ssh-keygen -t ed25519"), "{error}");
+    }
     let missing = Proof::KeyFile { path: sshd.path("missing"), passphrase: None };
     let missing = whoami(&cx, &sshd, &credentials(&sshd, vec![missing])).await.unwrap_err();
     assert!(matches!(missing, GuestError::Login(LoginError::File { .. })), "{missing:?}");

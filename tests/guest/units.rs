@@ -101,6 +101,10 @@ const BROKEN: &str = r#"
 [guest]
 seed = "credentials"
 [[provision]]
+name = "wait in vain"
+wait-for.unit = "bad"
+finally = true
+[[provision]]
 unit = { name = "good", content = "[Service]\nExecStart=sleep infinity\n[Install]\nWantedBy=multi-user.target\n", enabled = true, state = "started" }
 [[provision]]
 service = { name = "ssh", state = "started" }
@@ -114,7 +118,7 @@ format = "qcow2"
 "#;
 
 #[test]
-fn of_neighbours_the_one_that_fails_is_named() {
+fn of_neighbours_the_one_that_fails_is_named_and_nobody_waits_for_it() {
     let home = Home::new("units-broken");
     let bad = "[[provision]]\nfile = { dest = \"/etc/systemd/system/bad.service\", content = \"[Service]\\nExecStart=sh -c 'echo alas; exit 3'\\nType=oneshot\\n\" }\n";
     let (head, tail) = BROKEN.split_once("[[provision]]").unwrap();
@@ -123,6 +127,7 @@ fn of_neighbours_the_one_that_fails_is_named() {
     home.run(&["build", definition.to_str().unwrap()]).expect_code(1).expect_stderr(&[
         "step 4 (`the one that fails`",
         "alas",
+        "has failed, so that waiting for it is in vain",
         "bad.service",
     ]);
     home.assert_clean("a unit that fails");

@@ -201,7 +201,7 @@ table! {
     "an `[[output]]`", Output {
         /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
         format: required One<OutputFormat>,
-        /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
+        /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
         /// Compression level: from 1 (fast) to 12 (small), for `raw.zst` to 19, for `raw.xz` from 0 to 9. `raw`, `raw.lz4` and
