@@ -80,3 +80,30 @@ fn a_role_that_is_nowhere_or_in_a_circle_is_an_error_of_the_definition() {
     let unknown = "node-custom-roles-post = [{ role = \"greeting\", with = { whom = 1 } }]\n";
     assert_eq!(said(unknown).0, "the role `greeting` has no parameter `whom`");
 }
+
+#[test]
+fn the_drivers_of_graphics_processors_come_before_the_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = "0".repeat(64);
+    let mut shown = String::new();
+    for (vendor, more) in [
+        ("nvidia", ", nvidia-tok = \"token\", gridd-feature-type = 4, gpu-block-nouveau-loading = true"),
+        ("amd", ""),
+    ] {
+        let with = format!(
+            "node-custom-roles-pre = [{{ role = \"gpu\", with = {{ gpu-vendor = \"{vendor}\", \
+             {vendor}-installer-url = \"https://example.org/driver\", {vendor}-installer-digest = \"sha256:{digest}\"{} }} }}]\n",
+            more.replace("= 4", "= \"4\"")
+        );
+        let plan = node(folder.path(), &with).unwrap();
+        for (id, version, codename) in [("ubuntu", "22.04", "jammy"), ("rocky", "9.6", "")] {
+            shown.push_str(&format!("--- {vendor} on {id}\n"));
+            for step in steps(&plan, &facts(id, version, codename, "x86_64")) {
+                if step.rules.role.is_some_and(|role| plan.roles[role].name == "gpu") {
+                    shown.push_str(&format!("{}: {}\n", step.label, kind(&step).1));
+                }
+            }
+        }
+    }
+    insta::assert_snapshot!(shown);
+}

@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-const SYSTEMS: [(&str, &str, &str); 12] = [
+const SYSTEMS: [(&str, &str, &str); 13] = [
     ("debian", "12", "bookworm"),
     ("ubuntu", "22.04", "jammy"),
     ("ubuntu", "24.04", "noble"),
@@ -29,6 +29,7 @@ const SYSTEMS: [(&str, &str, &str); 12] = [
     ("almalinux", "10.0", ""),
     ("amzn", "2023", ""),
     ("flatcar", "4081.2.0", ""),
+    ("photon", "5.0", ""),
 ];
 const PROVIDERS: [&str; 7] = ["generic", "qemu", "raw", "vmware", "nutanix", "cloudstack", "aws"];
 const SOURCES: [&str; 3] = [
@@ -98,6 +99,7 @@ pub(super) fn facts(id: &str, version: &str, codename: &str, arch: &str) -> Fact
     let (family, package_manager) = match id {
         "debian" | "ubuntu" => (Family::Debian, Some(PackageManager::Apt)),
         "flatcar" => (Family::Flatcar, None),
+        "photon" => (Family::Photon, Some(PackageManager::Tdnf)),
         _ => (Family::RedHat, Some(PackageManager::Dnf)),
     };
     Facts {
