@@ -48,7 +48,7 @@ pub(super) async fn build(
         world.prepare_source(cx, plan).await
     };
     let base = stages.run("source", None, source).await?;
-    let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
+    let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));
     let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;

@@ -7,7 +7,7 @@ use crate::{
         DriverError, Hypervisor,
         fake::{CALLS, Cloud, FakeHypervisor, Fault},
     },
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::*,
     source::BaseDisk,
     value::{Arch, HumanDuration, Size},
@@ -86,6 +86,7 @@ impl World for FakeWorld {
         _: &Cx,
         _: SocketAddr,
         _: &Login,
+        _: Option<&Credentials>,
         _: HumanDuration,
         _: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
@@ -214,6 +215,7 @@ fn plan(out: &Path) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "goldsmith".into(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

@@ -3,7 +3,7 @@ use super::BuildError;
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::Plan,
     provision::Secrets,
     source::BaseDisk,
@@ -67,12 +67,13 @@ pub trait World: Send + Sync {
     /// Makes the first disk.
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
 
-    /// Waits for the guest and logs in.
+    /// Waits for the guest and logs in; with `own` first, to bring in what `login` needs.
     async fn connect(
         &self,
         cx: &Cx,
         address: SocketAddr,
         login: &Login,
+        own: Option<&Credentials>,
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError>;

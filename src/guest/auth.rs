@@ -121,6 +121,13 @@ impl Identity {
     }
 }
 
+impl Credentials {
+    /// Whether all that they name can be had: files, passphrases, an agent, the host key.
+    pub fn check(&self, host: &str) -> Result<(), LoginError> {
+        Identity::load(host, self).map(drop)
+    }
+}
+
 /// What a server says to a proof.
 enum Answer {
     Welcome,

@@ -8,7 +8,8 @@ mod source;
 mod step;
 
 pub use machine::{
-    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, Provider, SeedKind,
+    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,
+    Provider, SeedKind,
 };
 pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
 pub use role::{ListedRole, Param, ParamKind, RoleUse, listed_roles, variable};

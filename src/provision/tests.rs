@@ -46,6 +46,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "builder".into(),
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(120),

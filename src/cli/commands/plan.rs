@@ -10,7 +10,7 @@ use crate::{
         theme::{Theme, Tone, pad},
     },
     definition,
-    plan::{Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan, Step},
+    plan::{LoginProof, Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan, Step},
 };
 use std::fmt::Write as _;
 
@@ -125,6 +125,18 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             plan.guest.user, plan.guest.connect_timeout, plan.guest.shutdown_timeout
         ),
     );
+    if let Some(login) = &plan.guest.login {
+        let proofs: Vec<String> = login
+            .proofs
+            .iter()
+            .map(|proof| match proof {
+                LoginProof::Key { path, .. } => format!("key {}", theme.path(path)),
+                LoginProof::Agent => "the SSH agent".to_owned(),
+                LoginProof::Password { secret } => format!("password (secret {secret})"),
+            })
+            .collect();
+        row("", format!("let in first as {} by {}", login.user, proofs.join(", ")));
+    }
     let width = plan.provision.len().to_string().len();
     for (index, step) in plan.provision.iter().enumerate() {
         let retries = if step.retries > 0 {
