@@ -1,5 +1,5 @@
 //! What is looked at before anything is made: the hypervisor, the inputs, the room on the disks, the target folders.
-use super::{BuildError, BuildErrorKind, recipe::machine_spec, world::World};
+use super::{BuildError, BuildErrorKind, login, recipe::machine_spec, world::World};
 use crate::{
     cx::Cx,
     driver::{Boot, Hypervisor, MachineSpec, Readiness},
@@ -32,6 +32,10 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
             .get(cx, name)
             .await
             .map_err(|error| BuildError::because("a secret of the definition cannot be had", error))?;
+    }
+    if let Some(own) = login::own_login(cx, plan, &secrets).await? {
+        own.check("guest.login")
+            .map_err(|error| BuildError::because("the login of `guest.login` is not ready", error))?;
     }
     world.preflight(cx, plan).await?;
     hypervisor(cx, world, plan, secrets).await

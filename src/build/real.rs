@@ -2,15 +2,16 @@
 use super::{
     BuildError, BuildErrorKind, Dirs,
     preflight::room,
+    preview::certain,
     world::{Session, World},
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
-    guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
+    guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
-    provision::{self, Secrets, Supplies},
+    provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk, Installer, Prepared, SourceError},
     value::{HumanDuration, Size},
 };
@@ -98,6 +99,17 @@ impl World for RealWorld {
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
     }
 
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError> {
+        let supplies = Supplies { secrets, fetcher: &self.fetcher };
+        provision::fetch(cx, &certain(plan), supplies).await.map_err(|error| {
+            let hint = match &error.source {
+                StepError::Fetch(error) => error.hint(),
+                _ => None,
+            };
+            with_hint(BuildError::because("the files for the steps are not ready", error), hint)
+        })
+    }
+
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
         source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
     }
@@ -116,11 +128,16 @@ impl World for RealWorld {
         cx: &Cx,
         address: SocketAddr,
         login: &Login,
+        own: Option<&Credentials>,
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
         let start = std::time::Instant::now();
-        let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
+        let guest = match own {
+            None => guest::connect(cx, address, login, limit, trouble).await,
+            Some(own) => guest::adopt(cx, address, own, login, limit, trouble).await,
+        };
+        let guest = guest.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
@@ -175,7 +192,7 @@ impl Session for RealSession {
             .await
             .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
         // An existing image is mostly smaller than the disk that was asked for. cloud-init grows it where it has a seed.
-        if plan.guest.seed == SeedKind::Credentials && matches!(plan.source, SourcePlan::Disk(_)) {
+        if plan.guest.seed != SeedKind::NoCloud && matches!(plan.source, SourcePlan::Disk(_)) {
             let grown = self.guest.grow_root(cx).await;
             match grown.map_err(|error| BuildError::because("could not prepare the guest", error))? {
                 Growth::Kept(_) => {}

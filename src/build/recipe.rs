@@ -43,15 +43,19 @@ pub(super) async fn build(
     live: &mut Live,
 ) -> Result<BuildResult, BuildError> {
     let ready = stages.run("preflight", None, preflight::check(cx, world, plan)).await?;
-    let base = match stages.run("source", None, world.prepare_source(cx, plan)).await? {
+    let source = async {
+        // First what is sooner known to be missing.
+        world.fetch(cx, plan, &ready.secrets).await?;
+        world.prepare_source(cx, plan).await
+    };
+    let base = match stages.run("source", None, source).await? {
         Prepared::Disk(base) => base,
         Prepared::Installer(installer) => {
-            stages
-                .run("install", None, install::run(cx, world, plan, &ready, installer, undoer, live))
-                .await?
+            let installed = install::run(cx, world, plan, &ready, installer, undoer, live);
+            stages.run("install", None, installed).await?
         }
     };
-    let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
+    let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));
     let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;

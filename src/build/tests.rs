@@ -7,7 +7,7 @@ use crate::{
         DriverError, Hypervisor,
         fake::{CALLS, Cloud, FakeHypervisor, Fault},
     },
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::*,
     source::{BaseDisk, Installer, Prepared},
     value::{Arch, HumanDuration, Size},
@@ -65,6 +65,10 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    async fn fetch(&self, _: &Cx, _: &Plan, _: &crate::provision::Secrets) -> Result<(), BuildError> {
+        Ok(())
+    }
+
     async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<Prepared, BuildError> {
         let path = cx.work().join("blank.raw");
         std::fs::write(&path, b"").unwrap();
@@ -89,6 +93,7 @@ impl World for FakeWorld {
         _: &Cx,
         _: SocketAddr,
         _: &Login,
+        _: Option<&Credentials>,
         _: HumanDuration,
         _: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
@@ -223,6 +228,7 @@ fn plan(out: &Path) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "goldsmith".into(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

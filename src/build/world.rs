@@ -3,7 +3,7 @@ use super::BuildError;
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::Plan,
     provision::Secrets,
     source::{BaseDisk, Installer, Prepared},
@@ -61,6 +61,9 @@ pub trait World: Send + Sync {
     /// Looks whether the plan's inputs and tools are there. Makes nothing.
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
 
+    /// Gets what the steps need from this host, as far as that is certain.
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError>;
+
     /// Makes the first disk, or what an installer needs to make it.
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
 
@@ -72,12 +75,13 @@ pub trait World: Send + Sync {
         installer: Installer,
     ) -> Result<BaseDisk, BuildError>;
 
-    /// Waits for the guest and logs in.
+    /// Waits for the guest and logs in; with `own` first, to bring in what `login` needs.
     async fn connect(
         &self,
         cx: &Cx,
         address: SocketAddr,
         login: &Login,
+        own: Option<&Credentials>,
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError>;

@@ -213,6 +213,12 @@ fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<
         (Some(Obstacle::Port | Obstacle::Banner), _) => {
             Some("the guest did not boot to an SSH server: look at the serial log and the screenshot".to_owned())
         }
+        (Some(Obstacle::HostKey), _) if login.authorized_key.is_empty() => {
+            Some("the image has another host key than `guest.login` says: is it of this image?".to_owned())
+        }
+        (Some(Obstacle::Login), _) if login.authorized_key.is_empty() => {
+            Some(format!("the image has this host key but lets `{}` not in: try `ssh` to a copy of it", login.user))
+        }
         (Some(Obstacle::HostKey), _) => Some(
             "the guest has a host key of its own, so it never took the seed: is cloud-init installed and enabled in \
              it, and does its kernel see the seed disk? (with `seed = \"credentials\"`: is its systemd 252 or newer?)"

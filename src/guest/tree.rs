@@ -67,6 +67,37 @@ pub struct TreeSize {
     pub bytes: u64,
 }
 
+/// Something that [`Guest::upload_tree`] sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeEntry {
+    /// Relative to the folder.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: TreeKind,
+}
+
+/// What is sent of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreeKind {
+    /// A folder, before what is in it.
+    Folder,
+    /// A file.
+    File,
+    /// A symbolic link, as it is.
+    Link,
+}
+
+/// All that [`Guest::upload_tree`] would send of the folder `local`, in its order.
+pub fn tree(local: &Path) -> io::Result<Vec<TreeEntry>> {
+    let kind = |what: &What| match what {
+        What::Folder => TreeKind::Folder,
+        What::File { .. } => TreeKind::File,
+        What::Link(_) => TreeKind::Link,
+    };
+    let entries = walk(local)?.into_iter();
+    Ok(entries.map(|entry| TreeEntry { kind: kind(&entry.what), path: entry.path }).collect())
+}
+
 /// One thing in the local folder.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {

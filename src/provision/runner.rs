@@ -1,5 +1,5 @@
 //! Runs steps one after the other, shows what they print, and says which one failed, where it stands and how it ended.
-use super::{Secrets, secrets::SecretError, steps};
+use super::{Secrets, secrets::SecretError, steps, together};
 use crate::{
     cx::{Cancelled, Cx, Event},
     fetch::{FetchError, Fetcher},
@@ -187,16 +187,24 @@ pub async fn run(
     let mut number = 0;
     let mut end: Vec<&Step> = Vec::with_capacity(last);
     let mut result = Ok(());
-    for step in steps {
+    let mut rest = steps;
+    while let Some((step, after)) = rest.split_first() {
         if step.rules.finally {
             end.push(step);
+            rest = after;
             continue;
         }
-        number += 1;
-        result = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
+        let (now, later) = rest.split_at(together::neighbours(rest).min(rest.len()));
+        let place = (number + 1, total);
+        result = match now {
+            [_, _, ..] => together::run(cx, guest, facts, place, now, supplies, trouble).await,
+            _ => run_step(cx, guest, facts, place, step, supplies, trouble).await,
+        };
         if result.is_err() {
             break;
         }
+        number += now.len();
+        rest = later;
     }
     number = total - last;
     for step in end.into_iter().rev() {

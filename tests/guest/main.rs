@@ -21,3 +21,4 @@ mod peer;
 mod refused;
 mod remote;
 mod support;
+mod units;

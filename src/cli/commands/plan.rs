@@ -11,8 +11,8 @@ use crate::{
     },
     definition,
     plan::{
-        AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, Mirror, Origin, PartitionSize, Plan,
-        SecretSource, SourcePlan, Step, TypedStep, TypedWait,
+        AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, LoginProof, Mirror, Origin,
+        PartitionSize, Plan, SecretSource, SourcePlan, Step, TypedStep, TypedWait,
     },
 };
 use std::fmt::Write as _;
@@ -128,6 +128,18 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             plan.guest.user, plan.guest.connect_timeout, plan.guest.shutdown_timeout
         ),
     );
+    if let Some(login) = &plan.guest.login {
+        let proofs: Vec<String> = login
+            .proofs
+            .iter()
+            .map(|proof| match proof {
+                LoginProof::Key { path, .. } => format!("key {}", theme.path(path)),
+                LoginProof::Agent => "the SSH agent".to_owned(),
+                LoginProof::Password { secret } => format!("password (secret {secret})"),
+            })
+            .collect();
+        row("", format!("let in first as {} by {}", login.user, proofs.join(", ")));
+    }
     let width = plan.provision.len().to_string().len();
     for (index, step) in plan.provision.iter().enumerate() {
         let retries = if step.retries > 0 {

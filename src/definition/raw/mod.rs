@@ -18,7 +18,7 @@ pub(super) use system::*;
 use super::{
     early::{ImageArch, ImageName, Variables},
     reader::{Key, Table},
-    scalar::{Driver, List, Literal, Map, MirrorChoice, One, Text},
+    scalar::{Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
     table::table,
 };
 use crate::{
@@ -177,16 +177,38 @@ table! {
 table! {
     /// How the guest is reached and how long it may take.
     "`[guest]`", Guest {
-        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads, or `credentials`, which systemd 252
-        /// and later read by themselves. Default: `nocloud`, or `credentials` for a bootstrap without cloud-init.
+        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads; `credentials`, which systemd 252
+        /// and later read by themselves; or `login`, by a login that the image has. Default: `nocloud`, `credentials` for a bootstrap
+        /// without cloud-init, or `login` with `[guest.login]`.
         seed: optional One<SeedKind>,
-        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials`. Default:
-        /// `goldsmith`, or `root` with `credentials`.
+        /// A login that the image has, for images that take no seed. It is used once, to bring the build's own key in.
+        login: optional GuestLogin,
+        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials` and `login`.
+        /// Default: `goldsmith`, or `root` with `credentials` and `login`.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
         connect_timeout: optional HumanDuration,
         /// From the request to power off until it is off. Default: `3m`.
         shutdown_timeout: optional HumanDuration,
+    }
+}
+
+table! {
+    /// A login that the image has. At least one of `key`, `agent` and `password`, which are tried in this order. The seal removes the
+    /// image's host keys, by which it is recognised, so such a build has no `sysprep`, or is not booted to prove it.
+    "`[guest.login]`", GuestLogin {
+        /// The user: `root`, or one who may use sudo without password. Default: `root`.
+        user: optional Text,
+        /// The image's public host key, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
+        host_key: required Text,
+        /// A file on this host with a private key, ed25519 or ECDSA, relative to the definition's folder.
+        key: optional Text,
+        /// What the key is encrypted with, as `${secret.NAME}`.
+        passphrase: optional SecretText,
+        /// Use the keys of the SSH agent at `$SSH_AUTH_SOCK`. Default: false.
+        agent: optional bool,
+        /// The user's password, as `${secret.NAME}`.
+        password: optional SecretText,
     }
 }
 
@@ -205,7 +227,7 @@ table! {
     "an `[[output]]`", Output {
         /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
         format: required One<OutputFormat>,
-        /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
+        /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
         /// Compression level: from 1 (fast) to 12 (small), for `raw.zst` to 19, for `raw.xz` from 0 to 9. `raw`, `raw.lz4` and
@@ -265,6 +287,7 @@ const TABLES: &[(&str, &[Key])] = &[
     (Disk::HEADER, Disk::KEYS),
     (Machine::HEADER, Machine::KEYS),
     (Guest::HEADER, Guest::KEYS),
+    (GuestLogin::HEADER, GuestLogin::KEYS),
     (Seal::HEADER, Seal::KEYS),
     (Output::HEADER, Output::KEYS),
     (Ova::HEADER, Ova::KEYS),

@@ -16,15 +16,15 @@ mod module;
 mod mount;
 mod package;
 mod repository;
-mod service;
+pub(super) mod service;
 mod shell;
 mod sudoers;
 mod swap;
 mod sysctl;
 #[cfg(test)]
 mod tests;
-mod transfer;
-mod unit;
+pub(super) mod transfer;
+pub(super) mod unit;
 mod user;
 mod wait_for;
 
@@ -55,7 +55,7 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
             worker.script(user::script(step)).await
         }
         StepKind::Reboot(_) => Ok(worker.guest.reboot(worker.cx, worker.timeout, worker.trouble).await?),
-        StepKind::Directory(step) => worker.script(directory::script(step)).await,
+        StepKind::Directory(step) => directory::run(worker, step).await,
         StepKind::Link(step) => worker.script(link::script(step)).await,
         StepKind::Line(step) => line::run(worker, step, secrets).await,
         StepKind::Unit(step) => unit::run(worker, step, secrets).await,
