@@ -116,6 +116,7 @@ impl World for RealWorld {
         let start = std::time::Instant::now();
         let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
+        guest.become_root(cx).await.map_err(unreachable)?;
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
         Ok(Box::new(RealSession { guest, facts, fetcher: Arc::clone(&self.fetcher) }))
@@ -131,7 +132,11 @@ fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
 
 fn unreachable(error: GuestError) -> BuildError {
     let hint = error.hint().map(str::to_owned);
-    with_hint(BuildError::because("the guest could not be reached", error), hint)
+    let attempt = match error {
+        GuestError::NoRoot { .. } => "nothing can be done in the guest",
+        _ => "the guest could not be reached",
+    };
+    with_hint(BuildError::because(attempt, error), hint)
 }
 
 /// How long the guest's own package jobs may hold the locks before provisioning.
@@ -180,7 +185,10 @@ impl Session for RealSession {
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
         provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)
             .await
-            .map_err(|error| BuildError::because("provisioning failed", error))
+            .map_err(|error| {
+                let hint = error.source.hint();
+                with_hint(BuildError::because("provisioning failed", error), hint)
+            })
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {

@@ -32,6 +32,7 @@ mod settle;
 mod shell;
 #[cfg(test)]
 mod shell_tests;
+mod space;
 mod ssh;
 #[cfg(test)]
 pub(crate) mod sshd;
@@ -42,7 +43,7 @@ mod transfer;
 mod tree;
 mod wire;
 
-pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
+pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Sent, Target, capture};
 pub use connect::{GuestError, Trouble, connect, connect_with};
 pub use facts::{Facts, Family, PackageManager};
 pub use grow::Growth;
@@ -51,6 +52,7 @@ pub use login::{Bastion, Credentials, HostKey, LoginError, Proof};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;
+pub use space::FileSystem;
 pub use tree::{TreeSize, TreeTarget};
 
 use crate::value::Secret;

@@ -10,12 +10,14 @@
 //!
 //! It knows the guest only through [`crate::guest`], the network through [`crate::fetch`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod checks;
+mod explain;
 mod hygiene;
 mod resolve;
 mod run_checks;
 mod runner;
 mod seal;
 mod secrets;
+mod send;
 mod steps;
 #[cfg(test)]
 mod tests;

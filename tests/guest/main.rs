@@ -10,6 +10,7 @@
 )]
 mod demo;
 mod failing;
+mod faults;
 mod formats;
 mod interrupted;
 mod kubernetes;

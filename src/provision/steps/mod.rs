@@ -28,6 +28,8 @@ mod unit;
 mod user;
 mod wait_for;
 
+pub(super) use package::APT_FRESH;
+
 use super::{
     Secrets,
     checks::CheckSpec,
@@ -45,7 +47,7 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
         StepKind::Package(step) => {
             let none = || StepError::NoPackageManager { os: worker.facts.os_name.clone() };
             let manager = worker.facts.package_manager.ok_or_else(none)?;
-            worker.script(package::script(manager, step)).await
+            package::run(worker, manager, step).await
         }
         StepKind::Service(step) => worker.script(service::script(step)).await,
         StepKind::User(step) => {
