@@ -12,6 +12,8 @@
 use super::{BuildError, recipe::Live};
 use crate::{
     cx::{Cx, Stream, clean_line},
+    driver::{Machine, MachineState},
+    guest::GuestError,
     plan::Plan,
 };
 use std::{fmt::Write as _, path::Path, time::Duration};
@@ -34,8 +36,9 @@ pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &mut Build
         {
             let _ = std::fs::write(logs.join("screenshot.png"), png);
         }
-        let mut answers = false;
+        let mut answers = answered(error);
         if let Some(session) = &mut live.session
+            && is_running(live.machine.as_deref()).await
             && let Ok(files) = tokio::time::timeout(PATIENCE, session.diagnose(cx)).await
         {
             answers = !files.is_empty();
@@ -54,6 +57,20 @@ pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &mut Build
     if let Ok(text) = std::fs::read_to_string(logs.join("build.jsonl")) {
         write(&logs.join("timeline.txt"), &timeline(&text));
     }
+}
+
+async fn is_running(machine: Option<&dyn Machine>) -> bool {
+    match machine {
+        Some(machine) => matches!(machine.state().await, Ok(MachineState::Running)),
+        None => false,
+    }
+}
+
+/// Whether the guest itself said what is wrong, and its console knows no more.
+fn answered(error: &BuildError) -> bool {
+    let first: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    std::iter::successors(first, |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(GuestError::NoRoot { .. })))
 }
 
 fn write(path: &Path, text: &str) {

@@ -88,6 +88,10 @@ impl World for RealWorld {
     }
 
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
+        provision::preflight(&plan.provision).map_err(|error| {
+            let (attempt, hint) = (format!("a step cannot run ({})", error.at), error.source.hint());
+            with_hint(BuildError::because(attempt, error.source), hint)
+        })?;
         let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
@@ -183,12 +187,10 @@ impl Session for RealSession {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
-        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)
-            .await
-            .map_err(|error| {
-                let hint = error.source.hint();
-                with_hint(BuildError::because("provisioning failed", error), hint)
-            })
+        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await.map_err(|error| {
+            let hint = error.source.hint();
+            with_hint(BuildError::because("provisioning failed", error), hint)
+        })
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
@@ -233,6 +235,10 @@ impl Session for RealSession {
             ),
             ("disk", "df -h; lsblk; cat /proc/mounts"),
         ];
+        if self.guest.is_closed().await {
+            // The connection may be all that is gone.
+            let _then_it_is_silent = self.guest.reconnect(cx, HumanDuration::seconds(8), &|| None).await;
+        }
         let mut files = Vec::new();
         for (name, script) in LOGS {
             let command = guest::Command::script(name, script).timeout(std::time::Duration::from_secs(8));

@@ -67,7 +67,8 @@ pub async fn run(
         None => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
         Some(image) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
     };
-    let mut result = result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
+    let mut result =
+        result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
     let failed_stage = stages.current().to_owned();
     let stages = stages.into_times();
 

@@ -93,9 +93,9 @@ impl GuestError {
                 "the serial log and the screenshot among the records show where it hangs; if it is only slow, raise the \
                  step's `timeout`",
             ),
-            Self::Busy(_) => Some(
-                "end or stop that program in a step before; a `shell` step may also wait for it",
-            ),
+            Self::Busy(_) => {
+                Some("end or stop that program in a step before; a `shell` step may also wait for it")
+            }
             _ => None,
         }
     }
@@ -216,6 +216,13 @@ async fn open(
     result.map_err(|error| (error, obstacle))
 }
 
+/// All that an error says, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let first = Some(error);
+    let all = std::iter::successors(first, |error| error.source()).map(ToString::to_string);
+    all.collect::<Vec<_>>().join(": ")
+}
+
 /// What is up and what is not, in the order of a connection.
 fn describe(addr: SocketAddr, denied: Denied) -> (Obstacle, Vec<Sight>) {
     let port = Sight::yes(format!("port {}", addr.port()), "");
@@ -330,7 +337,7 @@ impl Guest {
                 match self.boot_id(cx).await {
                     Ok(now) if now != before => Look::Ready(()),
                     Ok(now) => Look::NotYet(vec![Sight::no("boot id", format!("still {now}"))]),
-                    Err(error) => Look::NotYet(vec![Sight::no("boot id", error.to_string())]),
+                    Err(error) => Look::NotYet(vec![Sight::no("boot id", causes(&error))]),
                 }
             })
             .await;

@@ -43,7 +43,9 @@ mod transfer;
 mod tree;
 mod wire;
 
-pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Sent, Target, capture};
+pub use command::{
+    Captured, CommError, Command, Communicator, Content, Exit, LineSink, Sent, Target, capture,
+};
 pub use connect::{GuestError, Trouble, connect, connect_with};
 pub use facts::{Facts, Family, PackageManager};
 pub use grow::Growth;

@@ -11,8 +11,7 @@ const NEWS: Duration = Duration::from_secs(2);
 /// Between two looks at the machine.
 const LOOK: Duration = Duration::from_millis(200);
 /// What programs say when a file system is full.
-const NO_SPACE: [&str; 4] =
-    ["No space left on device", "ENOSPC", "enough free space", "Disk quota exceeded"];
+const NO_SPACE: [&str; 4] = ["No space left on device", "ENOSPC", "enough free space", "Disk quota exceeded"];
 
 /// Does `work` as long as the machine lives: who waits for a paused one, waits for ever.
 pub(super) async fn while_alive<T>(
@@ -46,7 +45,10 @@ pub(super) async fn explain(cx: &Cx, guest: &Guest, trouble: Trouble<'_>, error:
     let about_the_guest = match &error {
         StepError::Exit { .. } | StepError::NotCreated { .. } => true,
         StepError::Comm(error) => {
-            matches!(error, CommError::Failed { .. } | CommError::NotStarted { .. } | CommError::TimedOut { .. })
+            matches!(
+                error,
+                CommError::Failed { .. } | CommError::NotStarted { .. } | CommError::TimedOut { .. }
+            )
         }
         _ => false,
     };
@@ -138,6 +140,7 @@ impl StepError {
                     .to_owned(),
             ),
             Self::Guest(error) => error.hint().map(str::to_owned),
+            Self::NoAnsible => Some("on Debian and Ubuntu: apt install ansible-core".to_owned()),
             Self::Machine { .. } => {
                 Some("the serial log and the screenshot among the records show its end".to_owned())
             }
@@ -265,7 +268,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_step_ends_with_its_machine() {
-        let error = while_alive::<()>(&|| Some("it went off".into()), std::future::pending()).await.unwrap_err();
+        let error =
+            while_alive::<()>(&|| Some("it went off".into()), std::future::pending()).await.unwrap_err();
         assert_eq!(error.to_string(), "it went off while the step ran");
         assert!(error.is_final() && error.hint().is_some());
         assert!(while_alive(&|| None, async { Ok(1) }).await.is_ok());

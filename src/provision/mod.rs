@@ -28,6 +28,6 @@ pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
 pub use resolve::{ResolveError, resolve};
 pub use run_checks::{CheckError, run_checks};
-pub use runner::{ProvisionError, StepError, Supplies, run, run_step};
+pub use runner::{ProvisionError, StepError, Supplies, preflight, run, run_step};
 pub use seal::{SealError, SealReport, seal};
 pub use secrets::{SecretError, Secrets};

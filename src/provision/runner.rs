@@ -12,11 +12,7 @@ use crate::{
     plan::{Step, StepKind},
     value::{HumanDuration, SumsError},
 };
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 /// So many of the last lines go into an error.
@@ -116,7 +112,7 @@ pub enum StepError {
         source: SumsError,
     },
     /// Ansible is not there.
-    #[error("`ansible-playbook` is not installed on this host (Debian and Ubuntu: apt install ansible-core)")]
+    #[error("`ansible-playbook` is not installed on this host")]
     NoAnsible,
     /// Ansible could not be run.
     #[error("could not run `ansible-playbook`")]
@@ -207,6 +203,18 @@ pub struct Supplies<'a> {
     pub secrets: &'a Secrets,
     /// Gets files from elsewhere.
     pub fetcher: &'a Fetcher,
+}
+
+/// Looks whether this host has what the steps need. Of those that may be left out, only the guest knows.
+pub fn preflight(steps: &[Step]) -> Result<(), ProvisionError> {
+    let sure = steps.iter().enumerate().filter(|(_, step)| step.rules.when.is_none());
+    for (index, step) in sure {
+        if let Some(source) = steps::missing(&step.kind) {
+            let (label, at) = (step.label.clone(), step.at.clone());
+            return Err(ProvisionError { number: index + 1, label, at, source });
+        }
+    }
+    Ok(())
 }
 
 /// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.

@@ -51,9 +51,10 @@ cat >/run/cutter <<'END'
 mkdir -p {folder}
 for time in $(seq {times}); do
   until [ -n "$(find {folder} -name '.goldsmith.*' -size +4096k)" ]; do sleep 0.1; done
-  for p in /proc/[0-9]*; do
+  cd /proc
+  for p in [0-9]*; do
     {{ read -r name <$p/comm && read -r _ _ _ up _ <$p/stat; }} 2>/dev/null || continue
-    if [ "$name" = sshd ] && [ "$up" != 1 ]; then kill -s KILL "${{p#/proc/}}"; fi
+    if [ "$name" = sshd ] && [ "$up" != 1 ]; then kill -s KILL $p; fi
   done
   while [ -n "$(find {folder} -name '.goldsmith.*' -size +4096k)" ]; do sleep 0.1; done
 done
@@ -112,14 +113,14 @@ shell = "fallocate -l 20G /var/tmp/rest 2>/dev/null || true; echo x >/var/tmp/x 
 [[provision]]
 name = "typo"
 finally = true
-package = ["no-such-package-1", "tcpdump"]
+package = { install = ["no-such-package-1", "tcpdump"] }
 [[provision]]
 name = "make room again"
 finally = true
 shell = "rm /var/tmp/fill"
 [[provision]]
 name = "leave little"
-shell = "fallocate -l $(($(stat -f -c '%a * %S' /) - (20 << 20))) /var/tmp/fill"
+shell = "fallocate -l $(($(stat -f -c '%f * %S' /) - (20 << 20))) /var/tmp/fill"
 [[provision]]
 name = "does not fit"
 file = { dest = "/opt/large", source = "large" }
@@ -197,7 +198,7 @@ fn image_that_refuses(home: &Home) -> PathBuf {
 }
 
 /// Bytes of a file that takes a while to send.
-const LARGE: usize = 96 << 20;
+const LARGE: usize = 64 << 20;
 
 /// What a build said.
 struct Told {
@@ -250,7 +251,8 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
     let home = Home::new("faults");
     // A failed build writes no report where nothing was ever delivered.
     std::fs::create_dir_all(home.out()).unwrap();
-    let large: Vec<u8> = (0..LARGE as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let large: Vec<u8> =
+        (0..LARGE as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     std::fs::write(home.root.join("large"), large).unwrap();
     let image = base().qcow2();
     let stubborn = image_that_refuses(&home);
@@ -279,21 +281,33 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
         &busy.warnings,
         &[
             "in the middle of `upload of /opt/large`: ",
-            " of 96 MiB were sent; connecting again",
+            " of 64 MiB were sent; connecting again",
             "(`never arrives`, ",
             "as well: the connection to the guest was lost in the middle of `upload of /srv/large`: ",
         ],
     );
     says(
         &busy.chain,
-        &["(`waits in vain`, ", "another program of the guest uses its package manager", "after 6 s", "held by python3, pid "],
+        &[
+            "(`waits in vain`, ",
+            "another program of the guest uses its package manager",
+            "after 6 s",
+            "held by python3, pid ",
+        ],
     );
     says(&busy.hints, &["end or stop that program"]);
 
     let full = told("full");
     says(
         &full.chain,
-        &["(`does not fit`, ", "a file system of the guest was full; now `/` (ext4 on /dev/", "GiB) has ", "MiB free", "upload of /opt/large", "No space left on device"],
+        &[
+            "(`does not fit`, ",
+            "a file system of the guest was full; now `/` (ext4 on /dev/",
+            "GiB) has ",
+            "MiB free",
+            "upload of /opt/large",
+            "No space left on device",
+        ],
     );
     says(&full.hints, &["machine.disk"]);
     says(
@@ -321,7 +335,10 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
     says(&hung.console, &["stubborn.service"]);
 
     let refused = told("refused");
-    says(&refused.chain, &["`goldsmith` is logged in to the guest but cannot become root", "a password is required"]);
+    says(
+        &refused.chain,
+        &["`goldsmith` is logged in to the guest but cannot become root", "a password is required"],
+    );
     says(&refused.hints, &["NOPASSWD", "guest.user"]);
     assert!(!refused.timeline.contains("never begins"), "{}", refused.timeline);
     says(&ran.stderr(), &["the console said last:", "hint:"]);

@@ -20,4 +20,5 @@ mod parallel;
 mod peer;
 mod refused;
 mod remote;
+mod software;
 mod support;

@@ -37,6 +37,14 @@ use super::{
 };
 use crate::plan::StepKind;
 
+/// Whether this host has what a step of this kind needs.
+pub(super) fn missing(kind: &StepKind) -> Option<StepError> {
+    match kind {
+        StepKind::Ansible(_) if !ansible::is_there() => Some(StepError::NoAnsible),
+        _ => None,
+    }
+}
+
 /// Does it.
 pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets) -> Result<(), StepError> {
     match kind {
