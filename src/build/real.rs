@@ -88,10 +88,11 @@ impl World for RealWorld {
     }
 
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
-        provision::preflight(&plan.provision).map_err(|error| {
-            let (attempt, hint) = (format!("a step cannot run ({})", error.at), error.source.hint());
-            with_hint(BuildError::because(attempt, error.source), hint)
-        })?;
+        if let Some(error) = provision::preflight(&plan.provision) {
+            let (attempt, hint) =
+                (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
+            return Err(with_hint(BuildError::because(attempt, error.source), hint));
+        }
         let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)

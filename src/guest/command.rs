@@ -232,7 +232,7 @@ pub enum CommError {
         said: String,
     },
     /// The connection ended in the middle of a transfer, which is to be made again.
-    #[error("the connection to the guest was lost in the middle of `{label}`{}", far(.sent))]
+    #[error("the connection to the guest was lost in the middle of `{label}`{}", far(sent.as_ref()))]
     Cut {
         /// The transfer.
         label: String,
@@ -240,7 +240,7 @@ pub enum CommError {
         sent: Option<Sent>,
     },
     /// The time was over in the middle of a transfer.
-    #[error("`{label}` did not end within {limit}{}", far(.sent))]
+    #[error("`{label}` did not end within {limit}{}", far(sent.as_ref()))]
     TooSlow {
         /// The transfer.
         label: String,
@@ -291,7 +291,7 @@ pub struct Sent {
     pub total: Size,
 }
 
-fn far(sent: &Option<Sent>) -> String {
+fn far(sent: Option<&Sent>) -> String {
     sent.map(|sent| format!(": {} of {} were sent", sent.done, sent.total)).unwrap_or_default()
 }
 

@@ -112,16 +112,9 @@ fn unescape(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, more)) = rest.split_first() {
         let code = more.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|_| *first == b'\\') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
-        }
+        let byte = code.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|_| *first == b'\\');
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &more[3..] } else { more };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

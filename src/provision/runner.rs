@@ -56,7 +56,7 @@ pub enum StepError {
     #[error("{cut}; the guest could not be reached again")]
     Lost {
         /// What was lost.
-        cut: CommError,
+        cut: Box<CommError>,
         /// Why it could not be had again.
         #[source]
         source: Box<GuestError>,
@@ -205,16 +205,13 @@ pub struct Supplies<'a> {
     pub fetcher: &'a Fetcher,
 }
 
-/// Looks whether this host has what the steps need. Of those that may be left out, only the guest knows.
-pub fn preflight(steps: &[Step]) -> Result<(), ProvisionError> {
-    let sure = steps.iter().enumerate().filter(|(_, step)| step.rules.when.is_none());
-    for (index, step) in sure {
-        if let Some(source) = steps::missing(&step.kind) {
-            let (label, at) = (step.label.clone(), step.at.clone());
-            return Err(ProvisionError { number: index + 1, label, at, source });
-        }
-    }
-    Ok(())
+/// The first step that lacks something on this host. Of steps that may be left out, only the guest knows.
+pub fn preflight(steps: &[Step]) -> Option<ProvisionError> {
+    let mut sure = steps.iter().enumerate().filter(|(_, step)| step.rules.when.is_none());
+    sure.find_map(|(index, step)| {
+        let source = steps::missing(&step.kind)?;
+        Some(ProvisionError { number: index + 1, label: step.label.clone(), at: step.at.clone(), source })
+    })
 }
 
 /// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.

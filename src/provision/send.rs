@@ -33,7 +33,7 @@ impl Worker<'_> {
         match self.guest.reconnect(self.cx, limit, self.trouble).await {
             Ok(()) => Ok(()),
             Err(GuestError::Cancelled(cancelled)) => Err(cancelled.into()),
-            Err(source) => Err(StepError::Lost { cut: error, source: Box::new(source) }),
+            Err(source) => Err(StepError::Lost { cut: Box::new(error), source: Box::new(source) }),
         }
     }
 }
