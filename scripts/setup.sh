@@ -34,6 +34,8 @@ openssh-server             a real sshd for the SSH tests (never left running)
 openssh-client             ssh, for --on-error shell and for builds on another host
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
+xorriso                    makes ISOs as Debian and Ubuntu do, and reads ours
+genisoimage                makes ISOs as older tools did; its isoinfo reads ours
 lz4                        makes compressed inputs
 bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs

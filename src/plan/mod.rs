@@ -6,6 +6,7 @@ mod output;
 mod role;
 mod source;
 mod step;
+pub mod typed;
 
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, Provider, SeedKind,

@@ -7,12 +7,16 @@
 //!
 //! A guest with systemd 252 or later needs neither cloud-init nor a volume: it takes the same keys from a system credential.
 //!
+//! Where a machine takes its seed as a CD-ROM only, and for installers, there are ISO 9660 volumes.
+//!
 //! The same input gives the same bytes.
 mod credentials;
 mod fat;
+mod iso;
 mod nocloud;
 
 pub use credentials::{CREDENTIAL, write_credential};
+pub use iso::write_iso;
 pub use nocloud::write_nocloud;
 
 use crate::value::Secret;

@@ -2,9 +2,12 @@
 //!
 //! [`prepare`] leaves one writable disk in the build's work folder; whatever it needs on the way is temporary, planned in
 //! the undo log before it is made, and never outside that folder. [`preflight`] says beforehand what would be missing.
+//!
+//! [`iso`] looks into installer media.
 mod bootstrap;
 mod error;
 mod image;
+pub mod iso;
 #[cfg(test)]
 mod tests;
 mod tool;
