@@ -169,10 +169,10 @@ impl Session for RealSession {
         trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
         // Only here: a booted result is to be checked as it is.
-        self.guest
-            .quiesce(cx, QUIESCE, trouble)
-            .await
-            .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
+        self.guest.quiesce(cx, QUIESCE, trouble).await.map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            with_hint(BuildError::because("the guest's own package jobs did not make way", error), hint)
+        })?;
         // An existing image is mostly smaller than the disk that was asked for. cloud-init grows it where it has a seed.
         if plan.guest.seed == SeedKind::Credentials && matches!(plan.source, SourcePlan::Disk(_)) {
             let grown = self.guest.grow_root(cx).await;

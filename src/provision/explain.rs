@@ -63,27 +63,58 @@ pub(super) async fn explain(cx: &Cx, guest: &Guest, trouble: Trouble<'_>, error:
 
 /// `error`, with the file systems in front that are full, or were.
 fn fullness(all: &[FileSystem], error: StepError) -> StepError {
-    let full: Vec<&FileSystem> = all.iter().filter(|one| one.is_full()).collect();
     let told = ran_out(&error);
-    let what = match full[..] {
-        [] if !told => return error,
-        // Who cleans up after itself makes room again.
-        [] => {
-            let left: Vec<String> = all
-                .iter()
-                .filter(|one| !one.is_memory())
-                .map(|one| format!("{one} has {} free", one.free))
-                .collect();
-            format!("a file system of the guest was full; now {}", left.join(", "))
-        }
-        [one] => format!("the guest's file system {one} is full"),
-        _ => {
-            let names: Vec<String> = full.iter().map(ToString::to_string).collect();
-            format!("file systems of the guest are full: {}", names.join(", "))
+    let mut guilty = if told { named(all, &error) } else { vec![] };
+    if guilty.is_empty() {
+        guilty = all.iter().filter(|one| one.is_full()).collect();
+    }
+    if guilty.is_empty() && told {
+        guilty = all.iter().filter(|one| !one.is_memory()).collect();
+    }
+    // Who cleans up after itself makes room again.
+    let state = |one: &FileSystem| {
+        if one.is_full() {
+            format!("{one} is full")
+        } else {
+            format!("{one} was full, and has {} free now", one.free)
         }
     };
-    let memory = !full.is_empty() && full.iter().all(|one| one.is_memory());
+    let what = match guilty[..] {
+        [] => return error,
+        [one] => format!("the guest's file system {}", state(one)),
+        _ if guilty.iter().all(|one| one.is_full()) => {
+            let names: Vec<String> = guilty.iter().map(ToString::to_string).collect();
+            format!("file systems of the guest are full: {}", names.join(", "))
+        }
+        _ => {
+            let names: Vec<String> =
+                guilty.iter().map(|one| format!("{one} has {} free now", one.free)).collect();
+            format!("a file system of the guest was full: {}", names.join(", "))
+        }
+    };
+    let memory = guilty.iter().all(|one| one.is_memory());
     StepError::Full { what, memory, source: Box::new(error) }
+}
+
+/// The file systems of the paths that are named where the guest says that there is no room.
+fn named<'a>(all: &'a [FileSystem], error: &StepError) -> Vec<&'a FileSystem> {
+    let mut lines = said(error);
+    lines.retain(|line| NO_SPACE.iter().any(|words| line.contains(words)));
+    if let StepError::Comm(CommError::Failed { label, .. }) = error {
+        lines.push(label);
+    }
+    let words =
+        lines.iter().flat_map(|line| line.split(|c: char| c.is_whitespace() || "'\"`‘’:,()".contains(c)));
+    let mut found: Vec<&FileSystem> = Vec::new();
+    for path in words.filter(|word| word.starts_with('/')) {
+        let holds = |one: &&FileSystem| {
+            path.strip_prefix(one.at.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let one = all.iter().filter(holds).max_by_key(|one| one.at.len());
+        found.extend(one.filter(|one| !found.contains(one)));
+    }
+    found
 }
 
 /// Whether the guest said that a file system is full.
@@ -260,10 +291,25 @@ mod tests {
     #[test]
     fn what_was_full_is_told_after_who_filled_it_cleaned_up() {
         let error = fullness(&[root(700)], exit("cat: write error: No space left on device"));
-        let text = error.to_string();
-        assert!(text.starts_with("a file system of the guest was full; now `/`"), "{text}");
-        assert!(text.ends_with("has 700 MiB free"), "{text}");
+        assert_eq!(
+            error.to_string(),
+            "the guest's file system `/` (ext4 on /dev/vda1, 4 GiB) was full, and has 700 MiB free now"
+        );
         assert!(matches!(fullness(&[root(700)], exit("no")), StepError::Exit { .. }));
+        let other = FileSystem { at: "/boot".into(), ..root(9) };
+        let text = fullness(&[root(700), other], exit("No space left on device")).to_string();
+        assert!(text.contains("700 MiB free now") && text.contains("9 MiB free now"), "{text}");
+    }
+
+    #[test]
+    fn a_path_in_the_complaint_tells_which_it_was() {
+        let memory = FileSystem { at: "/mnt".into(), kind: "tmpfs".into(), ..root(20) };
+        let all = [root(0), memory];
+        let error = fullness(&all, exit("dd: error writing '/mnt/x': No space left on device"));
+        assert!(error.to_string().starts_with("the guest's file system `/mnt` (tmpfs"), "{error}");
+        assert!(error.hint().unwrap().contains("machine.memory"));
+        let error = fullness(&all, exit("dd: error writing '/mnt2': No space left on device"));
+        assert!(error.to_string().starts_with("the guest's file system `/` (ext4"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

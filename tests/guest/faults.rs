@@ -107,6 +107,13 @@ package = {{ remove = ["no-such-package"] }}
 fn full(image: &Path) -> String {
     let rest = r#"
 [[provision]]
+name = "fill memory"
+finally = true
+shell = """
+mount -t tmpfs -o size=8m tmpfs /mnt
+dd if=/dev/zero of=/mnt/x bs=1M count=10 status=none || { rm /mnt/x; exit 1; }
+"""
+[[provision]]
 name = "fill silently"
 finally = true
 shell = "fallocate -l 20G /var/tmp/rest 2>/dev/null || true; echo x >/var/tmp/x 2>/dev/null || exit 7"
@@ -302,9 +309,8 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
         &full.chain,
         &[
             "(`does not fit`, ",
-            "a file system of the guest was full; now `/` (ext4 on /dev/",
-            "GiB) has ",
-            "MiB free",
+            "the guest's file system `/` (ext4 on /dev/",
+            "GiB) is full",
             "upload of /opt/large",
             "No space left on device",
         ],
@@ -319,6 +325,9 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
             "(`fill silently`, ",
             "as well: the guest's file system `/` (ext4 on /dev/",
             " is full",
+            "(`fill memory`, ",
+            "as well: the guest's file system `/mnt` (tmpfs on tmpfs, 8 MiB) was full, and has 8 MiB free now",
+            "machine.memory",
         ],
     );
 
