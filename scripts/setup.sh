@@ -45,6 +45,9 @@ unzip                      unpacks them, as a guest does
 sudo                       its visudo checks rules, as in a guest
 dnf                        runs our scripts for dnf, in a root of its own
 rpm                        makes packages for that
+dpkg-dev                   lists packages, for a repository for apt
+gpg                        signs it
+ansible-core               runs a playbook against a guest
 createrepo-c               makes a repository of them
 skopeo                     makes archives of container images, for the Kubernetes node
 umoci                      makes container images, for the same

@@ -10,6 +10,7 @@
 )]
 mod demo;
 mod failing;
+mod faults;
 mod formats;
 mod installers;
 mod interrupted;
@@ -20,5 +21,6 @@ mod parallel;
 mod peer;
 mod refused;
 mod remote;
+mod software;
 mod support;
 mod units;
