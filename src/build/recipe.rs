@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event},
-    driver::{DiskAttachment, DiskFormat, Machine, MachineSpec},
+    driver::{Boot, DiskAttachment, DiskFormat, Machine, MachineSpec},
     plan::{ImageFormat, Plan},
     source::BaseDisk,
 };
@@ -98,6 +98,9 @@ pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
         accelerator: plan.machine.accelerator,
         disks: Vec::new(),
         credentials: Vec::new(),
+        boot: Boot::Disk,
+        optical: Vec::new(),
+        ends_at_restart: false,
     }
 }
 
