@@ -36,7 +36,7 @@ const MOST_ENTRIES: usize = 200;
 const LONGEST_COMMAND: usize = 16 << 10;
 
 /// A way to boot the medium.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootEntry {
     /// As the menu shows it.
     pub title: String,
