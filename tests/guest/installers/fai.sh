@@ -6,7 +6,7 @@
 #   fai.sh OUT.iso
 #
 # FAI's own programs do the work (fai-make-nfsroot, fai-cd), in a folder of their own: FAI is not installed on this host, and no
-# service runs. fai/ beside this script is FAI's configuration: what is installed and how (class, disk_config, debconf, scripts),
+# service runs. fai/ beside this script is FAI's configuration: what is installed and how (class, disk_config, scripts),
 # and how the CD is made (etc). The new system's packages travel as one archive, FAI's "base file", since unpacking an archive is
 # much faster than installing packages where the processor is emulated.
 #
@@ -88,8 +88,9 @@ shop=$work/shop
 debian "$shop" --include=fai-server,squashfs-tools,dosfstools,mtools,xorriso
 say "FAI's tools are ready"
 cp -R "$config/etc/." "$shop/etc/fai/"
-mkdir -p "$shop/srv/fai/config/basefiles" "$shop/var/log/fai" "$shop/srv/work"
-cp -R "$config"/{class,debconf,disk_config,scripts} "$shop/srv/fai/config/"
+# No questions are answered in advance (debconf), but FAI wants the folder.
+mkdir -p "$shop/srv/fai/config"/{basefiles,debconf} "$shop/var/log/fai" "$shop/srv/work"
+cp -R "$config"/{class,disk_config,scripts} "$work/sources.list" "$shop/srv/fai/config/"
 mount -t proc proc "$shop/proc"
 mount -t sysfs -o ro sysfs "$shop/sys"
 mount --rbind /dev "$shop/dev"
