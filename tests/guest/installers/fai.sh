@@ -28,8 +28,15 @@ if [ "${1:-}" != --inside ]; then
     command -v "$program" >/dev/null || die "$program is not installed (package ${program/unshare/util-linux})"
   done
   work=$(mktemp -d)
-  trap 'rm -rf --one-file-system "$work"' EXIT
-  unshare --mount --pid --fork --kill-child --mount-proc "$BASH" "$0" --inside "$work"
+  inside=
+  clean() { kill -KILL $inside 2>/dev/null || true; rm -rf --one-file-system "$work"; }
+  trap clean EXIT
+  trap 'exit 130' INT TERM HUP
+  # Everything in the namespaces ends when unshare does. In the background, so that a signal need not wait for it.
+  TMPDIR=$work unshare --mount --pid --fork --kill-child --mount-proc "$BASH" "$0" --inside "$work" &
+  inside=$!
+  wait $inside
+  inside=
   mv "$work/fai.iso" "$out"
   exit
 fi
@@ -74,9 +81,13 @@ new_system &
 new_system=$!
 
 # --- the live system that runs FAI, packed for fai-make-nfsroot ------------------------------------------------------------
-# Its packages want to see FAI's mark, and fai-make-nfsroot that it is the first to configure dracut. The initrd is made once, by fai-make-nfsroot: INITRD=No keeps the kernel package from it.
+# Its packages want to see FAI's mark, and fai-make-nfsroot that it is the first to configure dracut. The initrd
+# is made once, by fai-make-nfsroot: INITRD=No keeps the kernel package from it.
+# Drivers that a virtual machine's installer has no use for are half of the system, and stay away.
 mkdir "$work/live"
+useless=({sound,drivers/{gpu,iio,infiniband,media,net,staging}}'/*')
 INITRD=No debian "$work/live/base.tar.zst" --include="$(packages "$config/etc/NFSROOT")" \
+  "${useless[@]/#/--dpkgopt=path-exclude=/lib/modules/*/kernel/}" \
   --essential-hook='touch "$1/.THIS_IS_THE_FAI_NFSROOT"' \
   --customize-hook='mv "$1/etc/dracut.conf.d" "$1/usr/lib/dracut/"' \
   --customize-hook="copy-in $config/etc/90-cd.conf /usr/lib/dracut/dracut.conf.d" \
@@ -96,11 +107,11 @@ mount -t sysfs -o ro sysfs "$shop/sys"
 mount --rbind /dev "$shop/dev"
 mount --bind "$work" "$shop/srv/work"
 
-quietly fai-make-nfsroot chroot "$shop" fai-make-nfsroot -s -B /srv/work/live/base.tar.zst
+quietly fai-make-nfsroot chroot "$shop" env -u TMPDIR fai-make-nfsroot -s -B /srv/work/live/base.tar.zst
 say "FAI has made its live system"
 
 wait "$new_system"
 mv "$work/base/GOLDSMITH.tar.zst" "$shop/srv/fai/config/basefiles/"
 # -M: no mirror on the CD; -e: without what fai-make-nfsroot keeps in /var/tmp.
-quietly fai-cd chroot "$shop" fai-cd -M -e /srv/work/fai.iso
+quietly fai-cd chroot "$shop" env -u TMPDIR fai-cd -M -e /srv/work/fai.iso
 say "the CD is made: $(du -h "$work/fai.iso" | cut -f 1)"
