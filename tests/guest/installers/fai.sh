@@ -72,9 +72,11 @@ debian() {
 packages() { sed -e 's/#.*//' -e '/^PACKAGES/d' "$1" | xargs | tr ' ' ,; }
 
 # --- the new system, as FAI's base file ------------------------------------------------------------------------------------
+# It gets its mirror at the end (scripts), so that FAI does not ask it for updates meanwhile.
 mkdir "$work/base"
 new_system() {
-  debian "$work/base/GOLDSMITH.tar.zst" --include="$(packages "$config/package_config/BASE")"
+  debian "$work/base/GOLDSMITH.tar.zst" --include="$(packages "$config/package_config/BASE")" \
+    --customize-hook='rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*'
   say "the new system is packed: $(du -h "$work/base/GOLDSMITH.tar.zst" | cut -f 1)"
 }
 new_system &
