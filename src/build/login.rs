@@ -160,7 +160,7 @@ pub(super) async fn connect(
         write_access(cx, &login, keys, address)
             .map_err(|error| BuildError::because("could not write the key of the build user", error))?,
     );
-    let trouble = || watch.trouble();
+    let trouble = || watch.trouble_at_boot();
     world.connect(cx, address, &login, keys.own.as_ref(), plan.guest.connect_timeout, &trouble).await
 }
 

@@ -12,7 +12,7 @@ use crate::{
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
     provision::{self, Secrets, StepError, Supplies},
-    source::{self, BaseDisk},
+    source::{self, BaseDisk, Installer, Prepared, SourceError},
     value::{HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -89,6 +89,11 @@ impl World for RealWorld {
     }
 
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
+        if let Some(error) = provision::preflight(&plan.provision) {
+            let (attempt, hint) =
+                (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
+            return Err(with_hint(BuildError::because(attempt, error.source), hint));
+        }
         let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
@@ -110,11 +115,17 @@ impl World for RealWorld {
         })
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError> {
-        source::prepare(cx, plan, &self.fetcher).await.map_err(|error| {
-            let hint = error.hint();
-            with_hint(BuildError::because("could not make the first disk", error), hint)
-        })
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
+    }
+
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError> {
+        source::adopt(cx, plan, installer).await.map_err(no_disk)
     }
 
     async fn connect(
@@ -133,10 +144,16 @@ impl World for RealWorld {
         };
         let guest = guest.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
+        guest.become_root(cx).await.map_err(unreachable)?;
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
         Ok(Box::new(RealSession { guest, facts, fetcher: Arc::clone(&self.fetcher) }))
     }
+}
+
+fn no_disk(error: SourceError) -> BuildError {
+    let hint = error.hint();
+    with_hint(BuildError::because("could not make the first disk", error), hint)
 }
 
 fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
@@ -148,7 +165,11 @@ fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
 
 fn unreachable(error: GuestError) -> BuildError {
     let hint = error.hint().map(str::to_owned);
-    with_hint(BuildError::because("the guest could not be reached", error), hint)
+    let attempt = match error {
+        GuestError::NoRoot { .. } => "nothing can be done in the guest",
+        _ => "the guest could not be reached",
+    };
+    with_hint(BuildError::because(attempt, error), hint)
 }
 
 /// How long the guest's own package jobs may hold the locks before provisioning.
@@ -176,10 +197,10 @@ impl Session for RealSession {
         trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
         // Only here: a booted result is to be checked as it is.
-        self.guest
-            .quiesce(cx, QUIESCE, trouble)
-            .await
-            .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
+        self.guest.quiesce(cx, QUIESCE, trouble).await.map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            with_hint(BuildError::because("the guest's own package jobs did not make way", error), hint)
+        })?;
         // An existing image is mostly smaller than the disk that was asked for. cloud-init grows it where it has a seed.
         if plan.guest.seed != SeedKind::NoCloud && matches!(plan.source, SourcePlan::Disk(_)) {
             let grown = self.guest.grow_root(cx).await;
@@ -195,9 +216,10 @@ impl Session for RealSession {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
-        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)
-            .await
-            .map_err(|error| BuildError::because("provisioning failed", error))
+        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await.map_err(|error| {
+            let hint = error.source.hint();
+            with_hint(BuildError::because("provisioning failed", error), hint)
+        })
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
@@ -242,6 +264,10 @@ impl Session for RealSession {
             ),
             ("disk", "df -h; lsblk; cat /proc/mounts"),
         ];
+        if self.guest.is_closed().await {
+            // The connection may be all that is gone.
+            let _then_it_is_silent = self.guest.reconnect(cx, HumanDuration::seconds(8), &|| None).await;
+        }
         let mut files = Vec::new();
         for (name, script) in LOGS {
             let command = guest::Command::script(name, script).timeout(std::time::Duration::from_secs(8));

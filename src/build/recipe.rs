@@ -1,14 +1,15 @@
 //! The recipe: how an image is built, in one function that reads like one.
 //!
 //! ```text
-//! preflight → source → seed → create → power on → connect → provision → seal → shut down → convert → verify → publish
+//! preflight → source → (install) → seed → create → power on → connect → provision → seal → shut down → convert → verify
+//!   → publish
 //! ```
 //!
 //! Values flow from stage to stage as return values. Whatever a stage makes, it planned the removal of before.
 use super::{
     Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
-    login, preflight,
+    install, login, preflight,
     stage::Stages,
     verify,
     watch::Watch,
@@ -18,7 +19,7 @@ use crate::{
     cx::{Cx, Event},
     driver::{Boot, DiskAttachment, DiskFormat, Machine, MachineSpec},
     plan::{ImageFormat, Plan},
-    source::BaseDisk,
+    source::{BaseDisk, Prepared},
 };
 
 /// What is alive while the recipe runs; the failure bundle looks at it.
@@ -47,7 +48,13 @@ pub(super) async fn build(
         world.fetch(cx, plan, &ready.secrets).await?;
         world.prepare_source(cx, plan).await
     };
-    let base = stages.run("source", None, source).await?;
+    let base = match stages.run("source", None, source).await? {
+        Prepared::Disk(base) => base,
+        Prepared::Installer(installer) => {
+            let installed = install::run(cx, world, plan, &ready, installer, undoer, live);
+            stages.run("install", None, installed).await?
+        }
+    };
     let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));

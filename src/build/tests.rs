@@ -9,7 +9,7 @@ use crate::{
     },
     guest::{Credentials, Login, Trouble},
     plan::*,
-    source::BaseDisk,
+    source::{BaseDisk, Installer, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -69,7 +69,14 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<BaseDisk, BuildError> {
+    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<Prepared, BuildError> {
+        let path = cx.work().join("blank.raw");
+        std::fs::write(&path, b"").unwrap();
+        Ok(Prepared::Installer(Installer::of_disk(path)))
+    }
+
+    async fn adopt_installed(&self, cx: &Cx, _: &Plan, installer: Installer) -> Result<BaseDisk, BuildError> {
+        assert!(installer.disk.exists());
         let path = cx.work().join("disk.raw");
         std::fs::copy(base_image(), &path).unwrap();
         Ok(BaseDisk {
@@ -204,7 +211,13 @@ fn plan(out: &Path) -> Plan {
         name: "tiny".into(),
         arch: Arch::X86_64,
         definition: "/tiny.toml".into(),
-        source: SourcePlan::Disk(DiskSourcePlan { origins: vec![], digest: None, format: None }),
+        source: SourcePlan::Iso(IsoPlan {
+            origins: vec![],
+            digest: IsoDigest::Trusted,
+            boot: InstallerBoot::Typed { steps: vec![] },
+            answers: Answers { place: AnswerPlace::Initrd, files: vec![] },
+            timeout: HumanDuration::seconds(5),
+        }),
         machine: MachinePlan {
             uri: "fake".into(),
             firmware: Firmware::Efi,

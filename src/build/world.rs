@@ -6,7 +6,7 @@ use crate::{
     guest::{Credentials, Login, Trouble},
     plan::Plan,
     provision::Secrets,
-    source::BaseDisk,
+    source::{BaseDisk, Installer, Prepared},
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -64,8 +64,16 @@ pub trait World: Send + Sync {
     /// Gets what the steps need from this host, as far as that is certain.
     async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError>;
 
-    /// Makes the first disk.
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
+    /// Makes the first disk, or what an installer needs to make it.
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
+
+    /// Makes the first disk of what an installer left.
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError>;
 
     /// Waits for the guest and logs in; with `own` first, to bring in what `login` needs.
     async fn connect(

@@ -33,6 +33,7 @@ mod settle;
 mod shell;
 #[cfg(test)]
 mod shell_tests;
+mod space;
 mod ssh;
 #[cfg(test)]
 pub(crate) mod sshd;
@@ -44,7 +45,9 @@ mod tree;
 mod wire;
 
 pub use adopt::adopt;
-pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
+pub use command::{
+    Captured, CommError, Command, Communicator, Content, Exit, LineSink, Sent, Target, capture,
+};
 pub use connect::{GuestError, Trouble, connect, connect_with};
 pub use facts::{Facts, Family, PackageManager};
 pub use grow::Growth;
@@ -53,6 +56,7 @@ pub use login::{Bastion, Credentials, HostKey, LoginError, Proof};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;
+pub use space::FileSystem;
 pub use tree::{TreeEntry, TreeKind, TreeSize, TreeTarget, tree};
 
 use crate::value::Secret;

@@ -148,6 +148,7 @@ impl Guest {
         let mut output = tokio::io::sink();
         let mut complaint = IntoWriter::new(&mut output);
         let meter = Meter::new(cx, format!("upload {}", target.folder), total);
+        let count = meter.count();
         let content = Content::Reader(&mut source, total);
         let exit = self.run(cx, &command, content, Some(meter), &mut complaint).await;
         drop(source);
@@ -158,8 +159,7 @@ impl Guest {
             Ok(Ok(())) => {}
             Err(error) => return Err(here(io::Error::other(error))),
         }
-        let exit = exit?;
-        done(label, exit, &complaint)?;
+        done(label, exit, Some(&count), &complaint)?;
         let mut size = TreeSize::default();
         for entry in entries.iter() {
             match entry.what {

@@ -12,12 +12,14 @@
 //! It knows the guest only through [`crate::guest`], the network through [`crate::fetch`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod ahead;
 mod checks;
+mod explain;
 mod hygiene;
 mod resolve;
 mod run_checks;
 mod runner;
 mod seal;
 mod secrets;
+mod send;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,6 @@ pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
 pub use resolve::{ResolveError, certain, resolve};
 pub use run_checks::{CheckError, run_checks};
-pub use runner::{ProvisionError, StepError, Supplies, run, run_step};
+pub use runner::{ProvisionError, StepError, Supplies, preflight, run, run_step};
 pub use seal::{SealError, SealReport, seal};
 pub use secrets::{SecretError, Secrets};

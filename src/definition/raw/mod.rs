@@ -1,6 +1,7 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
 mod files;
 mod flow;
+mod iso;
 mod role;
 mod software;
 mod step;
@@ -8,6 +9,7 @@ mod system;
 
 pub(super) use files::*;
 pub(super) use flow::*;
+pub(super) use iso::*;
 pub(super) use role::*;
 pub(super) use software::*;
 pub(super) use step::*;
@@ -40,7 +42,7 @@ table! {
         name: required ImageName,
         /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
         secret: optional Map<Secret>,
-        /// Where the first disk comes from: `[source.bootstrap]` or `[source.disk]`.
+        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]` or `[source.iso]`.
         source: required Source,
         /// The machine that the image is built in.
         machine: optional Machine,
@@ -91,6 +93,8 @@ table! {
         bootstrap: optional Bootstrap,
         /// An existing disk image, such as a cloud image.
         disk: optional Disk,
+        /// An installer's medium, which installs the system without questions.
+        iso: optional Iso,
     }
 }
 
@@ -292,8 +296,8 @@ const TABLES: &[(&str, &[Key])] = &[
 
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    let steps = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES];
-    TABLES.iter().chain(steps.into_iter().flatten()).copied()
+    let more = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES, iso::TABLES];
+    TABLES.iter().chain(more.into_iter().flatten()).copied()
 }
 
 /// The only table that has the key `name`.

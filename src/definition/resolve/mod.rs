@@ -3,6 +3,7 @@
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
 mod check;
 mod deliver;
+mod iso;
 mod label;
 mod login;
 mod machine;

@@ -28,12 +28,22 @@ pub(super) mod unit;
 mod user;
 mod wait_for;
 
+pub(super) use package::APT_FRESH;
+
 use super::{
     Secrets,
     checks::CheckSpec,
     runner::{StepError, Worker},
 };
 use crate::plan::StepKind;
+
+/// Whether this host has what a step of this kind needs.
+pub(super) fn missing(kind: &StepKind) -> Option<StepError> {
+    match kind {
+        StepKind::Ansible(_) if !ansible::is_there() => Some(StepError::NoAnsible),
+        _ => None,
+    }
+}
 
 /// Does it.
 pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets) -> Result<(), StepError> {
@@ -45,7 +55,7 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
         StepKind::Package(step) => {
             let none = || StepError::NoPackageManager { os: worker.facts.os_name.clone() };
             let manager = worker.facts.package_manager.ok_or_else(none)?;
-            worker.script(package::script(manager, step)).await
+            package::run(worker, manager, step).await
         }
         StepKind::Service(step) => worker.script(service::script(step)).await,
         StepKind::User(step) => {

@@ -189,7 +189,7 @@ impl NoEntry {
     /// What to write into the definition.
     pub fn hint(&self) -> String {
         "name them in the definition, in `[source.iso]`: `kernel = \"/path/in/the/iso\"`, `initrd = \"/path/in/the/iso\"` and \
-         `cmdline = \"its arguments\"`; or let a boot command be typed at the medium's own menu"
+         `arguments = [\"…\"]`; or let a boot command be typed at the medium's own menu with `[[source.iso.type]]`"
             .to_owned()
     }
 }

@@ -32,7 +32,7 @@ pub(super) const ISOLINUX: &[&str] = &[
 const MOST_FILES: usize = 32;
 
 /// A way to boot the medium.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootEntry {
     /// As the menu shows it.
     pub title: String,
