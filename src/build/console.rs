@@ -106,14 +106,13 @@ impl Console {
                     }
                     Escape::None
                 }
-                (Escape::Begun, '[') => Escape::Control,
+                (Escape::Begun, '[') | (Escape::Control, '\0'..='?') => Escape::Control,
                 (Escape::Begun, ']' | 'P' | 'X' | '^' | '_') => Escape::Text,
-                (Escape::Control, '@'..='~') => {
+                (Escape::Control, _) => {
                     // A cursor that moves begins a new text; words on both sides of the move are not one.
                     self.text.push(' ');
                     Escape::None
                 }
-                (Escape::Control, _) => Escape::Control,
                 (Escape::Begun, _) | (Escape::Text, '\u{7}' | '\\') => Escape::None,
                 (Escape::Text, _) => Escape::Text,
             };

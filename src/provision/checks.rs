@@ -145,7 +145,9 @@ pub fn checks(all: &[Step]) -> Vec<CheckSpec> {
         // All that was said about a subject before is void.
         found.retain(|old| !new.iter().any(|new| new.replaces(old)));
         for tree in found.iter_mut().filter_map(|old| old.tree.as_mut()) {
-            new.iter().for_each(|new| tree.leave_out(new));
+            for new in &new {
+                tree.leave_out(new);
+            }
         }
         found.extend(new);
     }

@@ -70,17 +70,13 @@ fn is_host_key(line: &str) -> bool {
 fn secret(field: Field<SecretText>, key: &str, reader: &mut Reader<'_>) -> Option<Option<String>> {
     let Some(At { value: SecretText(text), span }) = field.maybe()? else { return Some(None) };
     let name = text.strip_prefix("${secret.").and_then(|rest| rest.strip_suffix('}'));
-    match name.filter(|name| !name.contains(['$', '}'])) {
-        Some(name) => Some(Some(name.to_owned())),
-        None => {
-            reader.report(&span, format!("`{key}` is a secret, which does not stand in a definition")).help(
-                format!(
-                    "write `{key} = \"${{secret.NAME}}\"` and say in `[secret.NAME]` where it comes from"
-                ),
-            );
-            None
-        }
+    if let Some(name) = name.filter(|name| !name.contains(['$', '}'])) {
+        return Some(Some(name.to_owned()));
     }
+    reader
+        .report(&span, format!("`{key}` is a secret, which does not stand in a definition"))
+        .help(format!("write `{key} = \"${{secret.NAME}}\"` and say in `[secret.NAME]` where it comes from"));
+    None
 }
 
 /// The proof logs in to an image that has the host key of its login.

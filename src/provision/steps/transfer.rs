@@ -53,12 +53,11 @@ pub(super) async fn bring(
             Via::Guest => {
                 let filled = secrets.fill(worker.cx, url, Place::Text).await?;
                 let url = address(filled.expose(), url)?;
-                let digest = match wanted(from)? {
-                    Some(digest) => digest,
-                    None => {
-                        let sums = sums(worker.cx, secrets, from, &url).await?;
-                        named(&sums_of_guest(worker, &sums).await?, &sums, &url)?
-                    }
+                let digest = if let Some(digest) = wanted(from)? {
+                    digest
+                } else {
+                    let sums = sums(worker.cx, secrets, from, &url).await?;
+                    named(&sums_of_guest(worker, &sums).await?, &sums, &url)?
                 };
                 worker.script(guest_script(&url, &digest, target)).await
             }
@@ -81,13 +80,12 @@ async fn fetch(
 ) -> Result<Fetched, StepError> {
     let filled = secrets.fill(cx, url, Place::Text).await?;
     let url = address(filled.expose(), url)?;
-    let digest = match wanted(from)? {
-        Some(digest) => digest,
-        None => {
-            let sums = sums(cx, secrets, from, &url).await?;
-            let bytes = fetcher.small(cx, &sums, LARGEST_SUMS).await?;
-            named(&String::from_utf8_lossy(&bytes), &sums, &url)?
-        }
+    let digest = if let Some(digest) = wanted(from)? {
+        digest
+    } else {
+        let sums = sums(cx, secrets, from, &url).await?;
+        let bytes = fetcher.small(cx, &sums, LARGEST_SUMS).await?;
+        named(&String::from_utf8_lossy(&bytes), &sums, &url)?
     };
     Ok(fetcher.get(cx, &[url], Some(&digest)).await?)
 }
