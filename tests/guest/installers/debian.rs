@@ -63,7 +63,7 @@ fn preseed() -> String {
         "partman/early_command string poweroff",
     ]
     .iter()
-    .map(|line| format!("d-i {line}\n"))
+    .map(|line| ["d-i ", line, "\n"].concat())
     .collect()
 }
 
