@@ -333,7 +333,7 @@ fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
     says(&gone.warnings, &["did not run, since the guest is gone"]);
 
     let hung = told("hung");
-    says(&hung.chain, &["did not come back from its restart", "after 20 s; last seen: port"]);
+    says(&hung.chain, &["did not come back from its restart", "after 20 s; last seen: "]);
     says(&hung.hints, &["where it hangs", "`timeout`"]);
     says(&hung.console, &["stubborn.service"]);
 
