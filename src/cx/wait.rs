@@ -83,6 +83,7 @@ impl Cx {
                         last = seen;
                     }
                 },
+                Err(_elapsed) if last.is_empty() => last = vec![Sight::no("answer", "none came")],
                 Err(_elapsed) => {}
             }
             if Instant::now() >= deadline {

@@ -27,7 +27,14 @@ pub(in crate::provision) async fn run(worker: &Worker<'_>, step: &DirectoryStep)
         folder: plain.folder,
         timeout: worker.timeout.get(),
     };
-    let size = worker.guest.upload_tree(worker.cx, &source, &target).await?;
+    let mut cuts = 0;
+    let size = loop {
+        match worker.guest.upload_tree(worker.cx, &source, &target).await {
+            Ok(size) => break size,
+            // What had arrived is replaced.
+            Err(error) => worker.after_cut(error, &mut cuts).await?,
+        }
+    };
     worker.cx.events().notice(format!("{} files in {} folders", size.files, size.folders + 1));
     Ok(())
 }
