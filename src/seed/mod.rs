@@ -5,14 +5,23 @@
 //! that matches `e*` would be shorter to explain, but cloud-init 22.4 renders such a match for ifupdown and networkd as an
 //! interface that is called like the entry, and the guest has no network.
 //!
+//! Answers of installers travel like that too: in a volume with a label of theirs, or in their initial RAM disk.
+//!
 //! A guest with systemd 252 or later needs neither cloud-init nor a volume: it takes the same keys from a system credential.
 //!
+//! Where a machine takes its seed as a CD-ROM only, and for installers, there are ISO 9660 volumes.
+//!
 //! The same input gives the same bytes.
+mod answers;
+mod cpio;
 mod credentials;
 mod fat;
+mod iso;
 mod nocloud;
 
+pub use answers::{append_answers, write_answers};
 pub use credentials::{CREDENTIAL, write_credential};
+pub use iso::write_iso;
 pub use nocloud::write_nocloud;
 
 use crate::value::Secret;

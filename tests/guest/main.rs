@@ -10,13 +10,18 @@
 )]
 mod demo;
 mod failing;
+mod faults;
 mod formats;
+mod installers;
 mod interrupted;
 mod kubernetes;
 mod ordinary_user;
+mod own_login;
 mod parallel;
 #[path = "../../src/driver/libvirt/tests_real/peer.rs"]
 mod peer;
 mod refused;
 mod remote;
+mod software;
 mod support;
+mod units;

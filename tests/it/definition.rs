@@ -654,7 +654,7 @@ fn source_messages(source: &str) -> Vec<String> {
     messages(&format!("name = \"i\"\n{source}\n[[output]]\nformat = \"raw\"\n"))
 }
 
-#[test_case("[source]", "`[source]` needs `bootstrap` or `disk`")]
+#[test_case("[source]", "`[source]` needs `bootstrap`, `disk` or `iso`")]
 #[test_case("[source.disk]\nurl = \"https://example.org/a.img\"", "a download needs a `digest`")]
 #[test_case("[source.disk]\nurls = []", "`urls` names no URL")]
 #[test_case(

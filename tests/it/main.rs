@@ -3,6 +3,8 @@
 mod cli;
 mod convert;
 mod definition;
+mod from_outside;
+mod installers;
 mod reference;
 mod roles;
 mod tidy;
