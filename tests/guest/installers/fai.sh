@@ -102,18 +102,18 @@ debian "$shop" --include=fai-server,squashfs-tools,dosfstools,mtools,xorriso
 say "FAI's tools are ready"
 cp -R "$config/etc/." "$shop/etc/fai/"
 # No questions are answered in advance (debconf), but FAI wants the folder.
-mkdir -p "$shop/srv/fai/config"/{basefiles,debconf} "$shop/var/log/fai" "$shop/srv/work"
+mkdir -p "$shop/srv/fai/config"/{basefiles,debconf} "$shop/var/log/fai" "$shop/srv/out"
 cp -R "$config"/{class,disk_config,scripts} "$work/sources.list" "$shop/srv/fai/config/"
 mount -t proc proc "$shop/proc"
 mount -t sysfs -o ro sysfs "$shop/sys"
 mount --rbind /dev "$shop/dev"
-mount --bind "$work" "$shop/srv/work"
+mount --bind "$work" "$shop/srv/out"
 
-quietly fai-make-nfsroot chroot "$shop" env -u TMPDIR fai-make-nfsroot -s -B /srv/work/live/base.tar.zst
+quietly fai-make-nfsroot chroot "$shop" env -u TMPDIR fai-make-nfsroot -s -B /srv/out/live/base.tar.zst
 say "FAI has made its live system"
 
 wait "$new_system"
 mv "$work/base/GOLDSMITH.tar.zst" "$shop/srv/fai/config/basefiles/"
 # -M: no mirror on the CD; -e: without what fai-make-nfsroot keeps in /var/tmp.
-quietly fai-cd chroot "$shop" env -u TMPDIR fai-cd -M -e /srv/work/fai.iso
+quietly fai-cd chroot "$shop" env -u TMPDIR fai-cd -M -e /srv/out/fai.iso
 say "the CD is made: $(du -h "$work/fai.iso" | cut -f 1)"
