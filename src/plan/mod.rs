@@ -1,12 +1,14 @@
 //! The plan: what a build will do, fully resolved and immutable. Values only; everything may read them.
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
+mod answers;
 mod machine;
 mod output;
 mod role;
 mod source;
 mod step;
 
+pub use answers::*;
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, Provider, SeedKind,
 };

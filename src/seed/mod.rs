@@ -7,7 +7,11 @@
 //!
 //! A guest with systemd 252 or later needs neither cloud-init nor a volume: it takes the same keys from a system credential.
 //!
+//! A system that an installer makes is told by [`answers`] to the installer's questions,.
+//!
 //! The same input gives the same bytes.
+pub mod answers;
+mod cpio;
 mod credentials;
 mod fat;
 mod nocloud;
@@ -15,7 +19,7 @@ mod nocloud;
 pub use credentials::{CREDENTIAL, write_credential};
 pub use nocloud::write_nocloud;
 
-use crate::value::Secret;
+use crate::{plan::AnswersProblem, value::Secret};
 use std::{
     fs::OpenOptions,
     io::{self, Write},
@@ -44,10 +48,10 @@ pub struct SeedSpec<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// A template is wrong.
-    #[error("could not fill the cloud-init template `{name}`")]
+    #[error("could not fill the template `{name}`")]
     Template {
-        /// Which.
-        name: &'static str,
+        /// Which: the user's file, or the name of a built-in one.
+        name: String,
         /// Why.
         #[source]
         source: minijinja::Error,
@@ -55,6 +59,27 @@ pub enum SeedError {
     /// The volume could not be made.
     #[error("could not make the seed volume")]
     Volume(#[source] io::Error),
+    /// No installer can be told this.
+    #[error("could not make answers for the installer")]
+    Answers(#[source] AnswersProblem),
+    /// An installed system has a build user of its own, and root is locked.
+    #[error(
+        "could not make answers that let the build in as `{user}`: an installed system needs an ordinary build user, \
+         whose name has small letters, digits, `-` and `_`"
+    )]
+    BuildUser {
+        /// As it was written.
+        user: String,
+    },
+    /// The installer's initrd could not be read.
+    #[error("could not read the installer's initrd `{}`", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The file could not be written.
     #[error("could not write the seed to `{}`", path.display())]
     Write {
