@@ -14,6 +14,7 @@ pub mod answers;
 mod cpio;
 mod credentials;
 mod fat;
+pub mod lint;
 mod nocloud;
 
 pub use credentials::{CREDENTIAL, write_credential};

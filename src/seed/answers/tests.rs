@@ -168,11 +168,14 @@ fn the_finish_script_parses_and_quotes_hostile_values() {
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         }
         // What the functions are called with, when they and all commands only print.
-        let calls: String = finish
+        let users: String = finish
             .lines()
-            .filter(|line| line.starts_with("add_user ") || line.starts_with("sh -eu -c "))
+            .filter(|line| line.starts_with("add_user "))
             .map(|line| format!("{line}\n"))
             .collect();
+        let (_, late) = finish.split_once("# --- Late command 1").unwrap();
+        let (late, _) = late.split_once("# SELinux").unwrap();
+        let calls = format!("{users}#{late}");
         let script =
             format!("add_user() {{ printf '%s|' \"$@\"; }}; sh() {{ printf '%s|' \"$3\"; }}\n{calls}");
         let out = Command::new("bash").args(["-c", &script]).output().unwrap();

@@ -2,7 +2,10 @@
 mod peers;
 mod rows;
 
-use goldsmith::seed::answers::{Answers, AnswersKeys, render};
+use goldsmith::seed::{
+    answers::{Answers, AnswersKeys, render},
+    lint,
+};
 use rows::{Row, rows};
 use std::collections::BTreeMap;
 
@@ -32,4 +35,12 @@ fn every_combination_is_answered_as_it_was_reviewed() {
             );
         }
     });
+}
+
+#[test]
+fn the_lint_finds_nothing_in_built_in_answers() {
+    for row in rows() {
+        let found = lint::check(&row.plan, &answers(&row));
+        assert!(found.is_empty(), "{}: {found:#?}", row.name);
+    }
 }
