@@ -21,10 +21,10 @@ lint: ## formatting and lints
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 
 test-fast: ## tests that boot nothing
-	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real
+	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real --skip source::iso::tests::large
 
 test-guest: ## tests on real guests, one guest at a time
-	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive
+	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive source::iso::tests::large
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1
 
 fuzz: ## run the fuzz targets ten minutes each (nightly compiler and cargo-fuzz; TARGETS="qcow2 ova" SECONDS_EACH=60)

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 missing() { echo "fuzz/run.sh: $1" >&2; exit 1; }
 cargo +nightly --version > /dev/null 2>&1 || missing "no nightly compiler: rustup toolchain install nightly"
 cargo fuzz --version > /dev/null 2>&1 || missing "no cargo-fuzz: cargo install cargo-fuzz"
-for program in qemu-img qemu-io sfdisk mke2fs xz zstd lz4 bzip2; do
-    command -v "$program" > /dev/null || missing "no $program: apt-get install qemu-utils fdisk e2fsprogs xz-utils zstd lz4 bzip2"
+for program in qemu-img qemu-io sfdisk mke2fs xz zstd lz4 bzip2 xorriso genisoimage; do
+    command -v "$program" > /dev/null || missing "no $program: scripts/setup.sh test installs it"
 done
 
 targets=("$@")
@@ -21,7 +21,7 @@ seconds=${SECONDS_EACH:-600}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 seed=fuzz/corpus
-mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,answers}
+mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers}
 cp tests/it/answers/snapshots/*.snap $seed/answers/
 
 # A disk with text, noise and much that was never written.
@@ -76,6 +76,20 @@ truncate -s 512K "$work/ext4"
 mke2fs -q -t ext4 -O ^has_journal -N 16 -F "$work/ext4"
 gzip -c "$work/ext4" > $seed/input/ext4.gz
 zstd -qc $seed/qcow2/plain-512 > $seed/input/qcow2.zst
+# Without the 32 KiB at the front, which mean nothing, and the zeroes at the end.
+mkdir -p "$work/tree/1/2/3/4/5/6/7/8/9/10" "$work/tree/b"
+head -c 2048 README.md > "$work/tree/boot.img"
+echo deep > "$work/tree/1/2/3/4/5/6/7/8/9/10/$(printf 'n%.0s' {1..240})"
+ln -s ../b/./boot "$work/tree/b/link"
+medium() { tail -c +32769 "$work/medium.iso" | sed 's/\x00*$//' > "$seed/iso/$1"; }
+boot="-b boot.img -c boot.cat -no-emul-boot -boot-load-size 4"
+# shellcheck disable=SC2086 # words
+{
+    xorriso -as mkisofs -quiet -R -J -joliet-long $boot -o "$work/medium.iso" "$work/tree" && medium xorriso
+    genisoimage -quiet -R -J $boot -o "$work/medium.iso" "$work/tree" && medium genisoimage
+    genisoimage -quiet -D -J -joliet-long $boot -o "$work/medium.iso" "$work/tree" && medium joliet
+    genisoimage -quiet -D -l $boot -o "$work/medium.iso" "$work/tree" && medium plain
+}
 
 # C code under the sanitizer has constants of one name in several files, which it would report before anything else.
 export ASAN_OPTIONS=detect_odr_violation=0

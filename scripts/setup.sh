@@ -34,8 +34,9 @@ openssh-server             a real sshd for the SSH tests (never left running)
 openssh-client             ssh, for --on-error shell and for builds on another host
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
-cpio                       reads what we append to an installer's initrd
 python3-yaml               reads the YAML that we write
+xorriso                    makes ISOs as Debian and Ubuntu do, and reads ours
+genisoimage                makes ISOs as older tools did; its isoinfo reads ours
 lz4                        makes compressed inputs
 bzip2                      makes compressed inputs
 xz-utils                   makes compressed inputs
@@ -45,9 +46,17 @@ unzip                      unpacks them, as a guest does
 sudo                       its visudo checks rules, as in a guest
 dnf                        runs our scripts for dnf, in a root of its own
 rpm                        makes packages for that
+dpkg-dev                   lists packages, for a repository for apt
+gpg                        signs it
+ansible-core               runs a playbook against a guest
 createrepo-c               makes a repository of them
 skopeo                     makes archives of container images, for the Kubernetes node
 umoci                      makes container images, for the same
+xorriso                    makes installers' media
+cpio                       unpacks what we put into initial RAM disks
+isolinux                   boots such a medium
+syslinux-common            the rest of it
+debian-installer-12-netboot-amd64 an installer that we did not write
 python3                    its gzip reader checks ours
 python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `error.txt` | the chain of messages, with hints |
+//! | `error.txt` | the chain of messages, with hints and the console's last lines when the guest no longer answered |
 //! | `build.jsonl` | every event, one JSON object a line (written while the build ran) |
 //! | `timeline.txt` | the same for people: when each stage began, ended, and what was awaited |
 //! | `plan.json` | what the build was to do; holds no secret |
@@ -11,7 +11,9 @@
 //! | `guest-*.txt` | logs from inside the guest, when it still answered |
 use super::{BuildError, recipe::Live};
 use crate::{
-    cx::{Cx, Stream},
+    cx::{Cx, Stream, clean_line},
+    driver::{Machine, MachineState},
+    guest::GuestError,
     plan::Plan,
 };
 use std::{fmt::Write as _, path::Path, time::Duration};
@@ -20,7 +22,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Collects the bundle. Whatever fails here is left out: the build's own error matters more.
-pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &BuildError, live: &mut Live) {
+pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &mut BuildError, live: &mut Live) {
     let logs = cx.logs().to_owned();
     let interrupted = error.kind() == super::BuildErrorKind::Interrupted;
     write(&logs.join("error.txt"), &error_text(stage, error));
@@ -34,17 +36,41 @@ pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &BuildErro
         {
             let _ = std::fs::write(logs.join("screenshot.png"), png);
         }
+        let mut answers = answered(error);
         if let Some(session) = &mut live.session
+            && is_running(live.machine.as_deref()).await
             && let Ok(files) = tokio::time::timeout(PATIENCE, session.diagnose(cx)).await
         {
+            answers = !files.is_empty();
             for (name, text) in files {
                 write(&logs.join(format!("guest-{name}.txt")), &cx.redactor().redact(&text));
             }
+        }
+        if !answers
+            && let Some(log) = live.machine.as_ref().and_then(|machine| machine.serial_log())
+            && let Ok(bytes) = std::fs::read(log)
+        {
+            error.set_console(last_lines(&cx.redactor().redact(&String::from_utf8_lossy(&bytes))));
+            write(&logs.join("error.txt"), &error_text(stage, error));
         }
     }
     if let Ok(text) = std::fs::read_to_string(logs.join("build.jsonl")) {
         write(&logs.join("timeline.txt"), &timeline(&text));
     }
+}
+
+async fn is_running(machine: Option<&dyn Machine>) -> bool {
+    match machine {
+        Some(machine) => matches!(machine.state().await, Ok(MachineState::Running)),
+        None => false,
+    }
+}
+
+/// Whether the guest itself said what is wrong, and its console knows no more.
+fn answered(error: &BuildError) -> bool {
+    let first: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    std::iter::successors(first, |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(GuestError::NoRoot { .. })))
 }
 
 fn write(path: &Path, text: &str) {
@@ -60,7 +86,35 @@ fn error_text(stage: &str, error: &BuildError) -> String {
     for hint in error.hints() {
         let _ = writeln!(text, "hint: {hint}");
     }
+    if !error.console().is_empty() {
+        let _ = writeln!(text, "the console said last:");
+    }
+    for line in error.console() {
+        let _ = writeln!(text, "    {line}");
+    }
     text
+}
+
+/// The last lines of a serial console, for people: without control sequences, and a counter that runs is one line.
+fn last_lines(console: &str) -> Vec<String> {
+    const LINES: usize = 6;
+    const LONGEST: usize = 160;
+    let mut lines: Vec<String> = Vec::new();
+    let mut shape = String::new();
+    for line in console.rsplit(['\n', '\r']).map(clean_line) {
+        let line: String = line.trim().chars().take(LONGEST).collect();
+        let now: String = line.chars().filter(|c| c.is_alphabetic()).collect();
+        if line.is_empty() || (!now.is_empty() && now == shape) {
+            continue;
+        }
+        shape = now;
+        lines.push(line);
+        if lines.len() == LINES {
+            break;
+        }
+    }
+    lines.reverse();
+    lines
 }
 
 /// One line for each event that a person would ask about.
@@ -129,6 +183,17 @@ const fn serde_name(stream: Stream) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_console_ends_with_lines_and_not_with_frames() {
+        let console = "old\n[    1.0] a\r\n\u{1b}[32m[  OK  ]\u{1b}[0m Stopped b.\r\n\r\n\
+            \r\u{1b}[K[ ***] A stop job is running (1s / no limit)\r\u{1b}[K[*** ] A stop job is running (2s / no limit)";
+        assert_eq!(
+            last_lines(console),
+            ["old", "[    1.0] a", "[  OK  ] Stopped b.", "[*** ] A stop job is running (2s / no limit)"]
+        );
+        assert!(last_lines("\r\n\u{1b}").is_empty());
+    }
 
     #[test]
     fn the_timeline_has_one_line_per_event_that_matters() {

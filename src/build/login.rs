@@ -8,8 +8,9 @@ use crate::{
     cx::{BuildId, Cx},
     disk::Needle,
     driver::{Credential, DiskAttachment, DiskFormat, Machine, MachineSpec},
-    guest::{BuildKeys, Login},
-    plan::{Plan, SeedKind},
+    guest::{BuildKeys, Credentials, HostKey, Login, Proof},
+    plan::{LoginProof, Plan, SeedKind},
+    provision::Secrets,
     seed::{self, SeedSpec},
     value::Secret,
 };
@@ -21,6 +22,8 @@ pub(super) struct Keys {
     kind: SeedKind,
     seed: PathBuf,
     role: String,
+    /// The login that brings them in, if that is how they come.
+    own: Option<Credentials>,
 }
 
 impl Keys {
@@ -36,6 +39,7 @@ impl Keys {
                 backing: Vec::new(),
             }),
             SeedKind::Credentials => credentials.push(Credential { name: seed::CREDENTIAL.to_owned(), path }),
+            SeedKind::Login => {}
         }
         MachineSpec { disks, credentials, ..spec }
     }
@@ -56,7 +60,12 @@ impl Keys {
 }
 
 /// Makes keys for the machine with this role and writes the seed that delivers them.
-pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys, BuildError> {
+pub(super) async fn write_seed(
+    cx: &Cx,
+    plan: &Plan,
+    secrets: &Secrets,
+    role: &str,
+) -> Result<Keys, BuildError> {
     let because = |error: Box<dyn std::error::Error + Send + Sync>| {
         BuildError::because(format!("could not make the seed of the machine `{role}`"), error)
     };
@@ -68,6 +77,10 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
     let extension = match kind {
         SeedKind::NoCloud => "img",
         SeedKind::Credentials => "conf",
+        SeedKind::Login => {
+            let (own, seed) = (own_login(cx, plan, secrets).await?, PathBuf::new());
+            return Ok(Keys { pairs: keys, kind, seed, role: role.to_owned(), own });
+        }
     };
     let path = cx.work().join(format!("seed-{role}.{extension}"));
     let (target, user, instance) = (path.clone(), plan.guest.user.clone(), instance_id(cx.id(), role));
@@ -85,12 +98,41 @@ pub(super) async fn write_seed(cx: &Cx, plan: &Plan, role: &str) -> Result<Keys,
         match kind {
             SeedKind::NoCloud => seed::write_nocloud(&target, &spec),
             SeedKind::Credentials => seed::write_credential(&target, &spec),
+            SeedKind::Login => Ok(()),
         }
     })
     .await
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
-    Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned() })
+    Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned(), own: None })
+}
+
+/// The login that the image has already, if the plan says one, with its secrets.
+pub(super) async fn own_login(
+    cx: &Cx,
+    plan: &Plan,
+    secrets: &Secrets,
+) -> Result<Option<Credentials>, BuildError> {
+    let Some(login) = &plan.guest.login else { return Ok(None) };
+    let missing = |error| BuildError::because("a secret of `guest.login` cannot be had", error);
+    let mut proofs = Vec::new();
+    for proof in &login.proofs {
+        proofs.push(match proof {
+            LoginProof::Agent => Proof::Agent { socket: None },
+            LoginProof::Password { secret } => {
+                Proof::Password(secrets.get(cx, secret).await.map_err(missing)?)
+            }
+            LoginProof::Key { path, passphrase } => Proof::KeyFile {
+                path: path.clone(),
+                passphrase: match passphrase {
+                    Some(name) => Some(secrets.get(cx, name).await.map_err(missing)?),
+                    None => None,
+                },
+            },
+        });
+    }
+    let host_key = HostKey::Pinned(login.host_key.clone());
+    Ok(Some(Credentials { user: login.user.clone(), proofs, host_key, bastion: None }))
 }
 
 fn instance_id(build: &BuildId, role: &str) -> String {
@@ -109,13 +151,17 @@ pub(super) async fn connect(
     access: &mut Option<Access>,
 ) -> Result<Box<dyn Session>, BuildError> {
     let address = machine.ssh_address(cx).await?;
-    let login = keys.login(plan);
+    let mut login = keys.login(plan);
+    if let Some(own) = &plan.guest.login {
+        // That of the image stays.
+        login.host_key = own.host_key.clone();
+    }
     *access = Some(
         write_access(cx, &login, keys, address)
             .map_err(|error| BuildError::because("could not write the key of the build user", error))?,
     );
-    let trouble = || watch.trouble();
-    world.connect(cx, address, &login, plan.guest.connect_timeout, &trouble).await
+    let trouble = || watch.trouble_at_boot();
+    world.connect(cx, address, &login, keys.own.as_ref(), plan.guest.connect_timeout, &trouble).await
 }
 
 /// Key and known_hosts files for `ssh`, readable by their owner only, in the work folder.

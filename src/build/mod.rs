@@ -3,10 +3,12 @@
 //! Start reading at [`recipe`]. This module knows hypervisors, guests and sources only through [`World`], so that the
 //! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
 mod bundle;
+mod console;
 mod convert;
 mod dirs;
 mod gc;
 mod hooks;
+mod install;
 mod login;
 mod outcome;
 mod preflight;
@@ -18,6 +20,7 @@ mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod undoer;
 mod verify;
 mod view;

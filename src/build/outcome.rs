@@ -85,12 +85,13 @@ pub struct BuildError {
     attempt: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     hints: Vec<String>,
+    console: Vec<String>,
 }
 
 impl BuildError {
     /// `attempt` is a whole message: "step 2 (`install jq`) failed".
     pub fn new(kind: BuildErrorKind, attempt: impl Into<String>) -> Self {
-        Self { kind, attempt: attempt.into(), source: None, hints: Vec::new() }
+        Self { kind, attempt: attempt.into(), source: None, hints: Vec::new(), console: Vec::new() }
     }
 
     /// A failure with its cause; an interruption anywhere in the chain stays an interruption.
@@ -104,7 +105,7 @@ impl BuildError {
         } else {
             BuildErrorKind::Failed
         };
-        Self { kind, attempt: attempt.into(), source: Some(source), hints: Vec::new() }
+        Self { kind, attempt: attempt.into(), source: Some(source), hints: Vec::new(), console: Vec::new() }
     }
 
     /// The same with another kind, unless it was an interruption.
@@ -138,6 +139,15 @@ impl BuildError {
     /// What to do about it.
     pub fn hints(&self) -> &[String] {
         &self.hints
+    }
+
+    /// What the machine's console said last, if the guest could not be asked any more.
+    pub fn console(&self) -> &[String] {
+        &self.console
+    }
+
+    pub(super) fn set_console(&mut self, lines: Vec<String>) {
+        self.console = lines;
     }
 
     /// All messages, outermost first.
@@ -188,6 +198,7 @@ impl From<Cancelled> for BuildError {
             attempt: cancelled.to_string(),
             source: None,
             hints: Vec::new(),
+            console: Vec::new(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What is looked at before anything is made: the hypervisor, the inputs, the room on the disks, the target folders.
-use super::{BuildError, BuildErrorKind, recipe::machine_spec, world::World};
+use super::{BuildError, BuildErrorKind, login, recipe::machine_spec, world::World};
 use crate::{
     cx::Cx,
-    driver::{Hypervisor, Readiness},
-    plan::Plan,
+    driver::{Boot, Hypervisor, MachineSpec, Readiness},
+    plan::{Plan, SourcePlan},
     provision::Secrets,
     value::Size,
 };
@@ -33,6 +33,10 @@ async fn look(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<Ready, BuildErr
             .await
             .map_err(|error| BuildError::because("a secret of the definition cannot be had", error))?;
     }
+    if let Some(own) = login::own_login(cx, plan, &secrets).await? {
+        own.check("guest.login")
+            .map_err(|error| BuildError::because("the login of `guest.login` is not ready", error))?;
+    }
     world.preflight(cx, plan).await?;
     hypervisor(cx, world, plan, secrets).await
 }
@@ -45,7 +49,12 @@ pub(super) async fn machine(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<R
 
 async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -> Result<Ready, BuildError> {
     let hypervisor = world.hypervisor(plan).await?;
-    let readiness = hypervisor.preflight(&machine_spec(plan, "build")).await?;
+    let mut spec = machine_spec(plan, "build");
+    if matches!(plan.source, SourcePlan::Iso(_)) {
+        // The machine of the installer asks more of a hypervisor than the one that is built in.
+        spec = MachineSpec { boot: Boot::Optical, ends_at_restart: true, ..spec };
+    }
+    let readiness = hypervisor.preflight(&spec).await?;
     cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);

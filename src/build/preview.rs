@@ -1,7 +1,7 @@
 //! What a build would do, worked out for a guest that does not run yet.
 use crate::{
     guest::Facts,
-    plan::{Firmware, Plan, SourcePlan},
+    plan::{Firmware, Plan, SourcePlan, Step},
     provision::{self, ResolveError},
 };
 
@@ -11,7 +11,7 @@ pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, Previe
     let facts = match (system, &plan.source) {
         (Some(system), _) => Some(system),
         (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),
-        (None, SourcePlan::Disk(_)) => None,
+        (None, SourcePlan::Disk(_) | SourcePlan::Iso(_)) => None,
     };
     let Some(system) = facts else { return Ok(None) };
     let efi = plan.machine.firmware == Firmware::Efi;
@@ -19,6 +19,17 @@ pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, Previe
         .ok_or_else(|| PreviewError::System { system: system.to_owned() })?;
     let steps = provision::resolve(plan, &facts)?;
     Ok(Some(Plan { provision: steps, ..plan.clone() }))
+}
+
+/// The steps that a build of `plan` has for certain, whatever its guest says.
+pub(super) fn certain(plan: &Plan) -> Vec<Step> {
+    let facts = match &plan.source {
+        SourcePlan::Bootstrap(bootstrap) => system_of(&bootstrap.suite)
+            .and_then(|system| Facts::assumed(system, plan.arch, plan.machine.firmware == Firmware::Efi))
+            .map(|facts| Facts { cloud_init: bootstrap.cloud_init, ..facts }),
+        _ => None,
+    };
+    provision::certain(plan, facts.as_ref())
 }
 
 /// There is no preview.

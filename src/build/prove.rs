@@ -35,7 +35,7 @@ pub(super) async fn image(
 ) -> Result<BuildResult, BuildError> {
     let ready = stages.run("preflight", None, preflight::machine(cx, world, plan)).await?;
     let staged = stages.run("source", None, look(cx, path)).await?;
-    let keys = login::write_seed(cx, plan, "proof").await?;
+    let keys = login::write_seed(cx, plan, &ready.secrets, "proof").await?;
     // Facts of the machine it was built in are not known any more.
     let facts = serde_json::Value::Null;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };

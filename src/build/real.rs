@@ -2,16 +2,17 @@
 use super::{
     BuildError, BuildErrorKind, Dirs,
     preflight::room,
+    preview::certain,
     world::{Session, World},
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
-    guest::{self, Facts, Growth, Guest, GuestError, Login, Trouble},
+    guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
     plan::{Plan, SeedKind, SourcePlan},
-    provision::{self, Secrets, Supplies},
-    source::{self, BaseDisk},
+    provision::{self, Secrets, StepError, Supplies},
+    source::{self, BaseDisk, Installer, Prepared, SourceError},
     value::{HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -88,6 +89,11 @@ impl World for RealWorld {
     }
 
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
+        if let Some(error) = provision::preflight(&plan.provision) {
+            let (attempt, hint) =
+                (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
+            return Err(with_hint(BuildError::because(attempt, error.source), hint));
+        }
         let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
             let hint = error.hint();
             with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
@@ -98,11 +104,28 @@ impl World for RealWorld {
         room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError> {
-        source::prepare(cx, plan, &self.fetcher).await.map_err(|error| {
-            let hint = error.hint();
-            with_hint(BuildError::because("could not make the first disk", error), hint)
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError> {
+        let supplies = Supplies { secrets, fetcher: &self.fetcher };
+        provision::fetch(cx, &certain(plan), supplies).await.map_err(|error| {
+            let hint = match &error.source {
+                StepError::Fetch(error) => error.hint(),
+                _ => None,
+            };
+            with_hint(BuildError::because("the files for the steps are not ready", error), hint)
         })
+    }
+
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
+    }
+
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError> {
+        source::adopt(cx, plan, installer).await.map_err(no_disk)
     }
 
     async fn connect(
@@ -110,16 +133,27 @@ impl World for RealWorld {
         cx: &Cx,
         address: SocketAddr,
         login: &Login,
+        own: Option<&Credentials>,
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
         let start = std::time::Instant::now();
-        let guest = guest::connect(cx, address, login, limit, trouble).await.map_err(unreachable)?;
+        let guest = match own {
+            None => guest::connect(cx, address, login, limit, trouble).await,
+            Some(own) => guest::adopt(cx, address, own, login, limit, trouble).await,
+        };
+        let guest = guest.map_err(unreachable)?;
         let left = limit.get().saturating_sub(start.elapsed()).into();
+        guest.become_root(cx).await.map_err(unreachable)?;
         guest.settle(cx, left, trouble).await.map_err(unreachable)?;
         let facts = Facts::gather(cx, &guest).await.map_err(unreachable)?;
         Ok(Box::new(RealSession { guest, facts, fetcher: Arc::clone(&self.fetcher) }))
     }
+}
+
+fn no_disk(error: SourceError) -> BuildError {
+    let hint = error.hint();
+    with_hint(BuildError::because("could not make the first disk", error), hint)
 }
 
 fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
@@ -131,7 +165,11 @@ fn with_hint(error: BuildError, hint: Option<String>) -> BuildError {
 
 fn unreachable(error: GuestError) -> BuildError {
     let hint = error.hint().map(str::to_owned);
-    with_hint(BuildError::because("the guest could not be reached", error), hint)
+    let attempt = match error {
+        GuestError::NoRoot { .. } => "nothing can be done in the guest",
+        _ => "the guest could not be reached",
+    };
+    with_hint(BuildError::because(attempt, error), hint)
 }
 
 /// How long the guest's own package jobs may hold the locks before provisioning.
@@ -159,12 +197,12 @@ impl Session for RealSession {
         trouble: Trouble<'_>,
     ) -> Result<(), BuildError> {
         // Only here: a booted result is to be checked as it is.
-        self.guest
-            .quiesce(cx, QUIESCE, trouble)
-            .await
-            .map_err(|error| BuildError::because("the guest's own package jobs did not make way", error))?;
+        self.guest.quiesce(cx, QUIESCE, trouble).await.map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            with_hint(BuildError::because("the guest's own package jobs did not make way", error), hint)
+        })?;
         // An existing image is mostly smaller than the disk that was asked for. cloud-init grows it where it has a seed.
-        if plan.guest.seed == SeedKind::Credentials && matches!(plan.source, SourcePlan::Disk(_)) {
+        if plan.guest.seed != SeedKind::NoCloud && matches!(plan.source, SourcePlan::Disk(_)) {
             let grown = self.guest.grow_root(cx).await;
             match grown.map_err(|error| BuildError::because("could not prepare the guest", error))? {
                 Growth::Kept(_) => {}
@@ -178,9 +216,10 @@ impl Session for RealSession {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
-        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)
-            .await
-            .map_err(|error| BuildError::because("provisioning failed", error))
+        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await.map_err(|error| {
+            let hint = error.source.hint();
+            with_hint(BuildError::because("provisioning failed", error), hint)
+        })
     }
 
     async fn seal(&mut self, cx: &Cx, plan: &Plan) -> Result<(), BuildError> {
@@ -225,6 +264,10 @@ impl Session for RealSession {
             ),
             ("disk", "df -h; lsblk; cat /proc/mounts"),
         ];
+        if self.guest.is_closed().await {
+            // The connection may be all that is gone.
+            let _then_it_is_silent = self.guest.reconnect(cx, HumanDuration::seconds(8), &|| None).await;
+        }
         let mut files = Vec::new();
         for (name, script) in LOGS {
             let command = guest::Command::script(name, script).timeout(std::time::Duration::from_secs(8));

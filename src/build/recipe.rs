@@ -1,14 +1,15 @@
 //! The recipe: how an image is built, in one function that reads like one.
 //!
 //! ```text
-//! preflight → source → seed → create → power on → connect → provision → seal → shut down → convert → verify → publish
+//! preflight → source → (install) → seed → create → power on → connect → provision → seal → shut down → convert → verify
+//!   → publish
 //! ```
 //!
 //! Values flow from stage to stage as return values. Whatever a stage makes, it planned the removal of before.
 use super::{
     Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
-    login, preflight,
+    install, login, preflight,
     stage::Stages,
     verify,
     watch::Watch,
@@ -16,9 +17,9 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event},
-    driver::{DiskAttachment, DiskFormat, Machine, MachineSpec},
+    driver::{Boot, DiskAttachment, DiskFormat, Machine, MachineSpec},
     plan::{ImageFormat, Plan},
-    source::BaseDisk,
+    source::{BaseDisk, Prepared},
 };
 
 /// What is alive while the recipe runs; the failure bundle looks at it.
@@ -42,8 +43,19 @@ pub(super) async fn build(
     live: &mut Live,
 ) -> Result<BuildResult, BuildError> {
     let ready = stages.run("preflight", None, preflight::check(cx, world, plan)).await?;
-    let base = stages.run("source", None, world.prepare_source(cx, plan)).await?;
-    let keys = stages.run("seed", None, login::write_seed(cx, plan, "build")).await?;
+    let source = async {
+        // First what is sooner known to be missing.
+        world.fetch(cx, plan, &ready.secrets).await?;
+        world.prepare_source(cx, plan).await
+    };
+    let base = match stages.run("source", None, source).await? {
+        Prepared::Disk(base) => base,
+        Prepared::Installer(installer) => {
+            let installed = install::run(cx, world, plan, &ready, installer, undoer, live);
+            stages.run("install", None, installed).await?
+        }
+    };
+    let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));
     let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;
@@ -98,6 +110,9 @@ pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
         accelerator: plan.machine.accelerator,
         disks: Vec::new(),
         credentials: Vec::new(),
+        boot: Boot::Disk,
+        optical: Vec::new(),
+        ends_at_restart: false,
     }
 }
 

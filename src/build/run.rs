@@ -67,13 +67,14 @@ pub async fn run(
         None => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
         Some(image) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
     };
-    let result = result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
+    let mut result =
+        result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });
     let failed_stage = stages.current().to_owned();
     let stages = stages.into_times();
 
     let mut kept = None;
     let mut keep = false;
-    if let Err(error) = &result {
+    if let Err(error) = &mut result {
         bundle::collect(&cx, plan, &failed_stage, error, &mut live).await;
         match job.on_error {
             OnError::Cleanup => {}

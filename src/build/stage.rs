@@ -3,10 +3,11 @@ use super::{Access, BuildError, Hooks, StageTime};
 use crate::cx::{Cx, Event};
 use std::time::Instant;
 
-/// Names of the stages, in order. Stable: scripts and dashboards read them.
-pub const STAGES: [&str; 12] = [
+/// Names of the stages, in order; "install" is there only when an installer has work to do. Stable: scripts and dashboards read them.
+pub const STAGES: [&str; 13] = [
     "preflight",
     "source",
+    "install",
     "seed",
     "create",
     "power-on",

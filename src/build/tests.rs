@@ -7,9 +7,9 @@ use crate::{
         DriverError, Hypervisor,
         fake::{CALLS, Cloud, FakeHypervisor, Fault},
     },
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::*,
-    source::BaseDisk,
+    source::{BaseDisk, Installer, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -65,7 +65,18 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<BaseDisk, BuildError> {
+    async fn fetch(&self, _: &Cx, _: &Plan, _: &crate::provision::Secrets) -> Result<(), BuildError> {
+        Ok(())
+    }
+
+    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<Prepared, BuildError> {
+        let path = cx.work().join("blank.raw");
+        std::fs::write(&path, b"").unwrap();
+        Ok(Prepared::Installer(Installer::of_disk(path)))
+    }
+
+    async fn adopt_installed(&self, cx: &Cx, _: &Plan, installer: Installer) -> Result<BaseDisk, BuildError> {
+        assert!(installer.disk.exists());
         let path = cx.work().join("disk.raw");
         std::fs::copy(base_image(), &path).unwrap();
         Ok(BaseDisk {
@@ -82,6 +93,7 @@ impl World for FakeWorld {
         _: &Cx,
         _: SocketAddr,
         _: &Login,
+        _: Option<&Credentials>,
         _: HumanDuration,
         _: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError> {
@@ -199,7 +211,13 @@ fn plan(out: &Path) -> Plan {
         name: "tiny".into(),
         arch: Arch::X86_64,
         definition: "/tiny.toml".into(),
-        source: SourcePlan::Disk(DiskSourcePlan { origins: vec![], digest: None, format: None }),
+        source: SourcePlan::Iso(IsoPlan {
+            origins: vec![],
+            digest: IsoDigest::Trusted,
+            boot: InstallerBoot::Typed { steps: vec![] },
+            answers: Answers { place: AnswerPlace::Initrd, files: vec![] },
+            timeout: HumanDuration::seconds(5),
+        }),
         machine: MachinePlan {
             uri: "fake".into(),
             firmware: Firmware::Efi,
@@ -210,6 +228,7 @@ fn plan(out: &Path) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "goldsmith".into(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

@@ -209,7 +209,7 @@ impl Proof<'_> {
         let role = format!("verify-{}-{firmware}", image.format.name().replace('.', "-"));
         let subject = format!("{} booted with {firmware}", image.format);
         let overlay = self.overlay(image, &role).await?;
-        let keys = login::write_seed(cx, plan, &role).await?;
+        let keys = login::write_seed(cx, plan, &ready.secrets, &role).await?;
         let disk = DiskAttachment {
             path: overlay,
             format: DiskFormat::Qcow2,

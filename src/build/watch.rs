@@ -1,12 +1,19 @@
 //! Listens to a machine, so that nobody waits for a guest that is dead.
 use crate::driver::{Machine, MachineEvent};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
 
-/// Remembers the first fatal event of a machine. Stops listening when dropped.
+/// A guest that restarts so often before anybody could log in will not stop doing so.
+const RESTARTS: usize = 4;
+
+/// Remembers the first fatal event of a machine, and how often it restarted. Stops listening when dropped.
 #[derive(Debug)]
 pub(super) struct Watch {
     trouble: Arc<Mutex<Option<String>>>,
+    restarts: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -14,7 +21,8 @@ impl Watch {
     pub(super) fn over(machine: &dyn Machine) -> Self {
         let trouble = Arc::new(Mutex::new(None));
         let mut events = machine.events();
-        let slot = Arc::clone(&trouble);
+        let restarts = Arc::new(AtomicUsize::new(0));
+        let (slot, count) = (Arc::clone(&trouble), Arc::clone(&restarts));
         let task = tokio::spawn(async move {
             loop {
                 let text = match events.recv().await {
@@ -24,13 +32,25 @@ impl Watch {
                         format!("the machine cannot read or write its disk and was paused ({why})")
                     }
                     Ok(MachineEvent::Paused(why)) => format!("the machine was paused ({why})"),
-                    Ok(MachineEvent::Reset) | Err(RecvError::Lagged(_)) => continue,
+                    Ok(MachineEvent::Reset) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 };
                 slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
             }
         });
-        Self { trouble, task }
+        Self { trouble, restarts, task }
+    }
+
+    /// What keeps the guest from coming up: what went wrong, or that it restarts again and again. A guest that is up may restart as
+    /// often as it is told to.
+    pub(super) fn trouble_at_boot(&self) -> Option<String> {
+        let restarts = self.restarts.load(Ordering::Relaxed);
+        let again = || format!("the guest restarted {restarts} times before anybody could log in");
+        self.trouble().or_else(|| (restarts >= RESTARTS).then(again))
     }
 
     /// What went wrong, if anything did.

@@ -3,10 +3,10 @@ use super::BuildError;
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, Hypervisor},
-    guest::{Login, Trouble},
+    guest::{Credentials, Login, Trouble},
     plan::Plan,
     provision::Secrets,
-    source::BaseDisk,
+    source::{BaseDisk, Installer, Prepared},
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -61,15 +61,27 @@ pub trait World: Send + Sync {
     /// Looks whether the plan's inputs and tools are there. Makes nothing.
     async fn preflight(&self, cx: &Cx, plan: &Plan) -> Result<(), BuildError>;
 
-    /// Makes the first disk.
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<BaseDisk, BuildError>;
+    /// Gets what the steps need from this host, as far as that is certain.
+    async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError>;
 
-    /// Waits for the guest and logs in.
+    /// Makes the first disk, or what an installer needs to make it.
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
+
+    /// Makes the first disk of what an installer left.
+    async fn adopt_installed(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        installer: Installer,
+    ) -> Result<BaseDisk, BuildError>;
+
+    /// Waits for the guest and logs in; with `own` first, to bring in what `login` needs.
     async fn connect(
         &self,
         cx: &Cx,
         address: SocketAddr,
         login: &Login,
+        own: Option<&Credentials>,
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<Box<dyn Session>, BuildError>;

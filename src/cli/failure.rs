@@ -56,6 +56,7 @@ pub(super) fn build(theme: &Theme, outcome: &Outcome, on_error: OnError) -> Stri
     // Who interrupts a build knows why it ended.
     if !interrupted {
         let _ = writeln!(text, "{}", chain(theme, &error.chain(), error.hints()));
+        text.push_str(&console(theme, error.console()));
     }
     text.push('\n');
     let mut row = |label: &str, value: &str| {
@@ -71,6 +72,18 @@ pub(super) fn build(theme: &Theme, outcome: &Outcome, on_error: OnError) -> Stri
     }
     text.push_str(&leftovers(theme, &outcome.unwound.leftovers));
     text.truncate(text.trim_end().len());
+    text
+}
+
+/// The last words of a guest that no longer answers.
+fn console(theme: &Theme, lines: &[String]) -> String {
+    let mut text = String::new();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "the console said last:");
+    }
+    for line in lines {
+        let _ = writeln!(text, "    {} {line}", theme.paint(Tone::Dim, theme.symbols().gutter));
+    }
     text
 }
 

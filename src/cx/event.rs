@@ -335,7 +335,7 @@ impl fmt::Debug for Events {
 }
 
 /// A line of foreign output without escape sequences and control characters: a guest must not be able to move our cursor.
-fn clean_line(line: &str) -> String {
+pub fn clean_line(line: &str) -> String {
     let mut clean = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {

@@ -16,7 +16,7 @@ mod stop;
 mod undo;
 mod wait;
 
-pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit};
+pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit, clean_line};
 pub use id::BuildId;
 pub use journal::{Header, Journal, JournalError, Line, Replay};
 pub use stop::{Cancelled, Stop};

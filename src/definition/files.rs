@@ -15,6 +15,9 @@ pub(super) trait Files: fmt::Debug {
 
     /// Whether a file can be read; says why not.
     fn check(&self, path: &Path) -> io::Result<()>;
+
+    /// Whether a folder can be read; says why not.
+    fn check_folder(&self, path: &Path) -> io::Result<()>;
 }
 
 /// This host's files.
@@ -45,6 +48,10 @@ impl Files for HostFiles {
         }
         fs::File::open(path).map(drop)
     }
+
+    fn check_folder(&self, path: &Path) -> io::Result<()> {
+        fs::read_dir(path).map(drop)
+    }
 }
 
 /// No files: nothing is looked at, and what would have to be read is an error.
@@ -57,6 +64,10 @@ impl Files for NoFiles {
     }
 
     fn check(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn check_folder(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
 }

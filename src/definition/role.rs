@@ -4,11 +4,13 @@ use super::{
     raw::{Parameter, RoleFile},
     reader::{At, Field, Raw, Reader},
     resolve,
-    scalar::{Json, Map, Text},
+    scalar::{Entry, Json, Map, Text},
+    scope::Expanded,
     suggest::{all_of, nearest},
 };
-use crate::plan::{Param, ParamKind, RoleUse, Step};
+use crate::plan::{ListedRole, Param, ParamKind, RoleUse, Step, listed_roles};
 use include_dir::{Dir, include_dir};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io,
@@ -82,6 +84,15 @@ impl Roles {
 }
 
 impl Reader<'_> {
+    /// Where what is being read has its files: the definition's folder, or the role's. A built-in role has none on this host.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        match self.roles.inside.last().map(|frame| &frame.home) {
+            Some(Home::BuiltIn(_)) => None,
+            Some(Home::Folder(folder)) => Some(folder.clone()),
+            None => Some(self.folder.clone()),
+        }
+    }
+
     /// The text of a file beside what is being read: in the definition's folder, or in the role's.
     pub(super) fn neighbour(&self, name: &str) -> (PathBuf, io::Result<String>) {
         match self.roles.inside.last().map(|frame| &frame.home) {
@@ -189,6 +200,82 @@ pub(super) fn expand(
     reader.inside_role(frame(Some(index)), file, |reader| resolve::steps(step, reader))
 }
 
+/// The steps of all roles that the parameter `parameter` of the role that is being read lists.
+pub(super) fn expand_listed(
+    parameter: &At<Text>,
+    when: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    let span = &parameter.span;
+    let (roles, is_literal) = listed(parameter, reader)?;
+    let mut steps = Some(Vec::new());
+    for ListedRole { name, with } in roles {
+        let entry = |value| Entry { key: span.clone(), value: At { value: Json(value), span: span.clone() } };
+        let as_written = |value| if is_literal { literals(value) } else { value };
+        let with = with.into_iter().map(|(key, value)| (key, entry(as_written(value)))).collect();
+        let with = Field::Good(At { value: with, span: span.clone() });
+        let more = expand(name_at(name, span), with, when.map(str::to_owned), reader);
+        steps = steps.zip(more).map(|(mut steps, more)| {
+            steps.extend(more);
+            steps
+        });
+    }
+    steps
+}
+
+fn name_at(name: String, span: &Span) -> At<Text> {
+    At { value: Text(Expanded { text: name, ..Expanded::default() }), span: span.clone() }
+}
+
+/// `value` with every text in it as a template that gives it as it is.
+fn literals(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(resolve::literal(text)),
+        Value::Array(items) => items.into_iter().map(literals).collect(),
+        Value::Object(keys) => keys.into_iter().map(|(key, value)| (key, literals(value))).collect(),
+        other => other,
+    }
+}
+
+/// The roles that a parameter of the role that is being read lists, and whether the definition itself lists them, in which nothing is a template. A
+/// role may pass its own parameter on.
+fn listed(parameter: &At<Text>, reader: &mut Reader<'_>) -> Option<(Vec<ListedRole>, bool)> {
+    let wrong = |message: String, reader: &mut Reader<'_>| {
+        let help = "`roles-from` names a parameter of the kind `roles`";
+        reader.report(&parameter.span, message).help(help);
+        None
+    };
+    let mut name = parameter.value.0.text.clone();
+    let mut index = reader.roles.current();
+    loop {
+        let Some(role) = index.and_then(|index| reader.roles.uses.get(index)) else {
+            return wrong("only a role has parameters that list roles".to_owned(), reader);
+        };
+        let Some(param) =
+            role.params.iter().find(|param| param.name == name && param.kind == ParamKind::Roles)
+        else {
+            let message = format!("the role `{}` has no parameter `{name}` that lists roles", role.name);
+            return wrong(message, reader);
+        };
+        match role.given.get(&name).or(param.default.as_ref()) {
+            None | Some(Value::Null) => return Some((Vec::new(), false)),
+            Some(Value::String(text)) => {
+                let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+                let outer = role.parent.and_then(|parent| reader.roles.uses.get(parent));
+                let passed = inner.zip(outer).and_then(|(inner, outer)| {
+                    outer.params.iter().find(|param| param.variable() == inner.trim())
+                });
+                let Some(passed) = passed else {
+                    let message = format!("which roles `{text}` lists is known too late");
+                    return wrong(message, reader);
+                };
+                (name, index) = (passed.name.clone(), role.parent);
+            }
+            Some(value) => return Some((listed_roles(value).unwrap_or_default(), role.parent.is_none())),
+        }
+    }
+}
+
 fn read(text: &str, reader: &mut Reader<'_>) -> Option<RoleFile> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -239,7 +326,13 @@ fn check(
         return Some(value);
     }
     match param.accept(value) {
-        Ok(value) => Some(value),
+        Ok(value) => {
+            // Here it is known where its name is written.
+            let named = if param.kind == ParamKind::Roles { listed_roles(&value) } else { None };
+            let there: Vec<Option<Found>> =
+                named.into_iter().flatten().map(|role| find(&name_at(role.name, span), reader)).collect();
+            there.iter().all(Option::is_some).then_some(value)
+        }
         Err(wrong) => {
             reader.report(span, format!("`{}` {wrong}", param.name));
             None

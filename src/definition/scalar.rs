@@ -419,6 +419,7 @@ impl Choice for ParamKind {
         ("int", Self::Int),
         ("list", Self::List),
         ("map", Self::Map),
+        ("roles", Self::Roles),
     ];
 }
 
@@ -431,7 +432,7 @@ impl Choice for Accelerator {
 impl Choice for SeedKind {
     const WHAT: &'static str = "a kind of seed";
     const NAMES: &'static [(&'static str, Self)] =
-        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials)];
+        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials), ("login", Self::Login)];
 }
 
 impl Choice for ImageFormat {

@@ -309,6 +309,7 @@ fn source(subject: &Subject) -> Finding {
     let what = match &subject.plan.source {
         SourcePlan::Bootstrap(_) => "packages",
         SourcePlan::Disk(_) => "image",
+        SourcePlan::Iso(_) => "medium",
     };
     match &subject.source {
         Ok(_) => {

@@ -44,6 +44,7 @@ fn subject(source: SourcePlan) -> Subject {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "goldsmith".to_owned(),
             connect_timeout: HumanDuration::seconds(1),
             shutdown_timeout: HumanDuration::seconds(1),

@@ -119,6 +119,7 @@ impl Hypervisor for FakeHypervisor {
                 .iter()
                 .map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format })
                 .collect(),
+            ends: spec.ends_at_restart,
             events: broadcast::Sender::new(16),
         }))
     }
@@ -148,6 +149,8 @@ struct FakeMachine {
     cloud: Arc<Cloud>,
     resource: ResourceRef,
     disks: Vec<ExportedDisk>,
+    /// An installer's: it does its work at once.
+    ends: bool,
     events: broadcast::Sender<MachineEvent>,
 }
 
@@ -161,6 +164,10 @@ impl Machine for FakeMachine {
         self.cloud.trip("power_on", false)?;
         assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "powered on twice");
         self.cloud.set(&self.resource.id, MachineState::Running);
+        if self.ends {
+            self.cloud.set(&self.resource.id, MachineState::Off);
+            let _ = self.events.send(MachineEvent::Off);
+        }
         self.cloud.trip("power_on", true)
     }
 

@@ -41,6 +41,35 @@ pub struct MachineSpec {
     pub disks: Vec<DiskAttachment>,
     /// System credentials for the guest.
     pub credentials: Vec<Credential>,
+    /// What it starts from.
+    pub boot: Boot,
+    /// Files in its CD-ROM drives. They are only read.
+    pub optical: Vec<PathBuf>,
+    /// A restart ends it, as powering off does. So an installer that restarts into what it installed does not start again.
+    pub ends_at_restart: bool,
+}
+
+/// What a machine starts from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Boot {
+    /// Its first disk.
+    #[default]
+    Disk,
+    /// A kernel in a file of this host, past all boot loaders.
+    Kernel(KernelBoot),
+    /// Its first disk, and where that does not boot, the first CD-ROM.
+    Optical,
+}
+
+/// A Linux kernel to start with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelBoot {
+    /// The kernel's file.
+    pub kernel: PathBuf,
+    /// The file of its initial RAM disk.
+    pub initrd: PathBuf,
+    /// Its command line.
+    pub cmdline: String,
 }
 
 /// A [system credential](https://systemd.io/CREDENTIALS/): a named piece of data that the hypervisor hands to the guest's

@@ -86,6 +86,11 @@ impl Fetcher {
         Self { cache: cache.into(), patience: Patience::default(), client: OnceLock::new() }
     }
 
+    /// The folder of what is kept between builds.
+    pub fn folder(&self) -> &Path {
+        &self.cache
+    }
+
     /// The same with other limits.
     #[must_use]
     pub fn with_patience(mut self, patience: Patience) -> Self {

@@ -121,6 +121,13 @@ impl Identity {
     }
 }
 
+impl Credentials {
+    /// Whether all that they name can be had: files, passphrases, an agent, the host key.
+    pub fn check(&self, host: &str) -> Result<(), LoginError> {
+        Identity::load(host, self).map(drop)
+    }
+}
+
 /// What a server says to a proof.
 enum Answer {
     Welcome,
@@ -204,10 +211,32 @@ impl Ready {
 }
 
 fn key(name: &str, pem: &Secret, passphrase: Option<&Secret>) -> Result<Ready, LoginError> {
+    if is_rsa(pem.expose()) {
+        return Err(LoginError::Rsa { name: name.to_owned() });
+    }
     match decode_secret_key(pem.expose(), passphrase.map(Secret::expose)) {
         Ok(key) => Ok(Ready::Key(Arc::new(key))),
         Err(russh::keys::Error::KeyIsEncrypted) => Err(LoginError::Locked { name: name.to_owned() }),
         Err(error) => Err(LoginError::Key { name: name.to_owned(), source: error.into() }),
+    }
+}
+
+/// Whether a private key is RSA. The format of OpenSSH says so also when the key is encrypted, PKCS#8 only when it is not.
+fn is_rsa(pem: &str) -> bool {
+    use base64::Engine as _;
+    /// DER of the object identifier 1.2.840.113549.1.1.1.
+    const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    if pem.contains("BEGIN RSA PRIVATE KEY") {
+        return true;
+    }
+    let body: String =
+        pem.lines().map(str::trim).filter(|line| !line.starts_with("-----") && !line.contains(':')).collect();
+    let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(body) else { return false };
+    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
+        has(b"\x00\x00\x00\x07ssh-rsa")
+    } else {
+        has(RSA_ENCRYPTION)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be asked of a guest, whatever the transport: run a script, put a file, get a file.
 use crate::{
     cx::{Cancelled, Cx, Stream},
-    value::{HumanDuration, Secret},
+    value::{HumanDuration, Secret, Size},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -231,6 +231,24 @@ pub enum CommError {
         /// What it said last.
         said: String,
     },
+    /// The connection ended in the middle of a transfer, which is to be made again.
+    #[error("the connection to the guest was lost in the middle of `{label}`{}", far(sent.as_ref()))]
+    Cut {
+        /// The transfer.
+        label: String,
+        /// How far it was.
+        sent: Option<Sent>,
+    },
+    /// The time was over in the middle of a transfer.
+    #[error("`{label}` did not end within {limit}{}", far(sent.as_ref()))]
+    TooSlow {
+        /// The transfer.
+        label: String,
+        /// How long it had.
+        limit: HumanDuration,
+        /// How far it was.
+        sent: Option<Sent>,
+    },
     /// The time was over; the command was killed.
     #[error("`{label}` did not end within {limit}")]
     TimedOut {
@@ -251,6 +269,30 @@ pub enum CommError {
     /// The user interrupted the build.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl CommError {
+    /// Whether the connection is to blame: over a new one, it may work.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Self::Channel { .. } | Self::Cut { .. } => true,
+            Self::NotStarted { exit, .. } | Self::Failed { exit, .. } => *exit == Exit::Disconnected,
+            _ => false,
+        }
+    }
+}
+
+/// How far a transfer was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// So much was on its way.
+    pub done: Size,
+    /// Of so much.
+    pub total: Size,
+}
+
+fn far(sent: Option<&Sent>) -> String {
+    sent.map(|sent| format!(": {} of {} were sent", sent.done, sent.total)).unwrap_or_default()
 }
 
 /// What a command printed, when it is little.

@@ -1,6 +1,6 @@
 //! Getting into a guest and back into it, with an account of what can be seen while it is not there yet.
 use super::{
-    CommError, Command, Credentials, Guest, Login, LoginError,
+    CommError, Command, Credentials, Exit, Guest, Login, LoginError,
     auth::Identity,
     capture,
     ssh::{Denied, Session},
@@ -41,9 +41,25 @@ pub enum GuestError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The login works, but it is not root's, and sudo does not make it so.
+    #[error("`{user}` is logged in to the guest but cannot become root there (`sudo -n`: {exit}): {said}")]
+    NoRoot {
+        /// The login name.
+        user: String,
+        /// How the attempt ended.
+        exit: Exit,
+        /// What sudo said.
+        said: String,
+    },
+    /// It was restarted and did not come back.
+    #[error("the guest did not come back from its restart")]
+    NotBack(#[source] WaitError),
     /// The guest did not get into the state that provisioning needs.
     #[error("the guest did not settle")]
     Unsettled(#[source] WaitError),
+    /// Another program of the guest holds on to the package manager.
+    #[error("another program of the guest uses its package manager")]
+    Busy(#[source] WaitError),
     /// A question to the guest failed.
     #[error("could not ask the guest")]
     Comm(#[from] CommError),
@@ -65,8 +81,28 @@ impl GuestError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unreachable { hint, .. } => hint.as_deref(),
+            Self::NoRoot { .. } => Some(
+                "steps run as root: let this user use sudo without a password in the image (a line `USER ALL=(ALL) NOPASSWD: ALL` \
+                 that no later rule in /etc/sudoers or /etc/sudoers.d takes back, and no `requiretty`), or log in as root \
+                 (`guest.user = \"root\"`)",
+            ),
+            Self::NotBack(WaitError::Hopeless { .. }) => Some(
+                "a restart must not power the machine off: the serial log among the records shows what happened",
+            ),
+            Self::NotBack(_) => Some(
+                "the serial log and the screenshot among the records show where it hangs; if it is only slow, raise the \
+                 step's `timeout`",
+            ),
+            Self::Busy(_) => {
+                Some("end or stop that program in a step before; a `shell` step may also wait for it")
+            }
             _ => None,
         }
+    }
+
+    /// Whether the guest is gone, rather than not as it should be.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NotBack(_))
     }
 }
 
@@ -180,6 +216,13 @@ async fn open(
     result.map_err(|error| (error, obstacle))
 }
 
+/// All that an error says, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let first = Some(error);
+    let all = std::iter::successors(first, |error| error.source()).map(ToString::to_string);
+    all.collect::<Vec<_>>().join(": ")
+}
+
 /// What is up and what is not, in the order of a connection.
 fn describe(addr: SocketAddr, denied: Denied) -> (Obstacle, Vec<Sight>) {
     let port = Sight::yes(format!("port {}", addr.port()), "");
@@ -213,6 +256,12 @@ fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<
         (Some(Obstacle::Port | Obstacle::Banner), _) => {
             Some("the guest did not boot to an SSH server: look at the serial log and the screenshot".to_owned())
         }
+        (Some(Obstacle::HostKey), _) if login.authorized_key.is_empty() => {
+            Some("the image has another host key than `guest.login` says: is it of this image?".to_owned())
+        }
+        (Some(Obstacle::Login), _) if login.authorized_key.is_empty() => {
+            Some(format!("the image has this host key but lets `{}` not in: try `ssh` to a copy of it", login.user))
+        }
         (Some(Obstacle::HostKey), _) => Some(
             "the guest has a host key of its own, so it never took the seed: is cloud-init installed and enabled in \
              it, and does its kernel see the seed disk? (with `seed = \"credentials\"`: is its systemd 252 or newer?)"
@@ -233,6 +282,18 @@ fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<
 }
 
 impl Guest {
+    /// Sees that scripts run as root. The shell that this opens serves the next one.
+    pub async fn become_root(&self, cx: &Cx) -> Result<(), GuestError> {
+        const QUESTION: &str = "become root";
+        let command = Command::script(QUESTION, "test \"$(id -u)\" = 0").timeout(Duration::from_secs(60));
+        match capture(self, cx, &command).await {
+            Err(CommError::NotStarted { exit, said, .. }) if self.login().user != "root" => {
+                Err(GuestError::NoRoot { user: self.login().user.clone(), exit, said })
+            }
+            captured => Ok(captured?.ok(QUESTION).map(drop)?),
+        }
+    }
+
     /// Connects again after the connection was lost.
     pub async fn reconnect(
         &self,
@@ -264,7 +325,7 @@ impl Guest {
         // The connection may end before the answer; the boot id is the proof. A refusal is one, though.
         let asked = capture(self, cx, &ask).await;
         if let Ok(captured) = asked
-            && matches!(captured.exit, super::Exit::Code(1..))
+            && matches!(captured.exit, Exit::Code(1..))
         {
             captured.ok("restart the guest")?;
         }
@@ -282,11 +343,14 @@ impl Guest {
                 match self.boot_id(cx).await {
                     Ok(now) if now != before => Look::Ready(()),
                     Ok(now) => Look::NotYet(vec![Sight::no("boot id", format!("still {now}"))]),
-                    Err(error) => Look::NotYet(vec![Sight::no("boot id", error.to_string())]),
+                    Err(error) => Look::NotYet(vec![Sight::no("boot id", causes(&error))]),
                 }
             })
             .await;
-        result.map_err(|source| unreachable(self.login(), self.addr(), source, None))?;
+        result.map_err(|error| match error {
+            WaitError::Cancelled(cancelled) => GuestError::Cancelled(cancelled),
+            other => GuestError::NotBack(other),
+        })?;
         self.settle(cx, limit, trouble).await?;
         if self.is_quiet() {
             self.quiesce(cx, limit, trouble).await?;

@@ -78,7 +78,7 @@ pub enum LoginError {
     },
     /// It is no private key of a kind that we know, or the passphrase is wrong.
     #[error(
-        "could not use the SSH key {name}: it is none in OpenSSH's format or PKCS#8, is RSA, or its passphrase is another"
+        "could not use the SSH key {name}: it is none in OpenSSH's format or PKCS#8, or its passphrase is another"
     )]
     Key {
         /// Which.
@@ -86,6 +86,15 @@ pub enum LoginError {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It is RSA, for whose signatures there is no code here.
+    #[error(
+        "the SSH key {name} is RSA, which goldsmith does not sign with (RUSTSEC-2023-0071): make another with \
+         `ssh-keygen -t ed25519`, or have an agent hold it"
+    )]
+    Rsa {
+        /// Which.
+        name: String,
     },
     /// It is encrypted.
     #[error("the SSH key {name} is encrypted, and no passphrase is given")]

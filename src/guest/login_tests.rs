@@ -57,6 +57,20 @@ async fn a_key_file_logs_in_and_its_passphrase_is_needed() {
         let wrong = whoami(&cx, &sshd, &with(Some("wrong"))).await.unwrap_err();
         assert!(matches!(wrong, GuestError::Login(LoginError::Key { .. })), "{wrong:?}");
     }
+    // ssh-keygen writes OpenSSH's format, encrypted or not, and what OpenSSL calls PEM and PKCS#8.
+    for (format, passphrase) in [("RFC4716", ""), ("RFC4716", "it's secret"), ("PEM", ""), ("PKCS8", "")] {
+        let path = sshd.path(&format!("rsa-{format}-{}", passphrase.len()));
+        let made = Process::new("ssh-keygen")
+            .args(["-q", "-t", "rsa", "-b", "2048", "-m", format, "-N", passphrase, "-f"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let proof = Proof::KeyFile { path, passphrase: None };
+        let rsa = whoami(&cx, &sshd, &credentials(&sshd, vec![proof])).await.unwrap_err();
+        let GuestError::Login(error @ LoginError::Rsa { .. }) = &rsa else { panic!("{format}: {rsa:?}") };
+        assert!(error.to_string().contains("ssh-keygen -t ed25519"), "{error}");
+    }
     let missing = Proof::KeyFile { path: sshd.path("missing"), passphrase: None };
     let missing = whoami(&cx, &sshd, &credentials(&sshd, vec![missing])).await.unwrap_err();
     assert!(matches!(missing, GuestError::Login(LoginError::File { .. })), "{missing:?}");
@@ -172,4 +186,43 @@ async fn a_password_that_nobody_takes_is_named() {
         Proof::Key { pem: sshd.keys.user_private().clone(), passphrase: None },
     ];
     assert_eq!(whoami(&cx, &sshd, &credentials(&sshd, both)).await.unwrap(), super::sshd::me());
+}
+
+#[tokio::test]
+async fn an_image_with_a_login_takes_the_builds_key_and_keeps_its_host_key() {
+    let (sshd, cx) = (Sshd::start(), cx());
+    let home = sshd.path("home");
+    std::fs::create_dir_all(home.join(".ssh")).unwrap();
+    let keys = home.join(".ssh/authorized_keys");
+    // A last line without an end.
+    std::fs::write(&keys, sshd.keys.authorized_key().trim_end()).unwrap();
+    let config = std::fs::read_to_string(sshd.path("config")).unwrap();
+    let mut sshd = sshd;
+    sshd.crash();
+    let old = format!("AuthorizedKeysFile {}", sshd.path("authorized_keys").display());
+    assert!(config.contains(&old), "{config}");
+    let config = config.replace(&old, &format!("AuthorizedKeysFile {}", keys.display()));
+    std::fs::write(sshd.path("config"), config).unwrap();
+    sshd.run();
+    let own =
+        credentials(&sshd, vec![Proof::Key { pem: sshd.keys.user_private().clone(), passphrase: None }]);
+    own.check("x").unwrap();
+    let build = BuildKeys::generate("build").unwrap().login(super::sshd::me());
+    let limit = HumanDuration::seconds(5);
+    let home = home.to_str().unwrap();
+    let guest =
+        super::adopt::into_home(&cx, sshd.addr, &own, &build, Some(home), limit, NO_TROUBLE).await.unwrap();
+    assert_eq!(guest.login().authorized_key, build.authorized_key);
+    assert_eq!(guest.login().host_key, sshd.keys.host_public());
+    capture(&guest, &cx, &Command::script("test", "true")).await.unwrap().ok("test").unwrap();
+    let lines = std::fs::read_to_string(keys).unwrap();
+    assert_eq!(
+        lines,
+        format!("{}\n{}\n", sshd.keys.authorized_key().trim_end(), build.authorized_key.trim())
+    );
+    let stranger = Credentials { host_key: HostKey::Pinned(build.host_key.clone()), ..own };
+    let error = super::adopt::into_home(&cx, sshd.addr, &stranger, &build, Some(home), limit, NO_TROUBLE)
+        .await
+        .unwrap_err();
+    assert!(error.hint().unwrap().contains("another host key than `guest.login` says"), "{error:?}");
 }

@@ -15,6 +15,7 @@
 //! A guest is recognised by a host key that we made and put into its seed: until it shows that key it is somebody else.
 //! Scripts run as root, through `sudo -n` unless the login is root's. What they hold never touches a command line or a
 //! disk of the guest.
+mod adopt;
 mod auth;
 mod command;
 mod connect;
@@ -32,6 +33,7 @@ mod settle;
 mod shell;
 #[cfg(test)]
 mod shell_tests;
+mod space;
 mod ssh;
 #[cfg(test)]
 pub(crate) mod sshd;
@@ -42,7 +44,10 @@ mod transfer;
 mod tree;
 mod wire;
 
-pub use command::{Captured, CommError, Command, Communicator, Content, Exit, LineSink, Target, capture};
+pub use adopt::adopt;
+pub use command::{
+    Captured, CommError, Command, Communicator, Content, Exit, LineSink, Sent, Target, capture,
+};
 pub use connect::{GuestError, Trouble, connect, connect_with};
 pub use facts::{Facts, Family, PackageManager};
 pub use grow::Growth;
@@ -51,7 +56,8 @@ pub use login::{Bastion, Credentials, HostKey, LoginError, Proof};
 pub use quote::{quote, quote_all};
 pub use session::Guest;
 pub use settle::APT_JOBS;
-pub use tree::{TreeSize, TreeTarget};
+pub use space::FileSystem;
+pub use tree::{TreeEntry, TreeKind, TreeSize, TreeTarget, tree};
 
 use crate::value::Secret;
 

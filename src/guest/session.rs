@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -32,6 +32,8 @@ pub struct Guest {
     identity: Identity,
     connection: RwLock<Arc<Connection>>,
     pub(super) quiet: AtomicBool,
+    /// Temporary files of transfers whose connection was lost.
+    pub(super) abandoned: Mutex<Vec<String>>,
 }
 
 /// Standard input of a channel: the script, then the command's own.
@@ -67,6 +69,7 @@ impl Guest {
             identity,
             connection: RwLock::new(Arc::new(Connection::new(session))),
             quiet: AtomicBool::new(false),
+            abandoned: Mutex::default(),
         }
     }
 

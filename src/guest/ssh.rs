@@ -139,6 +139,9 @@ async fn log_in(
         // A guest that stays silent for a minute and a half is gone; emulated ones pause for seconds at most.
         keepalive_interval: Some(Duration::from_secs(15)),
         keepalive_max: 6,
+        // The library asks for a sign of life only between writes; a write that nobody takes must end as well. Answers to
+        // those questions count as activity.
+        inactivity_timeout: Some(Duration::from_secs(120)),
         nodelay: true,
         ..client::Config::default()
     };

@@ -277,6 +277,39 @@ async fn a_failed_upload_leaves_the_old_file_and_says_why() {
     );
 }
 
+#[tokio::test]
+async fn an_upload_that_is_cut_says_how_far_it_was_and_its_rest_goes_with_the_next() {
+    let (mut sshd, cx) = (Sshd::start(), cx());
+    let guest = guest(&sshd, &cx).await;
+    let folder = sshd.path("a");
+    std::fs::create_dir(&folder).unwrap();
+    let mut target = Target::new(folder.join("big").to_str().unwrap(), 0o644);
+    (target.owner, target.group) = (sshd::me(), nix::unistd::getgid().to_string());
+    let bytes = vec![7; 1 << 20];
+    let names = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let (mut ours, mut theirs) = tokio::io::duplex(64 << 10);
+    let upload = guest.upload(&cx, Content::Reader(&mut theirs, 2 << 20), &target);
+    let (result, ()) = tokio::join!(upload, async {
+        tokio::io::AsyncWriteExt::write_all(&mut ours, &bytes).await.unwrap();
+        while names().count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        sshd.crash();
+    });
+    let error = result.unwrap_err();
+    assert!(error.is_cut(), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains("lost in the middle of `upload of ") && text.ends_with(" of 2 MiB were sent"),
+        "{text}"
+    );
+    assert_eq!(names().count(), 1, "nobody in the guest could remove it");
+    sshd.run();
+    guest.reconnect(&cx, HumanDuration::seconds(30), NO_TROUBLE).await.unwrap();
+    guest.upload(&cx, Content::Bytes(&bytes), &target).await.unwrap();
+    assert_eq!(names().collect::<Vec<_>>(), ["big"]);
+}
+
 #[test_case("relative/path"; "relative")]
 #[test_case("/folder/"; "no name")]
 #[test_case("/a/.."; "dots")]

@@ -3,15 +3,20 @@
 //! What is small and text goes to a persistent shell together with the script that puts it into place; everything else
 //! streams through a channel of its own. Both end alike: beside its final place, complete, with owner and mode, renamed.
 use super::{
-    CommError, Command, Content, Exit, Guest, Target, output::IntoWriter, quote, session::Input, ssh::Writer,
+    CommError, Command, Content, Exit, Guest, Sent, Target, output::IntoWriter, quote, quote_all,
+    session::Input, ssh::Writer,
 };
 use crate::{
     cx::{Cx, Event, Events, Unit},
-    value::Secret,
+    value::{Secret, Size},
 };
 use bytes::Bytes;
 use std::{
     io,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -29,14 +34,34 @@ pub(super) struct Meter {
     what: String,
     total: u64,
     reported: Option<Instant>,
+    count: Count,
+}
+
+/// What [`Meter`] counts; it is still there when the transfer has failed.
+#[derive(Debug, Clone)]
+pub(super) struct Count {
+    done: Arc<AtomicU64>,
+    total: u64,
+}
+
+impl Count {
+    fn sent(&self) -> Sent {
+        Sent { done: Size::bytes(self.done.load(Ordering::Relaxed)), total: Size::bytes(self.total) }
+    }
 }
 
 impl Meter {
     pub(super) fn new(cx: &Cx, what: impl Into<String>, total: u64) -> Self {
-        Self { events: cx.events().clone(), what: what.into(), total, reported: None }
+        let count = Count { done: Arc::default(), total };
+        Self { events: cx.events().clone(), what: what.into(), total, reported: None, count }
+    }
+
+    pub(super) fn count(&self) -> Count {
+        self.count.clone()
     }
 
     fn at(&mut self, done: u64) {
+        self.count.done.store(done, Ordering::Relaxed);
         if self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
             self.reported = Some(Instant::now());
             let (what, total) = (self.what.clone(), Some(self.total));
@@ -130,12 +155,13 @@ impl Guest {
             }
         };
         if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
-            let mut command = Command::script(&label, place.put_text(target)).timeout(target.timeout);
+            let script = format!("{}{}", self.tidy(), place.put_text(target));
+            let mut command = Command::script(&label, script).timeout(target.timeout);
             command.variables.insert("goldsmith", Secret::new(text));
             let mut sink = tokio::io::sink();
             let mut complaint = IntoWriter::new(&mut sink);
             if let Some(exit) = self.run_in_shell(cx, &command, &mut complaint).await? {
-                return done(label, exit, &complaint);
+                return done(label, Ok(exit), None, &complaint).map_err(|error| self.abandon(error, &place));
             }
         }
         self.stream(cx, &label, Content::Bytes(bytes), target, &place).await
@@ -150,12 +176,28 @@ impl Guest {
         place: &Place,
     ) -> Result<(), CommError> {
         let size = content.len();
-        let command = Command::script(label, place.put_stream(target, size)).timeout(target.timeout);
+        let script = format!("{}{}", self.tidy(), place.put_stream(target, size));
+        let command = Command::script(label, script).timeout(target.timeout);
         let meter = (size > SMALL).then(|| Meter::new(cx, format!("upload {}", target.path), size));
+        let count = meter.as_ref().map(Meter::count);
         let mut sink = tokio::io::sink();
         let mut complaint = IntoWriter::new(&mut sink);
-        let exit = self.run(cx, &command, content, meter, &mut complaint).await?;
-        done(label.to_owned(), exit, &complaint)
+        let exit = self.run(cx, &command, content, meter, &mut complaint).await;
+        done(label.to_owned(), exit, count.as_ref(), &complaint).map_err(|error| self.abandon(error, place))
+    }
+
+    /// Remembers what a transfer may have left: where only the network is gone, nothing in the guest has noticed.
+    fn abandon(&self, error: CommError, place: &Place) -> CommError {
+        if error.is_cut() || matches!(error, CommError::TooSlow { .. }) {
+            self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(place.tmp.clone());
+        }
+        error
+    }
+
+    /// The command that removes what earlier transfers left.
+    fn tidy(&self) -> String {
+        let left = std::mem::take(&mut *self.abandoned.lock().unwrap_or_else(PoisonError::into_inner));
+        if left.is_empty() { String::new() } else { format!("rm -f -- {}\n", quote_all(left)) }
     }
 
     pub(super) async fn get(
@@ -167,20 +209,34 @@ impl Guest {
         let label = format!("download of {from}");
         let command = Command::script(&label, format!("exec cat -- {}", quote(from)));
         let mut into = IntoWriter::new(to);
-        let exit = self.script(cx, &command, &mut into).await?;
+        let exit = self.script(cx, &command, &mut into).await;
         let bytes = into.bytes;
-        done(label, exit, &into).map(|()| bytes)
+        done(label, exit, None, &into).map(|()| bytes)
     }
 }
 
-pub(super) fn done(label: String, exit: Exit, output: &IntoWriter<'_>) -> Result<(), CommError> {
-    if exit.success() { Ok(()) } else { Err(CommError::Failed { label, exit, said: output.said() }) }
+/// What became of a transfer.
+pub(super) fn done(
+    label: String,
+    exit: Result<Exit, CommError>,
+    count: Option<&Count>,
+    output: &IntoWriter<'_>,
+) -> Result<(), CommError> {
+    let sent = count.map(Count::sent);
+    match exit {
+        Ok(exit) if exit.success() => Ok(()),
+        Ok(Exit::Disconnected) => Err(CommError::Cut { label, sent }),
+        Ok(exit) => Err(CommError::Failed { label, exit, said: output.said() }),
+        Err(CommError::TimedOut { limit, .. }) => Err(CommError::TooSlow { label, limit, sent }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Where a file goes.
 struct Place {
     folder: String,
     path: String,
+    tmp: String,
     owner: String,
 }
 
@@ -199,13 +255,13 @@ impl Place {
         Ok(Self {
             folder: if folder.is_empty() { "/" } else { folder }.to_owned(),
             path: path.clone(),
+            tmp: format!("{folder}/.goldsmith.{:016x}", rand::random::<u64>()),
             owner: format!("{}:{}", target.owner, target.group),
         })
     }
 
     /// Makes the folder, and knows `$dest` and `$tmp`.
     fn before(&self) -> String {
-        let name = format!(".goldsmith.{:016x}", rand::random::<u64>());
         format!(
             "if [ ! -d {folder} ]; then umask 022; mkdir -p -- {folder}; fi\n\
              dest={dest}\n\
@@ -216,7 +272,7 @@ impl Place {
              trap 'rm -f -- \"$tmp\"' EXIT\n",
             folder = quote(&self.folder),
             dest = quote(&self.path),
-            tmp = quote(&format!("{}/{name}", self.folder.trim_end_matches('/'))),
+            tmp = quote(&self.tmp),
         )
     }
 

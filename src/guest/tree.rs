@@ -67,6 +67,37 @@ pub struct TreeSize {
     pub bytes: u64,
 }
 
+/// Something that [`Guest::upload_tree`] sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeEntry {
+    /// Relative to the folder.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: TreeKind,
+}
+
+/// What is sent of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreeKind {
+    /// A folder, before what is in it.
+    Folder,
+    /// A file.
+    File,
+    /// A symbolic link, as it is.
+    Link,
+}
+
+/// All that [`Guest::upload_tree`] would send of the folder `local`, in its order.
+pub fn tree(local: &Path) -> io::Result<Vec<TreeEntry>> {
+    let kind = |what: &What| match what {
+        What::Folder => TreeKind::Folder,
+        What::File { .. } => TreeKind::File,
+        What::Link(_) => TreeKind::Link,
+    };
+    let entries = walk(local)?.into_iter();
+    Ok(entries.map(|entry| TreeEntry { kind: kind(&entry.what), path: entry.path }).collect())
+}
+
 /// One thing in the local folder.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
@@ -117,6 +148,7 @@ impl Guest {
         let mut output = tokio::io::sink();
         let mut complaint = IntoWriter::new(&mut output);
         let meter = Meter::new(cx, format!("upload {}", target.folder), total);
+        let count = meter.count();
         let content = Content::Reader(&mut source, total);
         let exit = self.run(cx, &command, content, Some(meter), &mut complaint).await;
         drop(source);
@@ -127,8 +159,7 @@ impl Guest {
             Ok(Ok(())) => {}
             Err(error) => return Err(here(io::Error::other(error))),
         }
-        let exit = exit?;
-        done(label, exit, &complaint)?;
+        done(label, exit, Some(&count), &complaint)?;
         let mut size = TreeSize::default();
         for entry in entries.iter() {
             match entry.what {

@@ -1,6 +1,7 @@
 //! The machine and the way into its guest.
 use crate::value::{HumanDuration, Size};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The libvirt connection used when a definition names none: QEMU's driver inside this process.
 pub const DEFAULT_LIBVIRT_URI: &str = EMBEDDED_URI;
@@ -114,6 +115,8 @@ pub enum SeedKind {
     NoCloud,
     /// System credentials, which systemd 252 and later read by itself; the guest needs no cloud-init.
     Credentials,
+    /// By a login that the image has already.
+    Login,
 }
 
 impl std::fmt::Display for SeedKind {
@@ -121,8 +124,41 @@ impl std::fmt::Display for SeedKind {
         f.write_str(match self {
             Self::NoCloud => "nocloud",
             Self::Credentials => "credentials",
+            Self::Login => "login",
         })
     }
+}
+
+/// A login that the image has already. The build uses it once, to bring its own key in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LoginPlan {
+    /// The user: root, or one who may use sudo without password.
+    pub user: String,
+    /// The image's public host key, as a line of `ssh_host_ed25519_key.pub`.
+    pub host_key: String,
+    /// Ways to prove who we are, in the order in which they are tried.
+    pub proofs: Vec<LoginProof>,
+}
+
+/// One way to prove who we are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginProof {
+    /// A private key in a file of this host.
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// Name of the secret that it is encrypted with.
+        passphrase: Option<String>,
+    },
+    /// The keys of the SSH agent at `$SSH_AUTH_SOCK`.
+    Agent,
+    /// A password.
+    Password {
+        /// Name of the secret.
+        secret: String,
+    },
 }
 
 /// How the guest is reached and how long we wait for it.
@@ -133,6 +169,8 @@ pub struct GuestPlan {
     pub user: String,
     /// How the build's keys come into the guest.
     pub seed: SeedKind,
+    /// The login that brings them in, if that is how they come.
+    pub login: Option<LoginPlan>,
     /// From power-on to a login.
     pub connect_timeout: HumanDuration,
     /// From the request to power off until it is off; then the plug is pulled and the build fails.

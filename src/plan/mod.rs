@@ -2,18 +2,22 @@
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
 mod answers;
+mod iso;
 mod machine;
 mod output;
 mod role;
 mod source;
 mod step;
+pub mod typed;
 
 pub use answers::*;
+pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
-    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, MachinePlan, Provider, SeedKind,
+    Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,
+    Provider, SeedKind,
 };
 pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
-pub use role::{Param, ParamKind, RoleUse, variable};
+pub use role::{ListedRole, Param, ParamKind, RoleUse, listed_roles, variable};
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };

@@ -57,6 +57,33 @@ pub enum ParamKind {
     List,
     /// A table.
     Map,
+    /// A list of roles, each by its name or as `{ role, with }`. One text has the names of several, with blanks.
+    Roles,
+}
+
+/// A role that a parameter names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedRole {
+    /// Its name.
+    pub name: String,
+    /// What it is given.
+    pub with: serde_json::Map<String, Value>,
+}
+
+/// The roles in the value of a parameter of the kind [`ParamKind::Roles`]; `None` if it is not a list of such.
+pub fn listed_roles(value: &Value) -> Option<Vec<ListedRole>> {
+    let role = |item: &Value| match item {
+        Value::String(name) => Some(ListedRole { name: name.clone(), with: serde_json::Map::new() }),
+        Value::Object(keys) if keys.keys().all(|key| key == "role" || key == "with") => Some(ListedRole {
+            name: keys.get("role")?.as_str()?.to_owned(),
+            with: match keys.get("with") {
+                None => serde_json::Map::new(),
+                Some(with) => with.as_object()?.clone(),
+            },
+        }),
+        _ => None,
+    };
+    value.as_array()?.iter().map(role).collect()
 }
 
 impl Param {
@@ -84,6 +111,10 @@ impl Param {
             (ParamKind::Int, Value::String(text)) if text.trim().parse::<i64>().is_ok() => {
                 text.trim().parse::<i64>().map(Value::from).unwrap_or_default()
             }
+            (ParamKind::Roles, Value::String(names)) => {
+                names.split_whitespace().map(|name| Value::String(name.to_owned())).collect()
+            }
+            (ParamKind::Roles, value) if listed_roles(&value).is_some() => value,
             (ParamKind::Bool, value @ Value::Bool(_))
             | (ParamKind::List, value @ Value::Array(_))
             | (ParamKind::Map, value @ Value::Object(_)) => value,
@@ -107,6 +138,7 @@ impl ParamKind {
             Self::Int => "a whole number",
             Self::List => "a list",
             Self::Map => "a table",
+            Self::Roles => "a list of roles, each by its name or as `{ role = …, with = … }`",
         }
     }
 }
@@ -146,6 +178,22 @@ mod tests {
     #[test_case(ParamKind::String, json!(null) => Err("takes a text, but this is nothing".to_owned()))]
     fn values_are_taken_as_their_kind(kind: ParamKind, value: Value) -> Result<Value, String> {
         param(kind).accept(value)
+    }
+
+    #[test_case(json!(["a", { "role": "b", "with": { "x": 1 } }]), &["a", "b"])]
+    #[test_case(json!("a  b/c"), &["a", "b/c"]; "as one text")]
+    #[test_case(json!(""), &[]; "none")]
+    fn roles_are_listed_by_name(value: Value, names: &[&str]) {
+        let accepted = param(ParamKind::Roles).accept(value).unwrap();
+        let roles = listed_roles(&accepted).unwrap();
+        assert_eq!(roles.iter().map(|role| role.name.as_str()).collect::<Vec<_>>(), names);
+    }
+
+    #[test_case(json!([1]))]
+    #[test_case(json!([{ "role": "a", "when": "x" }]); "a key too much")]
+    #[test_case(json!([{ "with": {} }]); "no name")]
+    fn what_is_no_role_is_refused(value: Value) {
+        assert!(param(ParamKind::Roles).accept(value).unwrap_err().starts_with("takes a list of roles"));
     }
 
     #[test]

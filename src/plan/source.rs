@@ -13,6 +13,8 @@ pub enum SourcePlan {
     Bootstrap(BootstrapPlan),
     /// An existing disk image, such as a cloud image.
     Disk(DiskSourcePlan),
+    /// An installer's medium.
+    Iso(super::IsoPlan),
 }
 
 /// A Debian-family system from packages. Boots by BIOS and by UEFI.

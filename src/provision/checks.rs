@@ -19,6 +19,37 @@ pub struct CheckSpec {
     pub(super) voids: Vec<Voided>,
     pub(super) script: String,
     pub(super) expect: Expect,
+    /// Files of this host whose digests the script gets on its standard input.
+    pub(super) tree: Option<Tree>,
+}
+
+/// A folder of this host that was put into a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tree {
+    pub(super) local: PathBuf,
+    /// Where it went, without a slash at the end.
+    pub(super) dest: String,
+    /// Paths in the guest that a later step changed, with what is below them.
+    pub(super) except: Vec<String>,
+}
+
+impl Tree {
+    /// Leaves out what `later` is about.
+    fn leave_out(&mut self, later: &CheckSpec) {
+        let Some(path) = later.subject.strip_prefix("path ") else { return };
+        let path = path.split(LINE).next().unwrap_or_default().trim_end_matches("/*");
+        let inside = path.strip_prefix(self.dest.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        if inside && !self.except.iter().any(|known| known == path) {
+            self.except.push(path.to_owned());
+        }
+    }
+
+    /// Whether the file at `path` in the guest is still as it was sent.
+    pub(super) fn counts(&self, path: &str) -> bool {
+        !self.except.iter().any(|gone| {
+            path.strip_prefix(gone.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
 }
 
 /// Earlier assertions that a step makes untrue, although they are about something else.
@@ -77,7 +108,21 @@ impl CheckSpec {
         script: impl Into<String>,
         expect: Expect,
     ) -> Self {
-        Self { name: name.into(), subject: subject.into(), voids: Vec::new(), script: script.into(), expect }
+        Self {
+            name: name.into(),
+            subject: subject.into(),
+            voids: Vec::new(),
+            script: script.into(),
+            expect,
+            tree: None,
+        }
+    }
+
+    /// The same about files of a folder.
+    #[must_use]
+    pub(super) fn of_tree(mut self, tree: Tree) -> Self {
+        self.tree = Some(tree);
+        self
     }
 
     /// The same, which also makes earlier assertions void.
@@ -99,6 +144,9 @@ pub fn checks(all: &[Step]) -> Vec<CheckSpec> {
         let new = steps::checks(&step.kind);
         // All that was said about a subject before is void.
         found.retain(|old| !new.iter().any(|new| new.replaces(old)));
+        for tree in found.iter_mut().filter_map(|old| old.tree.as_mut()) {
+            new.iter().for_each(|new| tree.leave_out(new));
+        }
         found.extend(new);
     }
     found

@@ -1,11 +1,15 @@
 //! Asks a guest all checks in one round trip: under emulation, and across oceans, each costs.
-use super::checks::{CheckSpec, Expect};
+use super::checks::{CheckSpec, Expect, Tree};
 use crate::{
     cx::{Check, Cx, Event},
-    guest::{CommError, Command, Communicator, capture, quote},
+    guest::{CommError, Command, Communicator, TreeKind, capture, quote},
 };
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::io::AsyncReadExt;
 
 /// The checks could not be made. A check that does not hold is no error.
@@ -44,7 +48,14 @@ pub async fn run_checks(
     }
     // Nothing that a guest prints can be mistaken for our marks.
     let mark = format!("@check-{}", uuid::Uuid::new_v4().simple());
-    let script = script(&mark, specs);
+    let mut inputs = Vec::with_capacity(specs.len());
+    for spec in specs {
+        inputs.push(match &spec.tree {
+            Some(tree) => Some(sums(tree).await?),
+            None => None,
+        });
+    }
+    let script = script(&mark, specs, &inputs);
     // The boot may still be going on, and each command of the user has five minutes.
     let limit = Duration::from_secs(600 + 300 * specs.len() as u64);
     let command = Command::script("checks", script).timeout(limit);
@@ -59,20 +70,42 @@ pub async fn run_checks(
     Ok(checks)
 }
 
-fn script(mark: &str, specs: &[CheckSpec]) -> String {
+fn script(mark: &str, specs: &[CheckSpec], inputs: &[Option<String>]) -> String {
     let mut script = format!(
         "export LC_ALL=C\n\
          check() {{\n\
-         \x20 o=$(/bin/sh -euc \"$2\" 2>&1 </dev/null) && r=0 || r=$?\n\
+         \x20 o=$(printf '%s' \"${{3-}}\" | /bin/sh -euc \"$2\" 2>&1) && r=0 || r=$?\n\
          \x20 printf '{mark} begin %s\\n' \"$1\"\n\
          \x20 printf '%s\\n' \"$o\" | tail -c 2000\n\
          \x20 printf '\\n{mark} end %s %s\\n' \"$1\" \"$r\"\n\
          }}\n"
     );
     for (index, spec) in specs.iter().enumerate() {
-        script.push_str(&format!("check {index} {}\n", quote(&spec.script)));
+        let input = inputs.get(index).and_then(|input| input.as_deref()).map(quote).unwrap_or_default();
+        script.push_str(&format!("check {index} {} {input}\n", quote(&spec.script)));
     }
     script
+}
+
+/// The digests of the files that `tree` has sent, in the form of `sha256sum`, which has an escape for what ends a line. Names that are no text are left
+/// out: a script cannot name them.
+async fn sums(tree: &Tree) -> Result<String, CheckError> {
+    let local = |source| CheckError::Local { path: tree.local.clone(), source };
+    let folder = tree.local.clone();
+    let walked = tokio::task::spawn_blocking(move || crate::guest::tree(&folder)).await;
+    let entries = walked.map_err(|error| local(std::io::Error::other(error)))?.map_err(local)?;
+    let mut sums = String::new();
+    for entry in entries.iter().filter(|entry| entry.kind == TreeKind::File) {
+        let Some(name) = entry.path.to_str().filter(|name| tree.counts(&format!("{}/{name}", tree.dest)))
+        else {
+            continue;
+        };
+        let digest = digest_of(&tree.local.join(&entry.path)).await?;
+        let escaped = name.replace('\\', "\\\\").replace('\n', "\\n");
+        let mark = if escaped == name { "" } else { "\\" };
+        sums.push_str(&format!("{mark}{digest}  ./{escaped}\n"));
+    }
+    Ok(sums)
 }
 
 fn parse(mark: &str, output: &str) -> BTreeMap<usize, Answer> {
@@ -134,8 +167,8 @@ async fn judge(cx: &Cx, spec: &CheckSpec, answer: Option<&Answer>) -> Result<Che
     Ok(Check { name: spec.name.clone(), passed, expected, found })
 }
 
-async fn digest_of(path: &PathBuf) -> Result<String, CheckError> {
-    let local = |source| CheckError::Local { path: path.clone(), source };
+async fn digest_of(path: &Path) -> Result<String, CheckError> {
+    let local = |source| CheckError::Local { path: path.to_owned(), source };
     let mut file = tokio::fs::File::open(path).await.map_err(local)?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];

@@ -1,23 +1,24 @@
 //! Runs steps one after the other, shows what they print, and says which one failed, where it stands and how it ended.
-use super::{Secrets, secrets::SecretError, steps};
+use super::{
+    Secrets,
+    explain::{explain, is_in_vain, ran_out, while_alive},
+    secrets::SecretError,
+    steps, together,
+};
 use crate::{
     cx::{Cancelled, Cx, Event},
     fetch::{FetchError, Fetcher},
-    guest::{CommError, Command, Communicator, Content, Exit, Facts, Guest, GuestError, Target, Trouble},
-    plan::Step,
+    guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Target, Trouble},
+    plan::{Step, StepKind},
     value::{HumanDuration, SumsError},
 };
-use std::{
-    collections::VecDeque,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 /// So many of the last lines go into an error.
 pub(super) const LAST_LINES: usize = 15;
-/// How long the guest may stay away between two tries of a step.
-const COME_BACK: HumanDuration = HumanDuration::seconds(300);
+/// How long the guest may stay away between two tries of a step, or of a transfer.
+pub(super) const COME_BACK: HumanDuration = HumanDuration::seconds(120);
 
 /// A step failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +49,38 @@ pub enum StepError {
     /// The guest could not be asked.
     #[error(transparent)]
     Comm(#[from] CommError),
-    /// The guest did not come back.
+    /// The guest did not come back, or is not ready for it.
     #[error(transparent)]
     Guest(Box<GuestError>),
+    /// The connection was lost, and there was no other.
+    #[error("{cut}; the guest could not be reached again")]
+    Lost {
+        /// What was lost.
+        cut: Box<CommError>,
+        /// Why it could not be had again.
+        #[source]
+        source: Box<GuestError>,
+    },
+    /// The machine died or stopped.
+    #[error("{why} while the step ran")]
+    Machine {
+        /// What happened to it.
+        why: String,
+        /// How the step ended by that.
+        #[source]
+        source: Option<Box<StepError>>,
+    },
+    /// There is no room in the guest.
+    #[error("{what}")]
+    Full {
+        /// Which file system, and how large it is.
+        what: String,
+        /// Whether it is memory.
+        memory: bool,
+        /// How the step ended by that.
+        #[source]
+        source: Box<StepError>,
+    },
     /// A secret is missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -82,7 +112,7 @@ pub enum StepError {
         source: SumsError,
     },
     /// Ansible is not there.
-    #[error("`ansible-playbook` is not installed on this host (Debian and Ubuntu: apt install ansible-core)")]
+    #[error("`ansible-playbook` is not installed on this host")]
     NoAnsible,
     /// Ansible could not be run.
     #[error("could not run `ansible-playbook`")]
@@ -154,7 +184,9 @@ impl StepError {
     fn may_pass(&self) -> bool {
         match self {
             // Publishers replace both files, one after the other.
-            Self::Exit { .. } | Self::Fetch(_) | Self::Sums { .. } => true,
+            Self::Exit { last, .. } => !is_in_vain(last),
+            Self::Fetch(_) | Self::Sums { .. } => true,
+            Self::Full { source, .. } => !ran_out(source) && source.may_pass(),
             Self::Comm(error) => !matches!(
                 error,
                 CommError::Invalid { .. } | CommError::Cancelled(_) | CommError::Local { .. }
@@ -173,6 +205,15 @@ pub struct Supplies<'a> {
     pub fetcher: &'a Fetcher,
 }
 
+/// The first step that lacks something on this host. Of steps that may be left out, only the guest knows.
+pub fn preflight(steps: &[Step]) -> Option<ProvisionError> {
+    let mut sure = steps.iter().enumerate().filter(|(_, step)| step.rules.when.is_none());
+    sure.find_map(|(index, step)| {
+        let source = steps::missing(&step.kind)?;
+        Some(ProvisionError { number: index + 1, label: step.label.clone(), at: step.at.clone(), source })
+    })
+}
+
 /// Runs all steps: those that are for the end last, newest first, even after a failure if the run came to where they stand.
 pub async fn run(
     cx: &Cx,
@@ -187,20 +228,35 @@ pub async fn run(
     let mut number = 0;
     let mut end: Vec<&Step> = Vec::with_capacity(last);
     let mut result = Ok(());
-    for step in steps {
+    let mut rest = steps;
+    while let Some((step, after)) = rest.split_first() {
         if step.rules.finally {
             end.push(step);
+            rest = after;
             continue;
         }
-        number += 1;
-        result = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
+        let (now, later) = rest.split_at(together::neighbours(rest).min(rest.len()));
+        let place = (number + 1, total);
+        result = match now {
+            [_, _, ..] => together::run(cx, guest, facts, place, now, supplies, trouble).await,
+            _ => run_step(cx, guest, facts, place, step, supplies, trouble).await,
+        };
         if result.is_err() {
             break;
         }
+        number += now.len();
+        rest = later;
     }
     number = total - last;
     for step in end.into_iter().rev() {
         number += 1;
+        if let Err(error) = &result
+            && error.source.is_final()
+        {
+            let left = total + 1 - number;
+            cx.events().warn(format!("{left} of the last steps did not run, since the guest is gone"), None);
+            break;
+        }
         if result.is_err() && guest.is_closed().await {
             // The step that failed may have taken the connection with it.
             let _the_step_reports_it = guest.reconnect(cx, COME_BACK, trouble).await;
@@ -208,7 +264,9 @@ pub async fn run(
         let done = run_step(cx, guest, facts, (number, total), step, supplies, trouble).await;
         match (&result, done) {
             (Ok(()), done) => result = done,
-            (Err(_), Err(error)) => cx.events().warn(format!("{error} as well: {}", error.source), None),
+            (Err(_), Err(error)) => {
+                cx.events().warn(format!("{error} as well: {}", error.source), error.source.hint());
+            }
             (Err(_), Ok(())) => {}
         }
     }
@@ -234,6 +292,7 @@ pub async fn run_step(
     let mut tries = 0;
     loop {
         let Err(error) = try_step(cx, guest, facts, step, supplies, trouble).await else { break };
+        let error = explain(cx, guest, trouble, error).await;
         if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
             return Err(failed(error));
         }
@@ -259,7 +318,10 @@ pub async fn run_step(
 
 fn brief(error: &StepError) -> String {
     match error {
-        StepError::Exit { exit, .. } => exit.to_string(),
+        StepError::Exit { exit, last } => match last.iter().rfind(|line| !line.trim().is_empty()) {
+            Some(line) => format!("{exit}; it said last: {}", line.trim()),
+            None => exit.to_string(),
+        },
         other => other.to_string(),
     }
 }
@@ -281,10 +343,16 @@ async fn try_step(
         timeout: step.timeout,
         trouble,
     };
-    steps::run(&worker, &step.kind, supplies.secrets).await
+    let work = steps::run(&worker, &step.kind, supplies.secrets);
+    match step.kind {
+        // It looks at the machine itself, and knows what it means.
+        StepKind::Reboot(_) => work.await,
+        _ => while_alive(trouble, work).await,
+    }
 }
 
 /// What a step kind works with.
+#[derive(Clone, Copy)]
 pub(super) struct Worker<'a> {
     pub(super) cx: &'a Cx,
     pub(super) guest: &'a Guest,
@@ -304,14 +372,6 @@ impl Worker<'_> {
     /// Where an upload for this step goes.
     pub(super) fn target(&self, path: &str, mode: u32) -> Target {
         Target { timeout: self.timeout.get(), ..Target::new(path, mode) }
-    }
-
-    /// Sends a file of this host.
-    pub(super) async fn send(&self, path: &Path, target: &Target) -> Result<(), StepError> {
-        let local = |source| StepError::Local { path: path.to_owned(), source };
-        let mut file = tokio::fs::File::open(path).await.map_err(local)?;
-        let size = file.metadata().await.map_err(local)?.len();
-        Ok(self.guest.upload(self.cx, Content::Reader(&mut file, size), target).await?)
     }
 
     /// Runs `command` in a process of its own, shows what it prints, and wants one of these exit codes.

@@ -46,6 +46,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "builder".into(),
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(120),
@@ -100,12 +101,12 @@ impl Memory {
 
 pub(super) struct Bench {
     pub(super) sshd: Sshd,
-    cx: Cx,
+    pub(super) cx: Cx,
     pub(super) memory: Arc<Memory>,
-    guest: Guest,
+    pub(super) guest: Guest,
     facts: Facts,
-    secrets: Secrets,
-    fetcher: crate::fetch::Fetcher,
+    pub(super) secrets: Secrets,
+    pub(super) fetcher: crate::fetch::Fetcher,
 }
 
 impl Bench {

@@ -1,8 +1,14 @@
 //! Downloads, archives, lines, folders and units through a real OpenSSH server and a real HTTP server.
-use super::tests::{Bench, step};
+use super::{
+    checks, run_checks,
+    tests::{Bench, step},
+};
 use crate::{
     guest::sshd,
-    plan::{ArchiveStep, DownloadStep, FileOrigin, LineStep, Step, StepKind, Transfer, Via},
+    plan::{
+        ArchiveStep, Content, DirectoryStep, DownloadStep, FileOrigin, FileStep, LineStep, Step, StepKind,
+        Transfer, Via,
+    },
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -15,7 +21,7 @@ use std::{
 use test_case::test_case;
 
 /// Serves these files, by path, to whoever asks; the base of their addresses.
-fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
+pub(super) fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -46,7 +52,12 @@ fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
     base
 }
 
-fn transfer(url: String, digest: Option<String>, digest_url: Option<String>, via: Via) -> Transfer {
+pub(super) fn transfer(
+    url: String,
+    digest: Option<String>,
+    digest_url: Option<String>,
+    via: Via,
+) -> Transfer {
     Transfer { origin: FileOrigin::Url(url), digest, digest_url, via }
 }
 
@@ -142,4 +153,88 @@ async fn a_secret_gets_into_a_line_and_nowhere_else() {
     bench.run(&[step("line", StepKind::Line(line))]).await.unwrap();
     assert_eq!(std::fs::read_to_string(path).unwrap(), "password = pa$$'\"word\n");
     assert!(!bench.memory.json().contains("'\\\"word"), "a secret got into an event");
+}
+
+fn folder(path: &str, source: std::path::PathBuf) -> DirectoryStep {
+    DirectoryStep {
+        path: path.into(),
+        mode: None,
+        owner: Some(sshd::me()),
+        group: Some(nix::unistd::getgid().to_string()),
+        absent: false,
+        empty: false,
+        source: Some(source),
+        file_mode: None,
+        delete: false,
+    }
+}
+
+#[tokio::test]
+async fn a_folder_arrives_whole_and_what_is_too_much_goes() {
+    if sshd::me() != "root" {
+        eprintln!("skipped: folders that last, which alone are checked, are root's");
+        return;
+    }
+    let bench = Bench::new().await;
+    let source = bench.sshd.path("source");
+    for name in ["a", "it's/deep/b\\c", "line\nend", "-"] {
+        std::fs::create_dir_all(source.join(name).parent().unwrap()).unwrap();
+        std::fs::write(source.join(name), name).unwrap();
+    }
+    std::fs::set_permissions(source.join("a"), PermissionsExt::from_mode(0o744)).unwrap();
+    std::os::unix::fs::symlink("nowhere", source.join("link")).unwrap();
+    std::fs::create_dir(source.join("lib")).unwrap();
+    std::fs::write(source.join("lib/x"), "x").unwrap();
+    // Where tests put their files, nothing lasts; a link to the folder is a place that does.
+    let lasting = format!("/var/lib/goldsmith-test-tree-{}", std::process::id());
+    std::os::unix::fs::symlink(bench.sshd.folder.path(), &lasting).unwrap();
+    let dest = format!("{lasting}/dest");
+    let there = |name: &str| bench.sshd.path("dest").join(name);
+    std::fs::create_dir_all(there("real/sub")).unwrap();
+    std::fs::create_dir_all(there("it's/old")).unwrap();
+    std::fs::write(there("it's/old/\nodd name "), "old").unwrap();
+    std::fs::write(there("real/sub/kept"), "kept").unwrap();
+    std::os::unix::fs::symlink("real", there("lib")).unwrap();
+    // A folder in the way of a file.
+    std::fs::create_dir_all(there("a/b")).unwrap();
+
+    let plain = DirectoryStep { mode: Some(0o750), file_mode: Some(0o640), ..folder(&dest, source.clone()) };
+    let clean = DirectoryStep { delete: true, ..plain.clone() };
+    let kept = DirectoryStep { path: format!("{lasting}/other"), ..plain.clone() };
+    bench.run(&[step("copy", StepKind::Directory(clean.clone()))]).await.unwrap();
+    assert_eq!(std::fs::read_to_string(there("it's/deep/b\\c")).unwrap(), "it's/deep/b\\c");
+    assert!(!there("it's/old").exists() && !there("real").exists());
+    assert_eq!(std::fs::read_link(there("link")).unwrap().to_str(), Some("nowhere"));
+    let mode = |name: &str| std::fs::symlink_metadata(there(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("a"), mode("-"), mode("it's/deep")), (0o750, 0o640, 0o750));
+
+    std::fs::write(there("more"), "").unwrap();
+    bench.run(&[step("again", StepKind::Directory(plain.clone()))]).await.unwrap();
+    assert!(there("more").exists(), "without `delete`, the rest stays");
+
+    let own = FileStep {
+        dest: format!("{dest}/lib/x"),
+        content: Content::Text("changed".into()),
+        mode: 0o640,
+        owner: sshd::me(),
+        group: nix::unistd::getgid().to_string(),
+    };
+    let steps = [
+        step("other", StepKind::Directory(kept)),
+        step("early", StepKind::File(FileStep { dest: format!("{dest}/a"), ..own.clone() })),
+        step("copy", StepKind::Directory(plain)),
+        step("late", StepKind::File(own)),
+    ];
+    bench.run(&steps).await.unwrap();
+    let specs = checks(&steps);
+    let found = run_checks(&bench.cx, &bench.guest, "raw", &specs).await.unwrap();
+    assert_eq!(specs.len(), 5, "{specs:#?}");
+    assert!(found.iter().all(|check| check.passed), "{found:#?}");
+    std::fs::write(there("it's/deep/b\\c"), "forged").unwrap();
+    std::fs::remove_file(there("line\nend")).unwrap();
+    let found = run_checks(&bench.cx, &bench.guest, "raw", &specs).await.unwrap();
+    std::fs::remove_file(lasting).unwrap();
+    let failed: Vec<_> = found.iter().filter(|check| !check.passed).collect();
+    assert_eq!(failed.len(), 1, "{found:#?}");
+    assert!(failed[0].found.contains("deep/b") && failed[0].found.contains("end"), "{failed:#?}");
 }

@@ -77,6 +77,9 @@ pub struct ErrorReport {
     pub chain: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// The last lines of the machine's console, when the guest did not answer any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub console: Vec<String>,
 }
 
 /// The report of a run.
@@ -98,8 +101,12 @@ fn build(outcome: &Outcome) -> BuildReport {
                 BuildErrorKind::Unproven => Status::Unproven,
                 BuildErrorKind::Preflight | BuildErrorKind::Failed => Status::Failed,
             };
-            let report =
-                ErrorReport { stage: stage.clone(), chain: error.chain(), hints: error.hints().to_vec() };
+            let report = ErrorReport {
+                stage: stage.clone(),
+                chain: error.chain(),
+                hints: error.hints().to_vec(),
+                console: error.console().to_vec(),
+            };
             (status, Some(report))
         }
     };

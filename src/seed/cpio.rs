@@ -1,90 +1,102 @@
-//! Small cpio archives ("newc", which Linux unpacks as an initrd) with reproducible bytes.
+//! Archives that a kernel unpacks before it starts: cpio, "newc" format (cpio(5)).
 use std::{
     collections::BTreeSet,
+    fs::File,
     io::{self, Write},
 };
 
-const FOLDER: u32 = 0o040_755;
-/// Readable by root only: one of the files is a private key.
-const FILE: u32 = 0o100_600;
+/// A regular file that everybody may read.
+const MODE: usize = 0o100_644;
+/// A folder that everybody may look into.
+const FOLDER: usize = 0o040_755;
+/// Headers and contents begin at multiples of this.
+const ALIGNMENT: usize = 4;
+/// The name that ends an archive.
+const TRAILER: &str = "TRAILER!!!";
 
-/// An archive with `files` and the folders that they are in.
-pub(super) fn archive(files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
-    let mut out = Vec::new();
+/// Appends an archive of `files` to what is in `file` already. Reproducible: owner root, no time.
+pub(super) fn append<'a>(
+    file: &mut File,
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> io::Result<()> {
+    // Archives may have zeroes between them.
+    let mut bytes = vec![0; padding(file.metadata()?.len() as usize)];
     let mut folders = BTreeSet::new();
     let mut inode = 0;
     for (name, content) in files {
+        // A kernel makes no folder that it was not told of.
         for (at, _) in name.match_indices('/') {
-            let folder = &name[..at];
-            if folders.insert(folder) {
+            if folders.insert(&name[..at]) {
                 inode += 1;
-                entry(&mut out, inode, folder, FOLDER, &[])?;
+                entry(&mut bytes, inode, FOLDER, &name[..at], &[]);
             }
         }
         inode += 1;
-        entry(&mut out, inode, name, FILE, content)?;
+        entry(&mut bytes, inode, MODE, name, content);
     }
-    entry(&mut out, 0, "TRAILER!!!", 0, &[])?;
-    Ok(out)
+    entry(&mut bytes, 0, 0, TRAILER, &[]);
+    file.write_all(&bytes)
 }
 
-fn entry(out: &mut Vec<u8>, inode: u32, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(content.len())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a file in an initrd is at most 4 GiB"))?;
-    let links = if mode == FOLDER { 2 } else { 1 };
-    write!(out, "070701")?;
-    // Inode, mode, user, group, links, time, size, device and its kind (twice), length of the name with its end, no checksum.
-    let fields = [inode, mode, 0, 0, links, 0, length, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+fn padding(length: usize) -> usize {
+    length.wrapping_neg() % ALIGNMENT
+}
+
+fn entry(out: &mut Vec<u8>, inode: usize, mode: usize, name: &str, content: &[u8]) {
+    let links = usize::from(mode != 0) + usize::from(mode == FOLDER);
+    // Inode, mode, uid, gid, links, time, size, four device numbers, length of the name with its end, no checksum.
+    let fields = [inode, mode, 0, 0, links, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+    let start = out.len();
+    out.extend(b"070701");
     for field in fields {
-        write!(out, "{field:08X}")?;
+        out.extend(format!("{field:08x}").into_bytes());
     }
-    out.extend_from_slice(name.as_bytes());
+    out.extend(name.as_bytes());
     out.push(0);
-    pad(out);
-    out.extend_from_slice(content);
-    pad(out);
-    Ok(())
+    pad(out, start);
+    out.extend(content);
+    pad(out, start);
 }
 
-fn pad(out: &mut Vec<u8>) {
-    out.resize(out.len().next_multiple_of(4), 0);
+fn pad(out: &mut Vec<u8>, start: usize) {
+    let length = out.len() - start;
+    out.resize(out.len() + padding(length), 0);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
+    use std::process::Command;
 
-    fn cpio(arguments: &[&str], folder: &std::path::Path, archive: &[u8]) -> String {
-        let mut child = Command::new("cpio")
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("cpio, of the package cpio");
-        child.stdin.take().unwrap().write_all(archive).unwrap();
-        let out = child.wait_with_output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
+    #[test]
+    fn cpio_unpacks_what_was_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("initrd");
+        let files: [(&str, &[u8]); 4] =
+            [("preseed.cfg", b"d-i x y z\n"), ("empty", b""), ("a/b/odd", b"12345"), ("a/c", b"6")];
+        File::create(&path).unwrap();
+        append(&mut File::options().append(true).open(&path).unwrap(), files.into_iter()).unwrap();
+        let said = Command::new("cpio")
+            .args(["-idv", "--quiet"])
+            .stdin(File::open(&path).unwrap())
+            .current_dir(folder.path())
+            .output()
+            .expect("cpio is missing: run scripts/setup.sh test");
+        assert!(said.status.success(), "{said:?}");
+        for (name, content) in files {
+            assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), content, "{name}");
+        }
     }
 
     #[test]
-    fn cpio_unpacks_what_we_pack() {
+    fn an_archive_after_another_begins_where_the_kernel_looks() {
         let folder = tempfile::tempdir().unwrap();
-        let long = vec![7; 4097];
-        let files: &[(&str, &[u8])] = &[("a", b""), ("goldsmith/b", b"x\n"), ("goldsmith/c/d", &long)];
-        let archive = archive(files).unwrap();
-        assert_eq!(archive.len() % 4, 0);
-        let listed = cpio(&["-t", "--quiet"], folder.path(), &archive);
-        assert_eq!(listed, "a\ngoldsmith\ngoldsmith/b\ngoldsmith/c\ngoldsmith/c/d\n");
-        cpio(&["-i", "--quiet", "--no-absolute-filenames"], folder.path(), &archive);
-        for (name, content) in files {
-            assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), *content, "{name}");
-        }
-        let mode = std::fs::metadata(folder.path().join("goldsmith/b")).unwrap().permissions();
-        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
-        assert_eq!(archive, super::archive(files).unwrap());
+        let path = folder.path().join("initrd");
+        std::fs::write(&path, b"first").unwrap();
+        let mut file = File::options().append(true).open(&path).unwrap();
+        append(&mut file, [("a", &b"1"[..])].into_iter()).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(&bytes[..14], b"first\0\0\x00070701");
+        assert_eq!(bytes.len() % ALIGNMENT, 0);
     }
 }

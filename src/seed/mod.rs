@@ -5,19 +5,26 @@
 //! that matches `e*` would be shorter to explain, but cloud-init 22.4 renders such a match for ifupdown and networkd as an
 //! interface that is called like the entry, and the guest has no network.
 //!
+//! Answers of installers travel like that too: in a volume with a label of theirs, or in their initial RAM disk.
+//!
 //! A guest with systemd 252 or later needs neither cloud-init nor a volume: it takes the same keys from a system credential.
 //!
-//! A system that an installer makes is told by [`answers`] to the installer's questions,.
+//! Where a machine takes its seed as a CD-ROM only, and for installers, there are ISO 9660 volumes.
+//!
+//! What an installer is told is in [`answers`], and [`lint`] reads it before anything boots.
 //!
 //! The same input gives the same bytes.
 pub mod answers;
 mod cpio;
 mod credentials;
 mod fat;
+mod iso;
 pub mod lint;
 mod nocloud;
 
+pub use answers::{append_answers, write_answers};
 pub use credentials::{CREDENTIAL, write_credential};
+pub use iso::write_iso;
 pub use nocloud::write_nocloud;
 
 use crate::{plan::AnswersProblem, value::Secret};
@@ -71,15 +78,6 @@ pub enum SeedError {
     BuildUser {
         /// As it was written.
         user: String,
-    },
-    /// The installer's initrd could not be read.
-    #[error("could not read the installer's initrd `{}`", path.display())]
-    Read {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
     },
     /// The file could not be written.
     #[error("could not write the seed to `{}`", path.display())]

@@ -1,9 +1,11 @@
 //! Why there is no first disk.
+use super::iso::{IsoError, NoEntry};
 use crate::{
     cx::{Cancelled, JournalError},
     disk::DiskError,
     fetch::FetchError,
-    value::Size,
+    seed::SeedError,
+    value::{Size, SumsError},
 };
 use std::path::{Path, PathBuf};
 
@@ -103,6 +105,35 @@ pub enum SourceError {
         #[source]
         source: std::io::Error,
     },
+    /// A list of digests does not say what the medium's is.
+    #[error("could not find the medium's digest in `{list}`")]
+    Sums {
+        /// Where the list is.
+        list: String,
+        /// Why not.
+        #[source]
+        source: SumsError,
+    },
+    /// An installer ended its machine without having installed anything.
+    #[error("could not use what the installer left: there is no partition on the disk")]
+    NotInstalled,
+    /// The medium has no such file.
+    #[error("could not find `{file}` on the medium; at its top are {}", .there.join(", "))]
+    NotOnMedium {
+        /// What was looked for.
+        file: String,
+        /// What is at its top.
+        there: Vec<String>,
+    },
+    /// The medium could not be read.
+    #[error(transparent)]
+    Iso(#[from] IsoError),
+    /// The medium does not say how its installer is started.
+    #[error(transparent)]
+    NoEntry(#[from] NoEntry),
+    /// The installer's answers could not be written.
+    #[error(transparent)]
+    Answers(#[from] SeedError),
     /// The undo could not be recorded.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -125,6 +156,14 @@ impl SourceError {
             }
             Self::Namespace { hint, .. } | Self::Archive { hint, .. } => Some(hint.clone()),
             Self::Shrink { image, .. } => Some(format!("set `machine.disk` to {image} or more")),
+            Self::Sums { source: SumsError::Other { .. }, .. } => {
+                Some("is it the list of another release? Write the `digest` itself, or the list's address".to_owned())
+            }
+            Self::NotInstalled => Some(
+                "the serial log shows what the installer said last; it may have refused its answers and restarted".to_owned(),
+            ),
+            Self::NotOnMedium { .. } => Some("`goldsmith inspect` lists the medium; say `kernel` and `initrd` in `[source.iso]`".to_owned()),
+            Self::NoEntry(error) => Some(error.hint()),
             Self::Layout { .. } => Some("make `machine.disk` larger or the partitions smaller".to_owned()),
             _ => None,
         }

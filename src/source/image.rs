@@ -1,14 +1,13 @@
 //! An existing disk image: fetched or local, unpacked when it is compressed, and never written to.
-use super::{BaseDisk, Needs, SourceError, blocking};
+use super::{BaseDisk, Needs, SourceError, blocking, origin};
 use crate::{
     cx::{Cx, Event, Unit},
     disk::{self, BackingPolicy, Detected, DiskError, DiskErrorKind, Format, OpenOptions},
-    fetch::{self, Fetched, Fetcher},
+    fetch::{self, Fetcher},
     plan::{DiskSourcePlan, ImageFormat, Origin, Plan},
-    value::Size,
+    value::{Digest, Size},
 };
 use std::path::{Path, PathBuf};
-use url::Url;
 
 /// How much larger an image becomes when it is unpacked; a guess, on the safe side for system images.
 const UNPACKED: u64 = 4;
@@ -22,14 +21,14 @@ pub(super) async fn preflight(plan: &Plan, source: &DiskSourcePlan) -> Result<Ne
                 Ok(bytes_work) => return Ok(needs(bytes_work, path.display().to_string())),
                 // It is there, but it is no good: another origin would not be what the user meant.
                 Err(error) if path.exists() => return Err(error),
-                Err(error) => tried.push(chain(&error)),
+                Err(error) => tried.push(origin::chain(&error)),
             },
             Origin::Url(url) => match fetch::probe(url).await {
                 Ok(bytes) => {
                     let bytes = if is_packed(url.path()) { bytes.unwrap_or(0) * UNPACKED } else { 0 };
                     return Ok(needs(bytes, fetch::PlainUrl(url).to_string()));
                 }
-                Err(error) => tried.push(chain(&error)),
+                Err(error) => tried.push(origin::chain(&error)),
             },
         }
     }
@@ -42,16 +41,6 @@ fn needs(bytes: u64, read: String) -> Needs {
 
 fn is_packed(name: &str) -> bool {
     [".gz", ".xz", ".zst", ".lz4", ".bz2"].iter().any(|end| name.ends_with(end))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }
 
 /// Checks a local image as far as that is cheap; returns the space that unpacking it takes.
@@ -75,72 +64,33 @@ pub(super) async fn prepare(
     source: &DiskSourcePlan,
     fetcher: &Fetcher,
 ) -> Result<BaseDisk, SourceError> {
-    let (fetched, from) = obtain(cx, source, fetcher).await?;
+    let (fetched, from) = origin::obtain(cx, &source.origins, source.digest.as_ref(), fetcher).await?;
     let image = unpack(cx, &fetched.path).await?;
-    let overlay = cx.work().join("base.qcow2");
-    let _ = cx.plan_path(&overlay)?;
-    let (below, target, format, disk) = (image.clone(), overlay.clone(), source.format, plan.machine.disk);
+    let (below, format, disk) = (image.clone(), source.format, plan.machine.disk);
+    let format = blocking(move || check(&below, format, disk)).await?;
+    overlay(cx, plan, image, format, from, Some(fetched.digest)).await
+}
+
+/// A fresh overlay of the machine's size on `image`, which nothing will write to.
+pub(super) async fn overlay(
+    cx: &Cx,
+    plan: &Plan,
+    image: PathBuf,
+    format: Format,
+    description: String,
+    digest: Option<Digest>,
+) -> Result<BaseDisk, SourceError> {
+    let path = cx.work().join("base.qcow2");
+    let _ = cx.plan_path(&path)?;
+    let (below, target, size) = (image.clone(), path.clone(), plan.machine.disk.as_bytes());
     blocking(move || {
-        let format = check(&below, format, disk)?;
-        disk::qcow2::create_overlay(&target, &below, format, disk.as_bytes()).map_err(|source| {
-            SourceError::Disk { attempt: format!("put an overlay on `{}`", below.display()), source }
+        disk::qcow2::create_overlay(&target, &below, format, size).map_err(|source| SourceError::Disk {
+            attempt: format!("put an overlay on `{}`", below.display()),
+            source,
         })
     })
     .await?;
-    Ok(BaseDisk {
-        path: overlay,
-        format: ImageFormat::Qcow2,
-        backing: vec![image],
-        description: from,
-        digest: Some(fetched.digest),
-    })
-}
-
-/// The image as it was published, from the first origin that has it. Neighbouring URLs are mirrors of each other.
-async fn obtain(
-    cx: &Cx,
-    source: &DiskSourcePlan,
-    fetcher: &Fetcher,
-) -> Result<(Fetched, String), SourceError> {
-    let mut tried = Vec::new();
-    let mut rest = source.origins.as_slice();
-    while let Some((first, more)) = rest.split_first() {
-        let result = match first {
-            Origin::Path(path) => {
-                rest = more;
-                let result = fetcher.local(cx, path, source.digest.as_ref()).await;
-                result.map(|fetched| (fetched, path.display().to_string()))
-            }
-            Origin::Url(_) => {
-                let urls: Vec<Url> = rest
-                    .iter()
-                    .map_while(|origin| match origin {
-                        Origin::Url(url) => Some(url.clone()),
-                        Origin::Path(_) => None,
-                    })
-                    .collect();
-                rest = &rest[urls.len()..];
-                let from = urls.first().map(|url| fetch::PlainUrl(url).to_string()).unwrap_or_default();
-                fetcher.get(cx, &urls, source.digest.as_ref()).await.map(|fetched| (fetched, from))
-            }
-        };
-        match result {
-            Ok(found) => return Ok(found),
-            Err(error) => {
-                cx.check()?;
-                if tried.is_empty() && rest.is_empty() {
-                    return Err(error.into());
-                }
-                tried.push(chain(&error));
-            }
-        }
-    }
-    Err(SourceError::NoOrigin { tried })
-}
-
-fn detect(path: &Path) -> Result<Detected, SourceError> {
-    disk::detect(path)
-        .map_err(|source| SourceError::Disk { attempt: format!("look at `{}`", path.display()), source })
+    Ok(BaseDisk { path, format: ImageFormat::Qcow2, backing: vec![image], description, digest })
 }
 
 /// The image itself: `path`, or a file in the work folder when that is compressed.
@@ -172,6 +122,11 @@ async fn unpack(cx: &Cx, path: &Path) -> Result<PathBuf, SourceError> {
     .await;
     cx.emit(Event::ProgressFinished { what });
     result.map(|()| to)
+}
+
+fn detect(path: &Path) -> Result<Detected, SourceError> {
+    disk::detect(path)
+        .map_err(|source| SourceError::Disk { attempt: format!("look at `{}`", path.display()), source })
 }
 
 /// Opens the image to see that it is one and that it fits. A stated format is believed. An image with a backing file is

@@ -2,14 +2,20 @@
 //!
 //! [`prepare`] leaves one writable disk in the build's work folder; whatever it needs on the way is temporary, planned in
 //! the undo log before it is made, and never outside that folder. [`preflight`] says beforehand what would be missing.
+//!
+//! [`iso`] looks into installer media.
 mod bootstrap;
 mod error;
 mod image;
+mod install;
+pub mod iso;
+mod origin;
 #[cfg(test)]
 mod tests;
 mod tool;
 
 pub use error::SourceError;
+pub use install::{Installer, Kernel};
 
 use crate::{
     cx::{Cancelled, Cx},
@@ -39,6 +45,15 @@ pub struct BaseDisk {
     pub digest: Option<Digest>,
 }
 
+/// What a source gives.
+#[derive(Debug)]
+pub enum Prepared {
+    /// A disk to build on.
+    Disk(BaseDisk),
+    /// An installer that must make it first. What it made is handed to [`adopt`].
+    Installer(Installer),
+}
+
 /// What a source needs, as far as that can be known beforehand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Needs {
@@ -55,15 +70,22 @@ pub async fn preflight(plan: &Plan) -> Result<Needs, SourceError> {
     match &plan.source {
         SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap).await,
         SourcePlan::Disk(disk) => image::preflight(plan, disk).await,
+        SourcePlan::Iso(iso) => install::preflight(iso).await,
     }
 }
 
-/// Makes the first disk.
-pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<BaseDisk, SourceError> {
+/// Makes the first disk, or all that an installer needs to make it.
+pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<Prepared, SourceError> {
     match &plan.source {
-        SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await,
-        SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await,
+        SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await.map(Prepared::Disk),
+        SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await.map(Prepared::Disk),
+        SourcePlan::Iso(iso) => install::prepare(cx, plan, iso, fetcher).await,
     }
+}
+
+/// Takes the disk that `installer` made, keeps it for later builds, and puts the first disk on it.
+pub async fn adopt(cx: &Cx, plan: &Plan, installer: Installer) -> Result<BaseDisk, SourceError> {
+    install::adopt(cx, plan, installer).await
 }
 
 /// Removes a file or folder of a build with all that is in it. A bootstrap by an ordinary user leaves files of its mapped

@@ -24,6 +24,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
+            login: None,
             user: "build".into(),
             connect_timeout: HumanDuration::seconds(300),
             shutdown_timeout: HumanDuration::seconds(60),
@@ -46,6 +47,13 @@ fn image(path: &Path, format: Option<ImageFormat>) -> Plan {
 /// 8 MiB that are neither empty nor uniform.
 fn raw_bytes() -> Vec<u8> {
     (0..8u32 << 18).flat_map(|n| if n % 4096 < 100 { n.to_le_bytes() } else { [0; 4] }).collect()
+}
+
+async fn first_disk(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<BaseDisk, SourceError> {
+    match prepare(cx, plan, fetcher).await? {
+        Prepared::Disk(base) => Ok(base),
+        Prepared::Installer(installer) => panic!("{installer:?}"),
+    }
 }
 
 fn content_of(base: &BaseDisk, bytes: usize) -> Vec<u8> {
@@ -74,7 +82,7 @@ async fn an_image_of_any_packing_becomes_an_overlay_of_the_machines_size() {
         let plan = image(&path, None);
         preflight(&plan).await.unwrap();
         let cx = cx();
-        let base = prepare(&cx, &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
+        let base = first_disk(&cx, &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
         assert!(base.path.starts_with(cx.work()) && base.format == ImageFormat::Qcow2);
         assert_eq!(content_of(&base, bytes.len()), bytes, "{name}");
         assert_eq!(std::fs::read(&path).unwrap(), content, "the user's file must stay as it is");
@@ -92,7 +100,7 @@ async fn a_stated_format_is_believed_against_the_magic() {
     assert!(matches!(error, SourceError::Shrink { .. }), "{error}");
     let cx = cx();
     let fetcher = Fetcher::new(folder.path().join("cache"));
-    let base = prepare(&cx, &image(&path, Some(ImageFormat::Raw)), &fetcher).await.unwrap();
+    let base = first_disk(&cx, &image(&path, Some(ImageFormat::Raw)), &fetcher).await.unwrap();
     assert_eq!(&content_of(&base, 4), b"QFI\xfb");
 }
 
@@ -120,7 +128,7 @@ async fn the_first_place_that_has_the_image_is_used() {
     };
     let plan = plan(SourcePlan::Disk(source), Size::mib(64));
     preflight(&plan).await.unwrap();
-    let base = prepare(&cx(), &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
+    let base = first_disk(&cx(), &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
     assert!(base.description.ends_with("disk.raw"));
 }
 

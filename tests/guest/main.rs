@@ -10,7 +10,9 @@
 )]
 mod demo;
 mod failing;
+mod faults;
 mod formats;
+mod installers;
 mod interrupted;
 mod kubernetes;
 mod ordinary_user;
@@ -19,4 +21,6 @@ mod parallel;
 mod peer;
 mod refused;
 mod remote;
+mod software;
 mod support;
+mod units;

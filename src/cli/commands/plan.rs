@@ -10,7 +10,10 @@ use crate::{
         theme::{Theme, Tone, pad},
     },
     definition,
-    plan::{Mirror, Origin, PartitionSize, Plan, SecretSource, SourcePlan, Step},
+    plan::{
+        AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, LoginProof, Mirror, Origin,
+        PartitionSize, Plan, SecretSource, SourcePlan, Step, TypedStep, TypedWait,
+    },
 };
 use std::fmt::Write as _;
 
@@ -125,6 +128,18 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             plan.guest.user, plan.guest.connect_timeout, plan.guest.shutdown_timeout
         ),
     );
+    if let Some(login) = &plan.guest.login {
+        let proofs: Vec<String> = login
+            .proofs
+            .iter()
+            .map(|proof| match proof {
+                LoginProof::Key { path, .. } => format!("key {}", theme.path(path)),
+                LoginProof::Agent => "the SSH agent".to_owned(),
+                LoginProof::Password { secret } => format!("password (secret {secret})"),
+            })
+            .collect();
+        row("", format!("let in first as {} by {}", login.user, proofs.join(", ")));
+    }
     let width = plan.provision.len().to_string().len();
     for (index, step) in plan.provision.iter().enumerate() {
         let retries = if step.retries > 0 {
@@ -227,23 +242,62 @@ fn source(source: &SourcePlan) -> Vec<String> {
             lines.push(format!("{}, partitions: {}", bootstrap.kernel, partitions.join(", ")));
             lines
         }
+        SourcePlan::Iso(iso) => installer(iso),
         SourcePlan::Disk(disk) => {
-            let mut lines: Vec<String> = disk
-                .origins
-                .iter()
-                .enumerate()
-                .map(|(index, origin)| {
-                    let place = match origin {
-                        Origin::Path(path) => path.display().to_string(),
-                        Origin::Url(url) => url.to_string(),
-                    };
-                    if index == 0 { place } else { format!("or {place}") }
-                })
-                .collect();
+            let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));
             lines
         }
     }
+}
+
+fn places(origins: &[Origin]) -> Vec<String> {
+    let named = origins.iter().enumerate().map(|(index, origin)| {
+        let place = match origin {
+            Origin::Path(path) => path.display().to_string(),
+            Origin::Url(url) => url.to_string(),
+        };
+        if index == 0 { place } else { format!("or {place}") }
+    });
+    named.collect()
+}
+
+/// What an installer is given, to the letter.
+fn installer(iso: &IsoPlan) -> Vec<String> {
+    let mut lines = places(&iso.origins);
+    lines.push(match &iso.digest {
+        IsoDigest::Known(digest) => digest.to_string(),
+        IsoDigest::Listed(url) => format!("with the digest that {url} says"),
+        IsoDigest::Trusted => "taken as it is".to_owned(),
+    });
+    match &iso.boot {
+        InstallerBoot::Direct { kernel, initrd, arguments, keep_menu } => {
+            let or_menu =
+                |path: &Option<String>| path.clone().unwrap_or_else(|| "of its boot menu".to_owned());
+            lines.push(format!("kernel {}, initrd {}", or_menu(kernel), or_menu(initrd)));
+            let kept = if *keep_menu { "(those of its boot menu) " } else { "" };
+            lines.push(format!("arguments {kept}{}", arguments.join(" ")));
+        }
+        InstallerBoot::Typed { steps } => {
+            for TypedStep { label, wait, keys } in steps {
+                let wait = match wait {
+                    TypedWait::Time(time) => format!("after {time}"),
+                    TypedWait::Serial { text, .. } => format!("when the console says \u{201c}{text}\u{201d}"),
+                };
+                lines.push(format!("{label}: {wait}: {keys}"));
+            }
+        }
+    }
+    let place = match &iso.answers.place {
+        AnswerPlace::Volume(label) => format!("in a volume called {label}"),
+        AnswerPlace::Initrd => "in the initial RAM disk".to_owned(),
+    };
+    for AnswerFile { name, text } in &iso.answers.files {
+        lines.push(format!("{name}, {place}:"));
+        lines.extend(text.lines().map(|line| format!("  {line}")));
+    }
+    lines.push(format!("at most {}", iso.timeout));
+    lines
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -13,12 +13,21 @@ table! {
     "`directory` of a `[[provision]]`", Directory {
         /// Absolute path in the guest. Missing parent folders are made.
         path: required Text,
-        /// Permission bits, as a string of octal digits. Default: `0755` for a new folder.
+        /// A folder on this host, relative to the definition's folder: what is in it is put into the one in the guest, symbolic links as
+        /// links. It replaces what has the same names; the rest stays (see `delete`).
+        source: optional Text,
+        /// Permission bits, as a string of octal digits. Default: `0755` for a new folder. With `source`, also of the folders that it
+        /// brings; those that are there keep theirs.
         mode: optional Mode,
-        /// Owner, by name. Default: `root` for a new folder.
+        /// Owner, by name. Default: `root` for a new folder. With `source`, also of all that it brings.
         owner: optional Text,
-        /// Group, by name. Default: `root` for a new folder.
+        /// Group, by name. Default: `root` for a new folder. With `source`, also of all that it brings.
         group: optional Text,
+        /// Permission bits of the files of `source`. Files that their owner may execute on this host get an `x` wherever there is an `r`.
+        /// Default: `0644`.
+        file_mode: optional Mode,
+        /// Remove what is in the folder and not in `source`. Default: false.
+        delete: optional bool,
         /// Remove the folder with all that is in it. Default: false.
         absent: optional bool,
         /// Remove what is in it. Default: false.

@@ -1,6 +1,7 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
 mod files;
 mod flow;
+mod iso;
 mod role;
 mod software;
 mod step;
@@ -8,6 +9,7 @@ mod system;
 
 pub(super) use files::*;
 pub(super) use flow::*;
+pub(super) use iso::*;
 pub(super) use role::*;
 pub(super) use software::*;
 pub(super) use step::*;
@@ -16,7 +18,7 @@ pub(super) use system::*;
 use super::{
     early::{ImageArch, ImageName, Variables},
     reader::{Key, Table},
-    scalar::{Driver, List, Literal, Map, MirrorChoice, One, Text},
+    scalar::{Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
     table::table,
 };
 use crate::{
@@ -40,7 +42,7 @@ table! {
         name: required ImageName,
         /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
         secret: optional Map<Secret>,
-        /// Where the first disk comes from: `[source.bootstrap]` or `[source.disk]`.
+        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]` or `[source.iso]`.
         source: required Source,
         /// The machine that the image is built in.
         machine: optional Machine,
@@ -91,6 +93,8 @@ table! {
         bootstrap: optional Bootstrap,
         /// An existing disk image, such as a cloud image.
         disk: optional Disk,
+        /// An installer's medium, which installs the system without questions.
+        iso: optional Iso,
     }
 }
 
@@ -173,16 +177,38 @@ table! {
 table! {
     /// How the guest is reached and how long it may take.
     "`[guest]`", Guest {
-        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads, or `credentials`, which systemd 252
-        /// and later read by themselves. Default: `nocloud`, or `credentials` for a bootstrap without cloud-init.
+        /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads; `credentials`, which systemd 252
+        /// and later read by themselves; or `login`, by a login that the image has. Default: `nocloud`, `credentials` for a bootstrap
+        /// without cloud-init, or `login` with `[guest.login]`.
         seed: optional One<SeedKind>,
-        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials`. Default:
-        /// `goldsmith`, or `root` with `credentials`.
+        /// A login that the image has, for images that take no seed. It is used once, to bring the build's own key in.
+        login: optional GuestLogin,
+        /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials` and `login`.
+        /// Default: `goldsmith`, or `root` with `credentials` and `login`.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
         connect_timeout: optional HumanDuration,
         /// From the request to power off until it is off. Default: `3m`.
         shutdown_timeout: optional HumanDuration,
+    }
+}
+
+table! {
+    /// A login that the image has. At least one of `key`, `agent` and `password`, which are tried in this order. The seal removes the
+    /// image's host keys, by which it is recognised, so such a build has no `sysprep`, or is not booted to prove it.
+    "`[guest.login]`", GuestLogin {
+        /// The user: `root`, or one who may use sudo without password. Default: `root`.
+        user: optional Text,
+        /// The image's public host key, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
+        host_key: required Text,
+        /// A file on this host with a private key, ed25519 or ECDSA, relative to the definition's folder.
+        key: optional Text,
+        /// What the key is encrypted with, as `${secret.NAME}`.
+        passphrase: optional SecretText,
+        /// Use the keys of the SSH agent at `$SSH_AUTH_SOCK`. Default: false.
+        agent: optional bool,
+        /// The user's password, as `${secret.NAME}`.
+        password: optional SecretText,
     }
 }
 
@@ -201,7 +227,7 @@ table! {
     "an `[[output]]`", Output {
         /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
         format: required One<OutputFormat>,
-        /// Its path, relative to the output folder (`--out-dir`, or `out` where goldsmith is run). Default: the image's
+        /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
         /// Compression level: from 1 (fast) to 12 (small), for `raw.zst` to 19, for `raw.xz` from 0 to 9. `raw`, `raw.lz4` and
@@ -261,6 +287,7 @@ const TABLES: &[(&str, &[Key])] = &[
     (Disk::HEADER, Disk::KEYS),
     (Machine::HEADER, Machine::KEYS),
     (Guest::HEADER, Guest::KEYS),
+    (GuestLogin::HEADER, GuestLogin::KEYS),
     (Seal::HEADER, Seal::KEYS),
     (Output::HEADER, Output::KEYS),
     (Ova::HEADER, Ova::KEYS),
@@ -269,8 +296,8 @@ const TABLES: &[(&str, &[Key])] = &[
 
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    let steps = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES];
-    TABLES.iter().chain(steps.into_iter().flatten()).copied()
+    let more = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES, iso::TABLES];
+    TABLES.iter().chain(more.into_iter().flatten()).copied()
 }
 
 /// The only table that has the key `name`.

@@ -25,7 +25,8 @@ table! {
 table! {
     /// A parameter of a role.
     "a `[param.NAME]`", Parameter {
-        /// What kind of value it takes: `string`, `bool`, `int`, `list` or `map`. Default: `string`.
+        /// What kind of value it takes: `string`, `bool`, `int`, `list`, `map` or `roles`, which is a list of
+        /// roles. Default: `string`.
         type_: optional One<ParamKind>,
         /// Whether it must be given. Default: false.
         required: optional bool,

@@ -86,6 +86,8 @@ table! {
         role: optional Text,
         /// Parameters of the role.
         with: optional Map<Json>,
+        /// In a role only: do all steps of the roles that this parameter of it lists, one after the other.
+        roles_from: optional Text,
     }
 }
 

@@ -24,10 +24,14 @@ pub(super) fn of(kind: &StepKind, script_name: Option<&str>) -> String {
         StepKind::User(user) if user.absent => format!("remove user {}", user.name),
         StepKind::User(user) => format!("make user {}", user.name),
         StepKind::Reboot(_) => "reboot".to_owned(),
-        StepKind::Directory(step) => match (step.absent, step.empty) {
-            (true, _) => format!("remove {}", step.path),
-            (false, true) => format!("empty {}", step.path),
-            (false, false) => format!("make {}", step.path),
+        StepKind::Directory(step) => match (&step.source, step.absent, step.empty) {
+            (Some(source), ..) => {
+                let name = source.file_name().unwrap_or_default().to_string_lossy();
+                format!("copy {name} to {}", step.path)
+            }
+            (None, true, _) => format!("remove {}", step.path),
+            (None, false, true) => format!("empty {}", step.path),
+            (None, false, false) => format!("make {}", step.path),
         },
         StepKind::Link(step) if step.absent => format!("remove link {}", step.path),
         StepKind::Link(step) => format!("link {} to {}", step.path, step.to),

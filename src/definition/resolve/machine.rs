@@ -1,5 +1,5 @@
 //! `[machine]` and `[guest]`.
-use super::check;
+use super::{check, login};
 use crate::{
     definition::{
         raw::{Guest, Machine},
@@ -138,29 +138,50 @@ pub(super) fn guest(
     let default = GuestPlan {
         user: user.to_owned(),
         seed,
+        login: None,
         connect_timeout: HumanDuration::seconds(10 * 60),
         shutdown_timeout: HumanDuration::seconds(3 * 60),
     };
     let Some(At { value: guest, .. }) = guest.maybe()? else { return Some(default) };
     let seed_place = guest.seed.span().cloned();
-    let seed = guest.seed.or(One(default.seed)).and_then(|One(seed)| {
-        let place = seed_place.unwrap_or_default();
+    let login_place = guest.login.span().cloned();
+    let login = match guest.login.maybe() {
+        Some(None) => Some(None),
+        Some(Some(at)) => login::login(at, reader).map(Some),
+        None => None,
+    };
+    let usual = if login_place.is_some() { SeedKind::Login } else { default.seed };
+    let seed = guest.seed.or(One(usual)).and_then(|One(seed)| {
+        let place = seed_place.or(login_place.clone()).unwrap_or_default();
+        let fits = (seed == SeedKind::Login) == login_place.is_some();
+        check::holds(&place, fits, reader, || {
+            "`[guest.login]` and `seed = \"login\"` belong together".to_owned()
+        })?;
         check::holds(&place, !(without_cloud_init && seed == SeedKind::NoCloud), reader, || {
             "the source has no cloud-init that could read a `nocloud` seed".to_owned()
         })
         .map(|()| seed)
     });
     let user = match guest.user.maybe() {
-        Some(None) if seed == Some(SeedKind::Credentials) => Some("root".to_owned()),
+        Some(None) if matches!(seed, Some(SeedKind::Credentials | SeedKind::Login)) => {
+            Some("root".to_owned())
+        }
         Some(None) => Some(default.user),
         Some(Some(At { value, span })) => {
-            let only_root = seed == Some(SeedKind::Credentials) && value.0.text != "root";
-            check::holds(&span, !only_root, reader, || "credentials let only `root` in".to_owned()).and_then(
-                |()| {
-                    let at = At { value, span };
-                    check::text(at, reader, check::is_account, "cannot be the name of a user", check::ACCOUNT)
-                },
-            )
+            let only_root = match seed {
+                Some(SeedKind::Credentials) if value.0.text != "root" => {
+                    Some("credentials let only `root` in")
+                }
+                Some(SeedKind::Login) if value.0.text != "root" => Some(
+                    "a `[guest.login]` lets the build in as `root`; who it is itself, its own `user` says",
+                ),
+                _ => None,
+            };
+            let message = || only_root.unwrap_or_default().to_owned();
+            check::holds(&span, only_root.is_none(), reader, message).and_then(|()| {
+                let at = At { value, span };
+                check::text(at, reader, check::is_account, "cannot be the name of a user", check::ACCOUNT)
+            })
         }
         None => None,
     };
@@ -169,6 +190,7 @@ pub(super) fn guest(
     Some(GuestPlan {
         user: user?,
         seed: seed?,
+        login: login?,
         connect_timeout: connect_timeout?,
         shutdown_timeout: shutdown_timeout?,
     })

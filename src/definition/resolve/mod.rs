@@ -3,7 +3,9 @@
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
 mod check;
 mod deliver;
+mod iso;
 mod label;
+mod login;
 mod machine;
 mod ova;
 mod source;
@@ -16,7 +18,7 @@ use super::{
     scalar::Map,
 };
 pub(super) use check::holds;
-pub(super) use step::steps;
+pub(super) use step::{literal, steps};
 
 use crate::plan::{Plan, Provider, SecretSource, SourcePlan};
 use std::{collections::BTreeMap, path::Path};
@@ -56,6 +58,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let source = source::source(source, arch, disk, reader);
     let without_cloud_init =
         matches!(&source, Some(SourcePlan::Bootstrap(bootstrap)) if !bootstrap.cloud_init);
+    let guest_span = guest.span().cloned().unwrap_or_default();
     let guest = machine::guest(guest, without_cloud_init, reader);
     let provider = provider.maybe().map(|at| at.map_or(Provider::default(), |at| at.value.0));
     let folders = roles.or(Vec::new())?.into_iter().map(|at| reader.folder.join(at.value.0.text));
@@ -65,6 +68,9 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
     let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
     let verify = deliver::verify(verify, firmware, arch, reader);
+    if let (Some(guest), Some(seal), Some(verify)) = (&guest, &seal, &verify) {
+        login::recognisable(&guest_span, guest, seal, verify, reader)?;
+    }
     let places = match var {
         Field::Good(At { value: Variables { places }, .. }) => places,
         Field::Absent | Field::Bad => BTreeMap::new(),

@@ -5,11 +5,12 @@ use crate::{
         problem::Span,
         raw::{Bootstrap, Disk, Partition as RawPartition, Source},
         reader::{At, Field, Reader},
-        scalar::{List, MirrorChoice},
+        scalar::{List, MirrorChoice, Text},
     },
     plan::{BootstrapPlan, DiskSourcePlan, Mirror, Origin, Partition, PartitionSize, SourcePlan},
     value::{Arch, Size},
 };
+use url::Url;
 
 /// Consoles for people and for the serial log.
 const DEFAULT_CMDLINE: &str = "console=tty0 console=ttyS0,115200";
@@ -37,15 +38,22 @@ pub(super) fn source(
     reader: &mut Reader<'_>,
 ) -> Option<SourcePlan> {
     let At { value: source, span } = source.required()?;
-    if matches!(source.bootstrap, Field::Bad) || matches!(source.disk, Field::Bad) {
+    let is_bad = matches!(source.bootstrap, Field::Bad)
+        || matches!(source.disk, Field::Bad)
+        || matches!(source.iso, Field::Bad);
+    if is_bad {
         return None;
     }
-    let given = [("bootstrap", source.bootstrap.span()), ("disk", source.disk.span())];
+    let given =
+        [("bootstrap", source.bootstrap.span()), ("disk", source.disk.span()), ("iso", source.iso.span())];
     if !check::exactly_one(&span, "`[source]`", &given, reader) {
         return None;
     }
     if let Some(at) = source.bootstrap.maybe()? {
         return bootstrap(at, arch, disk, reader).map(SourcePlan::Bootstrap);
+    }
+    if let Some(at) = source.iso.maybe()? {
+        return super::iso::iso(at, reader).map(SourcePlan::Iso);
     }
     self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }
@@ -136,7 +144,7 @@ fn bootstrap(
     })
 }
 
-fn mirror(mirror: Field<MirrorChoice>, security: Field<url::Url>, reader: &mut Reader<'_>) -> Option<Mirror> {
+fn mirror(mirror: Field<MirrorChoice>, security: Field<Url>, reader: &mut Reader<'_>) -> Option<Mirror> {
     let security_place = security.span().cloned().unwrap_or_default();
     let mirror = mirror.or(MirrorChoice::Host);
     let security = security.maybe()?.map(|at| at.value);
@@ -262,29 +270,11 @@ fn must_fit(
 }
 
 fn disk(At { value: raw, span: header }: At<Disk>, reader: &mut Reader<'_>) -> Option<DiskSourcePlan> {
-    let is_bad =
-        matches!(raw.path, Field::Bad) || matches!(raw.url, Field::Bad) || matches!(raw.urls, Field::Bad);
-    let given = [("path", raw.path.span()), ("url", raw.url.span()), ("urls", raw.urls.span())];
-    let one_given = !is_bad && check::exactly_one(&header, "`[source.disk]`", &given, reader);
+    let found = origins("`[source.disk]`", &header, raw.path, raw.url, raw.urls, reader);
     let format = raw.format.maybe().map(|format| format.map(|at| at.value.0));
     let digest = raw.digest.maybe();
-    if !one_given {
-        return None;
-    }
-    let mut first_place = header;
-    let origins: Vec<Origin> = if let Some(path) = raw.path.maybe()? {
-        vec![Origin::Path(local_file(path, reader)?)]
-    } else if let Some(url) = raw.url.maybe()? {
-        first_place = url.span;
-        vec![Origin::Url(url.value)]
-    } else {
-        let urls = raw.urls.maybe()??;
-        check::holds(&urls.span, !urls.value.is_empty(), reader, || "`urls` names no URL".to_owned())?;
-        first_place = urls.span;
-        urls.value.into_iter().map(|url| Origin::Url(url.value)).collect()
-    };
+    let (origins, first_place) = found?;
     let digest = digest?.map(|at| at.value);
-    let is_remote = |origin: &Origin| matches!(origin, Origin::Url(url) if url.scheme() != "file");
     if digest.is_none() && origins.iter().any(is_remote) {
         reader
             .report(&first_place, "a download needs a `digest`")
@@ -295,11 +285,38 @@ fn disk(At { value: raw, span: header }: At<Disk>, reader: &mut Reader<'_>) -> O
     Some(DiskSourcePlan { origins, digest, format: format? })
 }
 
-/// A file on this host that must be there; relative paths start at the definition's folder.
-pub(super) fn local_file(
-    at: At<crate::definition::scalar::Text>,
+/// Whether what is there can change without anybody of this host doing anything.
+pub(super) fn is_remote(origin: &Origin) -> bool {
+    matches!(origin, Origin::Url(url) if url.scheme() != "file")
+}
+
+/// Where a file is, which is said by one of these keys of the table `of`, and the place of that key.
+pub(super) fn origins(
+    of: &str,
+    header: &Span,
+    path: Field<Text>,
+    url: Field<Url>,
+    urls: Field<List<Url>>,
     reader: &mut Reader<'_>,
-) -> Option<std::path::PathBuf> {
+) -> Option<(Vec<Origin>, Span)> {
+    let is_bad = matches!(path, Field::Bad) || matches!(url, Field::Bad) || matches!(urls, Field::Bad);
+    let given = [("path", path.span()), ("url", url.span()), ("urls", urls.span())];
+    if is_bad || !check::exactly_one(header, of, &given, reader) {
+        return None;
+    }
+    if let Some(path) = path.maybe()? {
+        return Some((vec![Origin::Path(local_file(path, reader)?)], header.clone()));
+    }
+    if let Some(url) = url.maybe()? {
+        return Some((vec![Origin::Url(url.value)], url.span));
+    }
+    let urls = urls.maybe()??;
+    check::holds(&urls.span, !urls.value.is_empty(), reader, || "`urls` names no URL".to_owned())?;
+    Some((urls.value.into_iter().map(|url| Origin::Url(url.value)).collect(), urls.span))
+}
+
+/// A file on this host that must be there; relative paths start at the definition's folder.
+pub(super) fn local_file(at: At<Text>, reader: &mut Reader<'_>) -> Option<std::path::PathBuf> {
     let expanded = at.value.0;
     let path = reader.folder.join(&expanded.text);
     let Err(error) = reader.files.check(&path) else { return Some(path) };

@@ -249,6 +249,9 @@ impl Hypervisor for Libvirt {
             uefi,
             disks,
             credentials,
+            boot: spec.boot.clone(),
+            optical: spec.optical.clone(),
+            ends_at_restart: spec.ends_at_restart,
             serial: far.is_none().then(|| serial.clone()),
             agent,
         };

@@ -6,7 +6,7 @@ use super::{
     place::Place,
 };
 use crate::{
-    driver::{DriverError, DriverErrorKind, MachineSpec, Readiness},
+    driver::{Boot, DriverError, DriverErrorKind, MachineSpec, Readiness},
     plan::{Accelerator, Firmware},
     value::Arch,
 };
@@ -57,15 +57,16 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
             File::open(below).map_err(|error| unusable(below, false, error))?;
         }
         for path in std::iter::once(&disk.path).chain(&disk.backing) {
-            // libvirt is told in XML, which cannot hold these.
-            if path.to_str().is_none_or(|path| path.contains(char::is_control)) {
-                let why = io::Error::new(
-                    ErrorKind::InvalidFilename,
-                    "its path is not UTF-8 or has control characters",
-                );
-                return Err(unusable(path, false, why));
-            }
+            check_name(path)?;
         }
+    }
+    let kernel = match &spec.boot {
+        Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
+        Boot::Disk | Boot::Optical => Vec::new(),
+    };
+    for path in kernel.into_iter().chain(&spec.optical) {
+        File::open(path).map_err(|error| unusable(path, false, error))?;
+        check_name(path)?;
     }
     for credential in &spec.credentials {
         let path = &credential.path;
@@ -75,6 +76,15 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
         })?;
     }
     Ok(())
+}
+
+/// libvirt is told in XML, which cannot hold every path.
+fn check_name(path: &Path) -> Result<(), DriverError> {
+    if path.to_str().is_some_and(|path| !path.contains(char::is_control)) {
+        return Ok(());
+    }
+    let why = io::Error::new(ErrorKind::InvalidFilename, "its path is not UTF-8 or has control characters");
+    Err(unusable(path, false, why))
 }
 
 fn unusable(path: &Path, write: bool, error: io::Error) -> DriverError {
@@ -218,6 +228,9 @@ mod tests {
                 backing: vec![],
             }],
             credentials: vec![],
+            boot: crate::driver::Boot::Disk,
+            optical: Vec::new(),
+            ends_at_restart: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The machine as libvirt's domain XML. Pure: the same input gives the same text.
 use super::firmware::UefiFirmware;
 use crate::{
-    driver::{Credential, DiskFormat},
+    driver::{Boot, Credential, DiskFormat, KernelBoot},
     value::Arch,
 };
 use std::{
@@ -36,6 +36,12 @@ pub(super) struct DomainXml {
     pub(super) disks: Vec<DiskXml>,
     /// For the guest's systemd.
     pub(super) credentials: Vec<Credential>,
+    /// What it starts from.
+    pub(super) boot: Boot,
+    /// Files in its CD-ROM drives.
+    pub(super) optical: Vec<PathBuf>,
+    /// A restart ends it.
+    pub(super) ends_at_restart: bool,
     /// File for the serial console; a terminal for whoever opens it without.
     pub(super) serial: Option<PathBuf>,
     /// Socket of the guest agent's channel; libvirt chooses one without.
@@ -101,11 +107,18 @@ impl DomainXml {
         self.write_cpu(out)?;
         writeln!(out, "  <clock offset='utc'/>")?;
         writeln!(out, "  <on_poweroff>destroy</on_poweroff>")?;
-        writeln!(out, "  <on_reboot>restart</on_reboot>")?;
+        writeln!(
+            out,
+            "  <on_reboot>{}</on_reboot>",
+            if self.ends_at_restart { "destroy" } else { "restart" }
+        )?;
         writeln!(out, "  <on_crash>destroy</on_crash>")?;
         writeln!(out, "  <devices>")?;
         for (index, disk) in self.disks.iter().enumerate() {
             write_disk(out, index, disk)?;
+        }
+        for (index, path) in self.optical.iter().enumerate() {
+            self.write_optical(out, index, path)?;
         }
         if x86 {
             // The PS/2 keyboard that every PC has is the one that boot loaders listen to.
@@ -165,7 +178,26 @@ impl DomainXml {
             let template = template.unwrap_or_default();
             writeln!(out, "    <nvram{template}>{}</nvram>", escape_path(variables))?;
         }
+        if let Boot::Kernel(KernelBoot { kernel, initrd, cmdline }) = &self.boot {
+            writeln!(out, "    <kernel>{}</kernel>", escape_path(kernel))?;
+            writeln!(out, "    <initrd>{}</initrd>", escape_path(initrd))?;
+            writeln!(out, "    <cmdline>{}</cmdline>", escape(cmdline))?;
+        }
         writeln!(out, "  </os>")
+    }
+
+    /// A CD-ROM drive. Every kernel of an installer has drivers for these two buses.
+    fn write_optical(&self, out: &mut String, index: usize, path: &Path) -> std::fmt::Result {
+        let bus = if self.arch == Arch::X86_64 { "sata" } else { "scsi" };
+        writeln!(out, "    <disk type='file' device='cdrom'>")?;
+        writeln!(out, "      <driver name='qemu' type='raw' cache='unsafe'/>")?;
+        writeln!(out, "      <source file='{}'/>", escape_path(path))?;
+        writeln!(out, "      <target dev='{}' bus='{bus}'/>", device_name("sd", index))?;
+        if index == 0 && self.boot == Boot::Optical {
+            writeln!(out, "      <boot order='2'/>")?;
+        }
+        writeln!(out, "      <readonly/>")?;
+        writeln!(out, "    </disk>")
     }
 
     /// By the firmware configuration device, from files: the guest's systemd looks there at its start
@@ -239,7 +271,7 @@ fn write_disk(out: &mut String, index: usize, disk: &DiskXml) -> std::fmt::Resul
     for _ in &disk.below {
         writeln!(out, "      </backingStore>")?;
     }
-    writeln!(out, "      <target dev='{}' bus='virtio'/>", device_name(index))?;
+    writeln!(out, "      <target dev='{}' bus='virtio'/>", device_name("vd", index))?;
     if index == 0 {
         writeln!(out, "      <boot order='1'/>")?;
     }
@@ -249,8 +281,8 @@ fn write_disk(out: &mut String, index: usize, disk: &DiskXml) -> std::fmt::Resul
     writeln!(out, "    </disk>")
 }
 
-/// `vda`, `vdb`, …, `vdz`, `vdaa`, …
-fn device_name(index: usize) -> String {
+/// With the prefix `vd`: `vda`, `vdb`, …, `vdz`, `vdaa`, …
+fn device_name(prefix: &str, index: usize) -> String {
     let mut letters = Vec::new();
     let mut rest = index + 1;
     while rest > 0 {
@@ -258,7 +290,7 @@ fn device_name(index: usize) -> String {
         letters.push(char::from(b'a' + (rest % 26) as u8));
         rest /= 26;
     }
-    letters.iter().rev().fold("vd".to_owned(), |name, letter| name + &letter.to_string())
+    letters.iter().rev().fold(prefix.to_owned(), |name, letter| name + &letter.to_string())
 }
 
 /// Text for element content and attributes. Control characters cannot be in XML 1.0 at all and are dropped.
@@ -324,6 +356,9 @@ mod tests {
                 },
             ],
             credentials: vec![],
+            boot: Boot::Disk,
+            optical: vec![],
+            ends_at_restart: false,
             serial: Some("/logs/serial-build.log".into()),
             agent: Some("/run/g/6f1b5c6a.agent".into()),
         }
@@ -359,6 +394,33 @@ mod tests {
         let xml = domain.render();
         let entry = "<entry name='opt/io.systemd.credentials/tmpfiles.extra' file='/work/it&apos;s.cred'/>";
         assert!(xml.contains("<sysinfo type='fwcfg'>") && xml.contains(entry), "{xml}");
+    }
+
+    #[test_case(false)]
+    #[test_case(true)]
+    fn an_installer_starts_by_its_kernel_and_ends_with_a_restart(efi: bool) {
+        let mut domain = domain(false, efi);
+        domain.boot = Boot::Kernel(KernelBoot {
+            kernel: "/work/vmlinuz".into(),
+            initrd: "/work/initrd".into(),
+            cmdline: "auto=true --- console=ttyS0 & 'more'".into(),
+        });
+        domain.optical = vec!["/cache/debian.iso".into()];
+        domain.ends_at_restart = true;
+        insta::assert_snapshot!(if efi { "installer-efi" } else { "installer-bios" }, domain.render());
+    }
+
+    #[test]
+    fn an_empty_disk_leads_to_the_cdrom() {
+        let mut domain = domain(false, false);
+        domain.boot = Boot::Optical;
+        domain.optical = vec!["/cache/one.iso".into(), "/work/two.iso".into()];
+        let xml = domain.render();
+        let at = |text: &str| xml.find(text).unwrap_or_else(|| panic!("no {text} in {xml}"));
+        assert!(at("<boot order='1'/>") < at("<target dev='sda' bus='sata'/>"));
+        assert!(at("<target dev='sda' bus='sata'/>") < at("<boot order='2'/>"));
+        assert!(at("<boot order='2'/>") < at("<target dev='sdb' bus='sata'/>"));
+        assert!(!xml.contains("order='3'"), "{xml}");
     }
 
     #[test]
@@ -397,7 +459,7 @@ mod tests {
     #[test_case(701, "vdzz")]
     #[test_case(702, "vdaaa")]
     fn the_disk_with_index_is_called(index: usize, name: &str) {
-        assert_eq!(device_name(index), name);
+        assert_eq!(device_name("vd", index), name);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Folders, links, lines, units.
 use super::{Content, ServiceState};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A folder that is there, empty, or not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,12 @@ pub struct DirectoryStep {
     pub absent: bool,
     /// Remove what is in it.
     pub empty: bool,
+    /// A folder of this host, absolute: what is in it is put into this one.
+    pub source: Option<PathBuf>,
+    /// Permission bits of the files that come from there; 0644 when not said. Programs get an x beside each r.
+    pub file_mode: Option<u32>,
+    /// Remove what is in it and not in `source`.
+    pub delete: bool,
 }
 
 /// A symbolic link.

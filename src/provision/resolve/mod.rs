@@ -64,17 +64,46 @@ pub fn resolve(plan: &Plan, facts: &Facts) -> Result<Vec<Step>, ResolveError> {
     Ok(steps)
 }
 
+/// The steps of `plan` that its guest has for certain, and whose texts are known, before there is any. `facts` are those that the source is
+/// known to give; without them, what asks the guest is not certain.
+pub fn certain(plan: &Plan, facts: Option<&Facts>) -> Vec<Step> {
+    let mut renderer = Renderer {
+        env: names::environment(),
+        base: names::of_plan(plan, facts),
+        scopes: Vec::new(),
+        lenient: true,
+    };
+    for role in &plan.roles {
+        let scope = renderer.scope(role).ok().flatten();
+        renderer.scopes.push(scope);
+    }
+    let mut steps = Vec::new();
+    for step in &plan.provision {
+        let mut more = Vec::new();
+        if renderer.step(step, &mut more).is_ok() {
+            steps.extend(more);
+        }
+    }
+    steps
+}
+
 struct Renderer {
     env: Environment<'static>,
     base: Names,
+    /// What has no value is no name, instead of an error, until something needs it.
+    lenient: bool,
     /// For each use of a role its names; `None` when it is left out.
     scopes: Vec<Option<Names>>,
 }
 
 impl Renderer {
     fn new(plan: &Plan, facts: &Facts) -> Result<Self, ResolveError> {
-        let mut renderer =
-            Self { env: names::environment(), base: names::of_guest(plan, facts), scopes: Vec::new() };
+        let mut renderer = Self {
+            env: names::environment(),
+            base: names::of_guest(plan, facts),
+            scopes: Vec::new(),
+            lenient: false,
+        };
         for role in &plan.roles {
             let failed =
                 |source| ResolveError { what: format!("role `{}`", role.name), at: role.at.clone(), source };
@@ -101,26 +130,38 @@ impl Renderer {
         }
         let mut names = self.base.clone();
         for param in &role.params {
-            let value = match role.given.get(&param.name) {
-                // What a definition gives is no template: it has `${…}` for that.
-                Some(value) if role.parent.is_none() => value.clone(),
-                Some(value) => self.value(value, outside)?,
-                None if param.required => {
-                    return Err(Fault::Value(format!(
-                        "its parameter `{}` is required: give it in `with`",
-                        param.name
-                    )));
-                }
-                None => param.default.as_ref().map_or(Ok(Value::Null), |value| self.value(value, &names))?,
-            };
-            let value = accept(param, value)?;
-            names.insert(param.variable(), Name::from(Serde(value)));
+            match self.param(role, param, outside, &names) {
+                Ok(value) => drop(names.insert(param.variable(), Name::from(Serde(value)))),
+                Err(_) if self.lenient => drop(names.remove(&param.variable())),
+                Err(fault) => return Err(fault),
+            }
         }
         for (name, value) in &role.lets {
-            let value = self.value(value, &names)?;
-            names.insert(crate::plan::variable(name), Name::from(Serde(value)));
+            let name = crate::plan::variable(name);
+            match self.value(value, &names) {
+                Ok(value) => drop(names.insert(name, Name::from(Serde(value)))),
+                Err(_) if self.lenient => drop(names.remove(&name)),
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(Some(names))
+    }
+
+    /// What a parameter is in a use of its role.
+    fn param(&self, role: &RoleUse, param: &Param, outside: &Names, names: &Names) -> Result<Value, Fault> {
+        let value = match role.given.get(&param.name) {
+            // What a definition gives is no template: it has `${…}` for that.
+            Some(value) if role.parent.is_none() => value.clone(),
+            Some(value) => self.value(value, outside)?,
+            None if param.required => {
+                return Err(Fault::Value(format!(
+                    "its parameter `{}` is required: give it in `with`",
+                    param.name
+                )));
+            }
+            None => param.default.as_ref().map_or(Ok(Value::Null), |value| self.value(value, names))?,
+        };
+        accept(param, value)
     }
 
     /// Appends what becomes of `step`.

@@ -55,6 +55,22 @@ fn compare(a: &str, b: &str) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
+/// What is known of it before there is a guest. With `facts`, the system that these tell.
+pub(super) fn of_plan(plan: &Plan, facts: Option<&Facts>) -> Names {
+    let efi = plan.machine.firmware == crate::plan::Firmware::Efi;
+    // Any system will do where none is known: what it says of itself is taken out again.
+    let Some(any) = facts.cloned().or_else(|| Facts::assumed("debian-12", plan.arch, efi)) else {
+        return Names::new();
+    };
+    let mut names = of_guest(plan, &any);
+    names.remove("kernel");
+    if facts.is_none() {
+        names.remove("os");
+        names.remove("cloud_init");
+    }
+    names
+}
+
 /// What holds in the whole definition.
 pub(super) fn of_guest(plan: &Plan, facts: &Facts) -> Names {
     let family = match facts.family {

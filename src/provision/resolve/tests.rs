@@ -251,3 +251,20 @@ fn single_expressions_are_known() {
     assert_eq!(single("{{ a }} {{ b }}"), None);
     assert_eq!(single("x {{ a }}"), None);
 }
+
+#[test]
+fn only_what_no_guest_can_change_is_certain() {
+    let role = "description = \"r\"\n[param.arch-word]\ndefault = \"{{ deb_arch }}\"\n[let]\nsystem = \"{{ os.id }}\"\n\
+        [[step]]\nshell = \"echo {{ arch_word }}\"\n[[step]]\nshell = \"echo {{ system }}\"\n\
+        [[step]]\nwhen = \"provider == 'nutanix'\"\nshell = \"echo nutanix\"\n\
+        [[step]]\nwhen = \"kernel | length > 0\"\nshell = \"echo kernel\"\n";
+    let provision = "[[provision]]\nshell = \"echo plain\"\n\
+        [[provision]]\nwhen = \"os.id == 'debian'\"\nshell = \"echo debian\"\n\
+        [[provision]]\nwhen = \"provider == 'qemu'\"\nshell = \"echo qemu\"\n\
+        [[provision]]\nrole = \"r\"\n";
+    let plan = plan(provision, &[("r/role.toml", role)]).unwrap();
+    let any = scripts(&certain(&plan, None));
+    assert_eq!(any, ["echo plain", "echo amd64", "echo nutanix"]);
+    let debian = scripts(&certain(&plan, Some(&facts())));
+    assert_eq!(debian, ["echo plain", "echo debian", "echo amd64", "echo debian", "echo nutanix"]);
+}

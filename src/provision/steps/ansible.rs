@@ -54,6 +54,12 @@ pub(in crate::provision) async fn run(
     }
 }
 
+/// Whether this host has Ansible.
+pub(in crate::provision) fn is_there() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("ansible-playbook").is_file())
+}
+
 /// Writes all that Ansible reads into `folder`, readable by the owner only.
 fn prepare(
     worker: &Worker<'_>,

@@ -8,7 +8,7 @@ use crate::guest::quote;
 use crate::plan::ArchiveStep;
 use crate::provision::{
     Secrets,
-    checks::{CheckSpec, Expect, lasts},
+    checks::{CheckSpec, Expect, Voided, lasts},
     runner::{StepError, Worker},
 };
 
@@ -190,7 +190,10 @@ pub(in crate::provision) fn checks(step: &ArchiveStep) -> Vec<CheckSpec> {
         quote(&step.dest)
     );
     let name = format!("`{}` has what was unpacked", step.dest);
-    vec![CheckSpec::new(format!("path {}", step.dest), name, script, Expect::Text("filled".into()))]
+    // What is said about the folder itself still holds; what was said about its files may not.
+    let dest = step.dest.trim_end_matches('/');
+    let spec = CheckSpec::new(format!("path {dest}/(unpacked)"), name, script, Expect::Text("filled".into()));
+    vec![spec.voiding(Voided::Subject(format!("path {dest}/*")))]
 }
 
 #[cfg(test)]
@@ -284,5 +287,31 @@ mod tests {
             assert!(code == Some(1) && said.contains("nothing in the archive is wanted"), "{said}");
             assert_eq!(files(&part).len(), 3, "nothing is left beside it");
         }
+    }
+
+    #[test]
+    fn a_folder_and_what_is_unpacked_in_it_are_two_things() {
+        use crate::plan::{DirectoryStep, StepKind};
+        let folder = DirectoryStep {
+            path: "/opt/x".into(),
+            mode: Some(0o700),
+            owner: None,
+            group: None,
+            absent: false,
+            empty: false,
+            source: None,
+            file_mode: None,
+            delete: false,
+        };
+        let make = |kind| crate::provision::tests::step("s", kind);
+        let names = |steps: &[crate::plan::Step]| -> Vec<String> {
+            crate::provision::checks(steps).into_iter().map(|spec| spec.name).collect()
+        };
+        let unpack = make(StepKind::Archive(step(Path::new("/opt/x/"))));
+        let directory = make(StepKind::Directory(folder.clone()));
+        let both = ["folder `/opt/x` is there as defined", "`/opt/x/` has what was unpacked"];
+        assert_eq!(names(&[directory, unpack.clone()]), both);
+        let gone = make(StepKind::Directory(DirectoryStep { absent: true, mode: None, ..folder }));
+        assert_eq!(names(&[unpack, gone]), ["`/opt/x` does not exist"]);
     }
 }

@@ -32,7 +32,12 @@ pub(in crate::provision) async fn run(
     match &step.content {
         plan::Content::Text(text) => {
             let text = secrets.fill(worker.cx, text, Place::Text).await?;
-            worker.guest.upload(worker.cx, Content::Bytes(text.expose().as_bytes()), &target).await?;
+            let mut cuts = 0;
+            while let Err(error) =
+                worker.guest.upload(worker.cx, Content::Bytes(text.expose().as_bytes()), &target).await
+            {
+                worker.after_cut(error, &mut cuts).await?;
+            }
         }
         plan::Content::Path(path) => {
             worker.send(&local(path), &target).await?;

@@ -16,17 +16,19 @@ mod module;
 mod mount;
 mod package;
 mod repository;
-mod service;
+pub(super) mod service;
 mod shell;
 mod sudoers;
 mod swap;
 mod sysctl;
 #[cfg(test)]
 mod tests;
-mod transfer;
-mod unit;
+pub(super) mod transfer;
+pub(super) mod unit;
 mod user;
 mod wait_for;
+
+pub(super) use package::APT_FRESH;
 
 use super::{
     Secrets,
@@ -34,6 +36,14 @@ use super::{
     runner::{StepError, Worker},
 };
 use crate::plan::StepKind;
+
+/// Whether this host has what a step of this kind needs.
+pub(super) fn missing(kind: &StepKind) -> Option<StepError> {
+    match kind {
+        StepKind::Ansible(_) if !ansible::is_there() => Some(StepError::NoAnsible),
+        _ => None,
+    }
+}
 
 /// Does it.
 pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets) -> Result<(), StepError> {
@@ -45,7 +55,7 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
         StepKind::Package(step) => {
             let none = || StepError::NoPackageManager { os: worker.facts.os_name.clone() };
             let manager = worker.facts.package_manager.ok_or_else(none)?;
-            worker.script(package::script(manager, step)).await
+            package::run(worker, manager, step).await
         }
         StepKind::Service(step) => worker.script(service::script(step)).await,
         StepKind::User(step) => {
@@ -55,7 +65,7 @@ pub(super) async fn run(worker: &Worker<'_>, kind: &StepKind, secrets: &Secrets)
             worker.script(user::script(step)).await
         }
         StepKind::Reboot(_) => Ok(worker.guest.reboot(worker.cx, worker.timeout, worker.trouble).await?),
-        StepKind::Directory(step) => worker.script(directory::script(step)).await,
+        StepKind::Directory(step) => directory::run(worker, step).await,
         StepKind::Link(step) => worker.script(link::script(step)).await,
         StepKind::Line(step) => line::run(worker, step, secrets).await,
         StepKind::Unit(step) => unit::run(worker, step, secrets).await,

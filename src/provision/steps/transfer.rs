@@ -1,6 +1,8 @@
 //! Files from elsewhere: found, recognised by their digest, and brought into the guest.
 use super::{edit::GET, file};
 use crate::{
+    cx::Cx,
+    fetch::{Fetched, Fetcher},
     guest::{Command, Target, capture, quote},
     plan::{FileOrigin, Transfer, Via},
     provision::{
@@ -10,6 +12,7 @@ use crate::{
     },
     value::{Digest, digest_of},
 };
+use std::path::Path;
 use url::Url;
 
 /// A file with digests is not larger than this.
@@ -39,22 +42,67 @@ pub(super) async fn bring(
             Err(StepError::value("origin of a download", path, "it is in the guest already".to_owned()))
         }
         FileOrigin::Host(path) => {
-            let path = file::local(path);
-            let found = worker.fetcher.local(worker.cx, &path, wanted(from)?.as_ref()).await?;
+            let found = here(worker.cx, worker.fetcher, path, from).await?;
             worker.send(&found.path, target).await
         }
-        FileOrigin::Url(url) => {
-            let filled = secrets.fill(worker.cx, url, Place::Text).await?;
-            let url = address(filled.expose(), url)?;
-            let digest = digest(worker, secrets, from, &url).await?;
-            match from.via {
-                Via::Host => {
-                    let found = worker.fetcher.get(worker.cx, &[url], Some(&digest)).await?;
-                    worker.send(&found.path, target).await
-                }
-                Via::Guest => worker.script(guest_script(&url, &digest, target)).await,
+        FileOrigin::Url(url) => match from.via {
+            Via::Host => {
+                let found = fetch(worker.cx, worker.fetcher, secrets, from, url).await?;
+                worker.send(&found.path, target).await
             }
+            Via::Guest => {
+                let filled = secrets.fill(worker.cx, url, Place::Text).await?;
+                let url = address(filled.expose(), url)?;
+                let digest = match wanted(from)? {
+                    Some(digest) => digest,
+                    None => {
+                        let sums = sums(worker.cx, secrets, from, &url).await?;
+                        named(&sums_of_guest(worker, &sums).await?, &sums, &url)?
+                    }
+                };
+                worker.script(guest_script(&url, &digest, target)).await
+            }
+        },
+    }
+}
+
+/// A file of this host, verified.
+async fn here(cx: &Cx, fetcher: &Fetcher, path: &Path, from: &Transfer) -> Result<Fetched, StepError> {
+    Ok(fetcher.local(cx, &file::local(path), wanted(from)?.as_ref()).await?)
+}
+
+/// Brings the file at `url` to this host's cache.
+async fn fetch(
+    cx: &Cx,
+    fetcher: &Fetcher,
+    secrets: &Secrets,
+    from: &Transfer,
+    url: &str,
+) -> Result<Fetched, StepError> {
+    let filled = secrets.fill(cx, url, Place::Text).await?;
+    let url = address(filled.expose(), url)?;
+    let digest = match wanted(from)? {
+        Some(digest) => digest,
+        None => {
+            let sums = sums(cx, secrets, from, &url).await?;
+            let bytes = fetcher.small(cx, &sums, LARGEST_SUMS).await?;
+            named(&String::from_utf8_lossy(&bytes), &sums, &url)?
         }
+    };
+    Ok(fetcher.get(cx, &[url], Some(&digest)).await?)
+}
+
+/// Gets what this host has to bring, if it has to, so that it is here when the step runs.
+pub(in crate::provision) async fn ahead(
+    cx: &Cx,
+    fetcher: &Fetcher,
+    secrets: &Secrets,
+    from: &Transfer,
+) -> Result<Option<Fetched>, StepError> {
+    match (&from.origin, from.via) {
+        (FileOrigin::Host(path), _) => here(cx, fetcher, path, from).await.map(Some),
+        (FileOrigin::Url(url), Via::Host) => fetch(cx, fetcher, secrets, from, url).await.map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -104,16 +152,8 @@ fn wanted(from: &Transfer) -> Result<Option<Digest>, StepError> {
         .map_err(|error: crate::value::DigestError| StepError::value("digest", text, error.to_string()))
 }
 
-/// The digest that the file at `url` must have.
-async fn digest(
-    worker: &Worker<'_>,
-    secrets: &Secrets,
-    from: &Transfer,
-    url: &Url,
-) -> Result<Digest, StepError> {
-    if let Some(digest) = wanted(from)? {
-        return Ok(digest);
-    }
+/// Where the digest of `url` is, which the step does not say itself.
+async fn sums(cx: &Cx, secrets: &Secrets, from: &Transfer, url: &Url) -> Result<Url, StepError> {
     let Some(sums) = from.digest_url.as_deref().filter(|text| !text.trim().is_empty()) else {
         return Err(StepError::value(
             "address",
@@ -121,25 +161,25 @@ async fn digest(
             "neither `digest` nor `digest-url` says what is there".to_owned(),
         ));
     };
-    let filled = secrets.fill(worker.cx, sums, Place::Text).await?;
-    let sums = address(filled.expose(), sums)?;
-    let text = match from.via {
-        Via::Host => {
-            let bytes = worker.fetcher.small(worker.cx, &sums, LARGEST_SUMS).await?;
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        Via::Guest => {
-            let label = "get a digest";
-            let script = format!(
-                "{GET}t=$(mktemp); trap 'rm -f -- \"$t\"' EXIT\nget {} \"$t\"\nhead -c {LARGEST_SUMS} -- \"$t\"\n",
-                quote(sums.as_str())
-            );
-            let command = Command::script(label, script).timeout(worker.timeout.get());
-            capture(worker.guest, worker.cx, &command).await?.ok(label)?
-        }
-    };
+    let filled = secrets.fill(cx, sums, Place::Text).await?;
+    address(filled.expose(), sums)
+}
+
+/// What is at `sums`, asked by the guest.
+async fn sums_of_guest(worker: &Worker<'_>, sums: &Url) -> Result<String, StepError> {
+    let label = "get a digest";
+    let script = format!(
+        "{GET}t=$(mktemp); trap 'rm -f -- \"$t\"' EXIT\nget {} \"$t\"\nhead -c {LARGEST_SUMS} -- \"$t\"\n",
+        quote(sums.as_str())
+    );
+    let command = Command::script(label, script).timeout(worker.timeout.get());
+    Ok(capture(worker.guest, worker.cx, &command).await?.ok(label)?)
+}
+
+/// The digest of the file at `url` in the text that is at `sums`.
+fn named(text: &str, sums: &Url, url: &Url) -> Result<Digest, StepError> {
     let name = url.path().rsplit('/').next().unwrap_or_default();
-    digest_of(&text, name).map_err(|source| StepError::Sums { url: sums.to_string(), source })
+    digest_of(text, name).map_err(|source| StepError::Sums { url: sums.to_string(), source })
 }
 
 /// Fails unless the file `word` (of a shell) has this digest.

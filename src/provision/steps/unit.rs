@@ -13,8 +13,22 @@ pub(in crate::provision) async fn run(
     step: &UnitStep,
     secrets: &Secrets,
 ) -> Result<(), StepError> {
-    file::run(worker, &as_file(step), secrets).await?;
-    worker.script(service::script(&as_service(step))).await
+    put(worker, step, secrets).await?;
+    worker.script(service::parts_script(&[part(step)], "")).await
+}
+
+/// Writes the file.
+pub(in crate::provision) async fn put(
+    worker: &Worker<'_>,
+    step: &UnitStep,
+    secrets: &Secrets,
+) -> Result<(), StepError> {
+    file::run(worker, &as_file(step), secrets).await
+}
+
+/// What is to be done with the unit once the file is there.
+pub(in crate::provision) fn part(step: &UnitStep) -> service::Part {
+    service::Part { step: as_service(step), written: true }
 }
 
 fn as_file(step: &UnitStep) -> FileStep {

@@ -1,7 +1,7 @@
 //! Answers to an installer's questions: what is on its medium so that it asks none.
 //!
 //! [`render`] makes the files of an [`AnswersPlan`] from the templates in `kickstart/` and `cloud-init/`, [`write_volume`] and
-//! [`write_initrd`] put them where the installer looks. The files do the same for every installer: a user without a password who
+//! [`append_to_initrd`] put them where the installer looks. The files do the same for every installer: a user without a password who
 //! lets exactly our key in, the host key by which we recognise the system, sshd at boot, root locked, and an end.
 //!
 //! What installers differ in is in their own language in one file. What they have in common is a script, `finish.sh`, which that
@@ -16,7 +16,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub use medium::{write_initrd, write_volume};
+pub use medium::{append_answers, append_to_initrd, write_answers, write_volume};
 pub use render::render;
 
 use crate::{
@@ -89,7 +89,8 @@ pub struct AnswersFile {
     pub origin: String,
 }
 
-/// Where an installer looks for answers.
+/// Where an installer looks for answers. A volume must be gone when the installed system boots for the first time: cloud-init in it
+/// would take `CIDATA` for its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswersMedium {
     /// A volume labelled `CIDATA`, which cloud-init reads in the live system.

@@ -88,10 +88,10 @@ pub fn render(plan: &AnswersPlan, keys: &AnswersKeys) -> Result<Answers, SeedErr
     let origin = format!("built-in template {FINISH}");
     files.push(public(own(FINISH), fill(FINISH, &origin)?, origin));
     if plan.installer == Installer::DebianInstaller && !plan.early.is_empty() {
-        let script: String = plan.early.iter().map(|command| format!("{}\n", command.trim_end())).collect();
+        let script = plan.early.iter().map(|command| command.trim_end()).collect::<Vec<_>>().join("\n");
         files.push(public(
             own(EARLY),
-            format!("set -e\n{script}"),
+            format!("set -e\n{script}\n"),
             "early commands of the definition".into(),
         ));
     }
@@ -141,11 +141,6 @@ fn kernel_args(installer: Installer) -> &'static [&'static str] {
 /// What templates know.
 fn names(plan: &AnswersPlan, keys: &AnswersKeys, medium: AnswersMedium) -> Value {
     let swap = plan.swap.map(|size| size.as_mib_ceil());
-    let label = match medium {
-        AnswersMedium::Cidata => "CIDATA",
-        AnswersMedium::Oemdrv => "OEMDRV",
-        AnswersMedium::Initrd => "",
-    };
     let disk = match &plan.disk {
         TargetDisk::First => None,
         TargetDisk::Device(device) => Some(device.as_str()),
@@ -212,7 +207,7 @@ fn names(plan: &AnswersPlan, keys: &AnswersKeys, medium: AnswersMedium) -> Value
         instance_id => "goldsmith-installer",
         folder => FOLDER,
         seed => format!("/{IN_INITRD}"),
-        label => label,
+        label => medium.label().unwrap_or_default(),
     };
     minijinja::value::merge_maps([build, software, disk, system])
 }

@@ -49,16 +49,16 @@ fn other_tools_read_the_volume_by_its_label(system: InstallSystem, version: &str
 #[test]
 fn an_initrd_is_the_installers_with_the_answers_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let (initrd, path) = (folder.path().join("initrd"), folder.path().join("with"));
+    let path = folder.path().join("initrd");
     let mut plan = plan(InstallSystem::Debian, "12");
     plan.early = vec!["echo early\n".into()];
     let answers = answers(&plan);
     // Three bytes too many for the archive to follow at once.
-    std::fs::write(&initrd, [7; 4099]).unwrap();
-    write_initrd(&path, &initrd, &answers).unwrap();
+    std::fs::write(&path, [7; 4097]).unwrap();
+    append_to_initrd(&path, &answers).unwrap();
     let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(bytes[..4099], [7; 4099]);
-    assert_eq!(bytes[4099..4106], *b"\0070701");
+    assert_eq!(bytes[..4097], [7; 4097]);
+    assert_eq!(bytes[4097..4106], *b"\0\0\x00070701");
     let archive = folder.path().join("archive");
     std::fs::write(&archive, &bytes[4100..]).unwrap();
     let listed = output("sh", &["-c", "cpio -t --quiet <\"$0\""], &archive);

@@ -21,8 +21,11 @@ enum Takes {
     Any,
 }
 
+/// Keys of a map with what they take.
+type Keys = &'static [(&'static str, Takes)];
+
 /// The keys below `autoinstall`.
-const KEYS: &[(&str, Takes)] = &[
+const KEYS: Keys = &[
     ("version", Takes::Any),
     ("interactive-sections", Takes::Texts),
     ("early-commands", Takes::Commands),
@@ -57,8 +60,8 @@ const KEYS: &[(&str, Takes)] = &[
     ("zdevs", Takes::List),
 ];
 
-/// Keys of maps below those. Maps that are not here may hold anything.
-const INNER: &[(&str, &[(&str, Takes)], &[&str])] = &[
+/// Keys of maps below those, and the ones that must be there. Maps that are not here may hold anything.
+const INNER: &[(&str, Keys, &[&str])] = &[
     (
         "keyboard",
         &[("layout", Takes::Text), ("variant", Takes::Text), ("toggle", Takes::TextOrNull)],
@@ -85,7 +88,7 @@ const INNER: &[(&str, &[(&str, Takes)], &[&str])] = &[
     ("kernel-crash-dumps", &[("enabled", Takes::Any)], &["enabled"]),
 ];
 
-const APT: &[(&str, Takes)] = &[
+const APT: Keys = &[
     ("preserve_sources_list", Takes::Bool),
     ("primary", Takes::List),
     ("mirror-selection", Takes::Map),
@@ -189,7 +192,7 @@ pub(super) fn check(text: &str, report: &mut Report<'_>) -> Does {
 }
 
 /// Keys and kinds of one map.
-fn table(name: &str, map: &Node, keys: &[(&str, Takes)], report: &mut Report<'_>) {
+fn table(name: &str, map: &Node, keys: Keys, report: &mut Report<'_>) {
     if !matches!(map.kind, Kind::Map(_) | Kind::Alias) {
         report.error(
             map.line,
@@ -232,7 +235,7 @@ fn accept(name: &str, value: &Node, takes: Takes, report: &mut Report<'_>) {
             if matches!(value.kind, Kind::List(_)) {
                 for item in value.items() {
                     let words = matches!(item.kind, Kind::List(_)) && item.items().iter().all(is_text);
-                    if !is_text(item) && !(commands && words) {
+                    if !(is_text(item) || commands && words) {
                         let wanted = if commands {
                             "a command is a text or a list of texts"
                         } else {

@@ -1,7 +1,7 @@
 //! A whole Kubernetes node on a Debian guest, from an artifact server with the layout of EKS Distro, and what of it is in the
 //! booted result. Real are containerd, runc, etcd, kubectl and the CNI plugins; kubelet, kubeadm, crictl and etcdadm are stand-ins
 //! (see artifacts.sh).
-mod server;
+pub(crate) mod server;
 
 use crate::support::{Home, over_base, tool};
 use server::Server;

@@ -15,14 +15,14 @@ use std::{
 const REFUSALS: usize = 2;
 
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     refused: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Serves `folder` until the process ends. Files with the names `busy` are refused at first.
-    pub(super) fn start(folder: &Path, busy: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, busy: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let refused = Arc::new(AtomicUsize::new(0));
@@ -38,12 +38,12 @@ impl Server {
         Self { port, refused }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// How often a file was refused.
-    pub(super) fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)
     }
 }

@@ -1,4 +1,5 @@
 //! The built-in roles are data, so they are looked at like data: they fit together, and what the page about them says is true.
+mod custom;
 mod rendered;
 
 use std::{

@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-const SYSTEMS: [(&str, &str, &str); 12] = [
+const SYSTEMS: [(&str, &str, &str); 13] = [
     ("debian", "12", "bookworm"),
     ("ubuntu", "22.04", "jammy"),
     ("ubuntu", "24.04", "noble"),
@@ -29,6 +29,7 @@ const SYSTEMS: [(&str, &str, &str); 12] = [
     ("almalinux", "10.0", ""),
     ("amzn", "2023", ""),
     ("flatcar", "4081.2.0", ""),
+    ("photon", "5.0", ""),
 ];
 const PROVIDERS: [&str; 7] = ["generic", "qemu", "raw", "vmware", "nutanix", "cloudstack", "aws"];
 const SOURCES: [&str; 3] = [
@@ -94,10 +95,11 @@ dest = "/etc/eks/bootstrap.sh"
 mode = 744
 "#;
 
-fn facts(id: &str, version: &str, codename: &str, arch: &str) -> Facts {
+pub(super) fn facts(id: &str, version: &str, codename: &str, arch: &str) -> Facts {
     let (family, package_manager) = match id {
         "debian" | "ubuntu" => (Family::Debian, Some(PackageManager::Apt)),
         "flatcar" => (Family::Flatcar, None),
+        "photon" => (Family::Photon, Some(PackageManager::Tdnf)),
         _ => (Family::RedHat, Some(PackageManager::Dnf)),
     };
     Facts {
@@ -135,7 +137,7 @@ fn node(provider: &str, with: &str) -> Plan {
 }
 
 /// Its steps in a guest.
-fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
+pub(super) fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
     resolve(plan, facts).unwrap_or_else(|error| {
         let why: Vec<_> = std::iter::successors(std::error::Error::source(&error), |error| error.source())
             .map(ToString::to_string)
@@ -145,7 +147,7 @@ fn steps(plan: &Plan, facts: &Facts) -> Vec<Step> {
 }
 
 /// Name and fields of what a step does.
-fn kind(step: &Step) -> (String, Value) {
+pub(super) fn kind(step: &Step) -> (String, Value) {
     match serde_json::to_value(&step.kind).unwrap() {
         Value::Object(kind) => kind.into_iter().next().unwrap(),
         other => panic!("{other} is no step"),

@@ -86,7 +86,7 @@ pub(super) fn neighbour(at: At<Text>, reader: &mut Reader<'_>) -> Option<String>
 }
 
 /// A template that gives `text` as it is.
-pub(super) fn literal(text: String) -> String {
+pub(in crate::definition) fn literal(text: String) -> String {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return text;
     }

@@ -25,13 +25,15 @@ mod unit;
 mod user;
 mod wait_for;
 
+pub(in crate::definition) use file::literal;
+
 use super::{check, label, machine::timeout};
 use crate::{
     definition::{
         problem::Span,
         raw::Provision,
         reader::{At, Field, Reader},
-        role::expand,
+        role::{expand, expand_listed},
         scalar::{ForEachChoice, List, Text},
         suggest::one_of,
     },
@@ -120,7 +122,7 @@ fn step(At { value: raw, span }: At<Provision>, reader: &mut Reader<'_>) -> Opti
     // What a text of a repeated step will be is known only when it runs.
     let outside = reader.templated;
     reader.templated |= !raw.for_each.is_absent();
-    let steps = if raw.role.is_absent() {
+    let steps = if raw.role.is_absent() && raw.roles_from.is_absent() {
         one(At { value: raw, span }, reader).map(|step| vec![step])
     } else {
         role(At { value: raw, span }, reader)
@@ -129,9 +131,9 @@ fn step(At { value: raw, span }: At<Provision>, reader: &mut Reader<'_>) -> Opti
     steps
 }
 
-/// The steps of a role.
+/// The steps of a role, or of those that a parameter lists.
 fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
-    let Provision { name, timeout, retries, when, for_each, finally, role, with, .. } = raw;
+    let Provision { name, timeout, retries, when, for_each, finally, role, with, roles_from, .. } = raw;
     let others = [
         ("name", name.span()),
         ("timeout", timeout.span()),
@@ -148,7 +150,18 @@ fn role(At { value: raw, .. }: At<Provision>, reader: &mut Reader<'_>) -> Option
     }
 
     let when = expression(when, reader)?;
-    let steps = expand(role.required()?, with, when, reader);
+    let steps = match (roles_from, role) {
+        (Field::Absent, role) => expand(role.required()?, with, when, reader),
+        (roles, role) => {
+            for (key, other) in [("role", role.span()), ("with", with.span())] {
+                if let Some(other) = other {
+                    reader.report(other, format!("`{key}` does not go with `roles-from`"));
+                    all_right = false;
+                }
+            }
+            expand_listed(&roles.required()?, when.as_deref(), reader)
+        }
+    };
     steps.filter(|_| all_right)
 }
 
@@ -202,6 +215,7 @@ fn one<'a>(At { value: raw, span }: At<Provision>, reader: &mut Reader<'a>) -> O
         ansible,
         role,
         with,
+        roles_from: _,
     } = raw;
     // A script's file name says more than its first line, but is no longer known later.
     let mut script_name = None;

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event, Unit},
-    driver::{Credential, DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
+    driver::{Boot, Credential, DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
     plan::Firmware,
     value::{Arch, Size},
 };
@@ -57,6 +57,11 @@ pub(super) struct Far {
 
 /// Looks whether `spec` can work there, besides what is asked of every libvirt. Blocks.
 pub(super) fn preflight(connection: &Connection, spec: &MachineSpec) -> Result<(), DriverError> {
+    if spec.boot != Boot::Disk || !spec.optical.is_empty() {
+        return Err(DriverError::new(DriverErrorKind::Unsupported, "run an installer on the remote host")
+            .because("kernels and media are not sent to other hosts yet")
+            .hint("install on this host (leave `uri` away) and give the result to other builds as their `[source.disk]`"));
+    }
     pool::check_storage(connection)?;
     uefi(connection, spec)?;
     let Ok(node) = connection.connect().get_node_info() else { return Ok(()) };

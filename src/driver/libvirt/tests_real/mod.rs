@@ -146,6 +146,9 @@ fn spec(disk: PathBuf) -> MachineSpec {
             backing: vec![],
         }],
         credentials: vec![],
+        boot: crate::driver::Boot::Disk,
+        optical: Vec::new(),
+        ends_at_restart: false,
     }
 }
 

@@ -7,6 +7,9 @@ use crate::provision::steps::edit::GET;
 /// Package lists are fetched once per boot. /run forgets at a reboot and never gets into the image.
 pub(in crate::provision::steps) const STAMP: &str = "/run/goldsmith-apt-lists";
 
+/// Said after a failure when the lists are as new as can be.
+pub(in crate::provision) const FRESH: &str = "(the package lists were fetched just now)";
+
 pub(super) fn script(step: &PackageStep) -> String {
     let mut script = String::from(
         "export DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical APT_LISTCHANGES_FRONTEND=none\n\
@@ -26,11 +29,12 @@ pub(super) fn script(step: &PackageStep) -> String {
     if !step.install.is_empty() || step.upgrade {
         // Error-Mode: an unreachable mirror is an error, not a warning about old lists.
         script.push_str(&format!(
-            "if [ ! -e {STAMP} ]; then apt -o APT::Update::Error-Mode=any update; : >{STAMP}; fi\n"
+            "if [ ! -e {STAMP} ]; then apt -o APT::Update::Error-Mode=any update; : >{STAMP}; fresh=yes; else fresh=; fi\n\
+             fail() {{ rm -f {STAMP}; [ -z \"$fresh\" ] || echo '{FRESH}' >&2; exit 100; }}\n"
         ));
     }
     if step.upgrade {
-        script.push_str(&format!("apt dist-upgrade || {{ rm -f {STAMP}; exit 100; }}\n"));
+        script.push_str("apt dist-upgrade || fail\n");
     }
     if !step.install.is_empty() {
         install(step, &mut script);
@@ -80,5 +84,5 @@ fn install(step: &PackageStep, script: &mut String) {
         }
     }
     // If the lists were out of date after all, the next try gets new ones.
-    script.push_str(&format!("apt install{options} -- \"$@\" || {{ rm -f {STAMP}; exit 100; }}\n"));
+    script.push_str(&format!("apt install{options} -- \"$@\" || fail\n"));
 }

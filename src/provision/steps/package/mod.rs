@@ -7,10 +7,34 @@ mod zypper;
 use crate::{
     guest::{PackageManager, quote},
     plan::PackageStep,
-    provision::checks::{CheckSpec, Expect, Voided},
+    provision::{
+        checks::{CheckSpec, Expect, Voided},
+        runner::{StepError, Worker},
+    },
+    value::HumanDuration,
 };
+use std::time::Instant;
 
+pub(in crate::provision) use apt::FRESH as APT_FRESH;
 pub(super) use apt::STAMP as APT_STAMP;
+
+/// So long another program of the guest may hold apt's locks.
+const PATIENCE: HumanDuration = HumanDuration::seconds(300);
+
+pub(in crate::provision) async fn run(
+    worker: &Worker<'_>,
+    manager: PackageManager,
+    step: &PackageStep,
+) -> Result<(), StepError> {
+    let mut left = worker.timeout;
+    if manager == PackageManager::Apt {
+        // Neither dpkg nor `apt-get update` wait by themselves; dnf and yum do.
+        let begin = Instant::now();
+        worker.guest.apt_is_free(worker.cx, PATIENCE.min(left), worker.trouble).await?;
+        left = left.get().saturating_sub(begin.elapsed()).into();
+    }
+    Worker { timeout: left, ..*worker }.script(script(manager, step)).await
+}
 
 /// The script that does `step`: what was held is let go, all is upgraded, some is installed, some removed, some held.
 pub(in crate::provision) fn script(manager: PackageManager, step: &PackageStep) -> String {

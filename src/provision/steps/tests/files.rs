@@ -22,7 +22,17 @@ fn wrong(shell: &str, kind: &StepKind, folder: &tempfile::TempDir) -> Vec<String
 }
 
 fn directory(path: &str) -> DirectoryStep {
-    DirectoryStep { path: path.into(), mode: None, owner: None, group: None, absent: false, empty: false }
+    DirectoryStep {
+        path: path.into(),
+        mode: None,
+        owner: None,
+        group: None,
+        absent: false,
+        empty: false,
+        source: None,
+        file_mode: None,
+        delete: false,
+    }
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! Keys for an installer that starts from its CD-ROM.
+use super::{BuildError, BuildErrorKind, console::Console};
+use crate::{
+    cx::{Cx, Look, Sight},
+    driver::Machine,
+    plan::{
+        TypedStep, TypedWait,
+        typed::{self, Chord},
+    },
+};
+use std::time::Duration;
+
+/// How long a key is down; boot loaders poll the keyboard.
+const HOLD: Duration = Duration::from_millis(40);
+/// How often the console is read.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Does what `steps` say. There are pictures of the screen before and after each, `typed-1-before.png`; `ended` tells why it
+/// is pointless to go on.
+pub(super) async fn run(
+    cx: &Cx,
+    machine: &dyn Machine,
+    steps: &[TypedStep],
+    console: &mut Console,
+    ended: &(dyn Fn() -> Option<String> + Sync),
+) -> Result<(), BuildError> {
+    for (index, step) in steps.iter().enumerate() {
+        wait(cx, step, console, ended).await?;
+        picture(cx, machine, index, "before").await;
+        cx.events().notice(format!("typing: {}", step.label));
+        let actions = typed::parse(&step.keys)
+            .map_err(|error| BuildError::because(format!("could not type `{}`", step.label), error))?;
+        press(cx, machine, &typed::chords(&actions), ended).await?;
+        picture(cx, machine, index, "after").await;
+    }
+    Ok(())
+}
+
+async fn press(
+    cx: &Cx,
+    machine: &dyn Machine,
+    chords: &[Chord],
+    ended: &(dyn Fn() -> Option<String> + Sync),
+) -> Result<(), BuildError> {
+    for chord in chords {
+        if let Some(why) = ended() {
+            return Err(BuildError::new(BuildErrorKind::Failed, why));
+        }
+        match chord {
+            Chord::Wait(time) => cx.stop().unless_cancelled(tokio::time::sleep(*time)).await?,
+            Chord::Press { keys, hold } => {
+                cx.stop().unless_cancelled(machine.send_keys(keys, hold.unwrap_or(HOLD))).await??;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn wait(
+    cx: &Cx,
+    step: &TypedStep,
+    console: &mut Console,
+    ended: &(dyn Fn() -> Option<String> + Sync),
+) -> Result<(), BuildError> {
+    match &step.wait {
+        TypedWait::Time(time) => {
+            cx.events().notice(format!("waiting {time} before typing: {}", step.label));
+            cx.stop().unless_cancelled(tokio::time::sleep(time.get())).await?;
+            Ok(())
+        }
+        TypedWait::Serial { text, limit } => cx
+            .wait_for(&format!("the console to print \u{201c}{text}\u{201d}"), limit.get(), EVERY, || {
+                console.read();
+                let (said, last) = (console.said(text), console.last_line().to_owned());
+                async move {
+                    match ended() {
+                        _ if said => Look::Ready(()),
+                        Some(why) => Look::Hopeless(why.into()),
+                        None => Look::NotYet(vec![Sight::no("printed", last)]),
+                    }
+                }
+            })
+            .await
+            .map_err(|error| {
+                BuildError::because(format!("could not type `{}`", step.label), error)
+                    .kind_unless_interrupted(BuildErrorKind::Failed)
+                    .hint("does the boot loader write to the serial console? Use `after` with a time where it does not")
+            }),
+    }
+}
+
+/// A picture of the screen; what cannot be photographed is left out.
+async fn picture(cx: &Cx, machine: &dyn Machine, index: usize, when: &str) {
+    if let Ok(png) = machine.screenshot().await {
+        let _ = std::fs::write(cx.logs().join(format!("typed-{}-{when}.png", index + 1)), png);
+    }
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# A stand-in for an installer: a kernel and this script. It finds its answers by the label of a second medium, copies a system
+# from its own medium to the first disk, and restarts.
+export PATH=/usr/bin:/usr/sbin:/bin:/sbin
+mount -t devtmpfs devtmpfs /dev
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+exec </dev/console >/dev/console 2>&1
+say() { echo "stand-in: $*"; }
+die() { say "failed: $*"; poweroff -f; }
+
+for module in virtio_pci virtio_blk ahci sr_mod isofs ext4; do modprobe "$module" || say "no module $module"; done
+for module in nls_cp437 nls_ascii fat vfat; do [ ! -e /stand-in/$module.ko ] || insmod /stand-in/$module.ko; done
+mkdir -p /medium /answers /target
+say "looking for the medium"
+tries=0
+until mount -t iso9660 -o ro /dev/sr0 /medium; do
+    tries=$((tries + 1))
+    [ $tries -lt 30 ] || die "no medium"
+    sleep 1
+done
+grep -q 'kept=yes' /proc/cmdline || die "the arguments of the boot menu are not there"
+answers=$(blkid -t LABEL=CIDATA -o device | head -n 1)
+[ -n "$answers" ] || die "no volume called CIDATA"
+mount -t vfat -o ro "$answers" /answers || die "the volume of answers cannot be read"
+. /answers/install.conf
+say "answers from $answers: $marker"
+case ${behave:-} in
+    hang) say "waiting for ever"; while :; do sleep 60; done ;;
+    nothing) say "restarting with nothing done"; reboot -f ;;
+    break) say "An installation step failed."; while :; do sleep 60; done ;;
+esac
+while read -r seek count skip; do
+    say "copying $count MiB to $seek"
+    dd if=/medium/system.blocks of=/dev/vda bs=1048576 skip="$skip" seek="$seek" count="$count" conv=notrunc 2>/dev/null ||
+        die "copying"
+done </medium/system.map
+sync
+blockdev --rereadpt /dev/vda || say "the new partitions are not seen"
+root=$(blkid -t TYPE=ext4 -o device | grep '^/dev/vda' | head -n 1)
+mount -t ext4 "$root" /target || die "the new system cannot be mounted"
+echo "$marker" >/target/etc/installed-by
+umount /target
+sync
+say "restarting into the new system"
+reboot -f
