@@ -81,6 +81,10 @@ mkdir -p "$work/tree/1/2/3/4/5/6/7/8/9/10" "$work/tree/b"
 head -c 2048 README.md > "$work/tree/boot.img"
 echo deep > "$work/tree/1/2/3/4/5/6/7/8/9/10/$(printf 'n%.0s' {1..240})"
 ln -s ../b/./boot "$work/tree/b/link"
+mkdir -p "$work/tree/boot/grub" "$work/tree/isolinux"
+# shellcheck disable=SC2016 # GRUB's variables
+printf 'set a=b\nmenuentry "Install $a" {\n linux /boot.img $a ---\n initrd /boot.img\n}\n' > "$work/tree/boot/grub/grub.cfg"
+printf 'label x\n menu label ^Install\n kernel /boot.img\n append initrd=/boot.img a\n' > "$work/tree/isolinux/isolinux.cfg"
 medium() { tail -c +32769 "$work/medium.iso" | sed 's/\x00*$//' > "$seed/iso/$1"; }
 boot="-b boot.img -c boot.cat -no-emul-boot -boot-load-size 4"
 # shellcheck disable=SC2086 # words

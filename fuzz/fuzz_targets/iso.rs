@@ -2,7 +2,7 @@
 //! `cargo +nightly fuzz run iso`.
 #![no_main]
 
-use goldsmith::source::iso::{Iso, Kind};
+use goldsmith::source::iso::{Iso, Kind, Medium, direct};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -11,6 +11,9 @@ fuzz_target!(|data: &[u8]| {
     // Media end with some zeroes, which the seeds are without.
     bytes.resize(bytes.len() + (512 << 10), 0);
     let Ok(iso) = Iso::from_bytes(bytes) else { return };
+    if let Ok(medium) = Medium::read(&iso) {
+        let _ = direct(&medium).map(|entry| entry.command_line(&[]));
+    }
     let mut folders = vec![String::new()];
     let mut left = 64_usize;
     while let Some(folder) = folders.pop() {

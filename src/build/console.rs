@@ -95,7 +95,8 @@ impl Console {
     fn take(&mut self, bytes: &[u8]) {
         for c in String::from_utf8_lossy(bytes).chars() {
             self.escape = match (self.escape, c) {
-                (_, '\u{1b}') => Escape::Begun,
+                // Intermediate bytes go on, a final byte ends.
+                (_, '\u{1b}') | (Escape::Begun, ' '..='/') => Escape::Begun,
                 (Escape::None, c) => {
                     if c == '\n' || !c.is_control() {
                         self.text.push(c);
@@ -107,22 +108,19 @@ impl Console {
                 }
                 (Escape::Begun, '[') => Escape::Control,
                 (Escape::Begun, ']' | 'P' | 'X' | '^' | '_') => Escape::Text,
-                // Intermediate bytes go on, a final byte ends.
-                (Escape::Begun, ' '..='/') => Escape::Begun,
-                (Escape::Begun, _) => Escape::None,
                 (Escape::Control, '@'..='~') => {
                     // A cursor that moves begins a new text; words on both sides of the move are not one.
                     self.text.push(' ');
                     Escape::None
                 }
                 (Escape::Control, _) => Escape::Control,
-                (Escape::Text, '\u{7}' | '\\') => Escape::None,
+                (Escape::Begun, _) | (Escape::Text, '\u{7}' | '\\') => Escape::None,
                 (Escape::Text, _) => Escape::Text,
             };
         }
         if self.text.len() > 2 * KEPT {
-            let cut =
-                (self.text.len() - KEPT..).find(|at| self.text.is_char_boundary(*at)).unwrap_or_default();
+            let least = self.text.len() - KEPT;
+            let cut = (least..least + 4).find(|at| self.text.is_char_boundary(*at)).unwrap_or_default();
             self.text.drain(..cut);
         }
     }

@@ -170,6 +170,7 @@ pub struct GuestPlan {
     /// How the build's keys come into the guest.
     pub seed: SeedKind,
     /// The login that brings them in, if that is how they come.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginPlan>,
     /// From power-on to a login.
     pub connect_timeout: HumanDuration,

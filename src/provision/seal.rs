@@ -2,7 +2,7 @@
 use crate::{
     cx::{Cx, Event},
     guest::{CommError, Command, Communicator, Exit, Guest},
-    plan::Plan,
+    plan::{Plan, SeedKind},
     value::{Secret, Size},
 };
 use serde::Serialize;
@@ -49,6 +49,7 @@ pub async fn seal(cx: &Cx, guest: &Guest, plan: &Plan) -> Result<SealReport, Sea
         .env("KEY", Secret::new(key))
         .env("SYSPREP", yes(plan.seal.sysprep))
         .env("TRIM", yes(plan.seal.trim))
+        .env("OWN_HOST_KEY", yes(plan.guest.seed == SeedKind::Login))
         .timeout(LIMIT);
     let mut report = SealReport::default();
     let mut last = Vec::new();

@@ -1,6 +1,7 @@
 # The seal: removes from the guest what the build left. Runs once, as root, as the last script of a build.
 #
-# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, TRIM  yes or no
+# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, TRIM  yes or no;
+#      OWN_HOST_KEY  yes when its host key was the image's all along, instead of the build's
 # Out: lines that begin with `@seal`: removed THING, trimmed BYTES, note TEXT. Everything else is the tools' own.
 #
 # The user that is logged in is removed by this very script, so nothing can run after it. The masks of apt's timers are in
@@ -164,7 +165,7 @@ fi
 if [ "$SYSPREP" = yes ]; then
   wipe /etc/ssh/ssh_host_*_key
   gone /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
-else
+elif [ "$OWN_HOST_KEY" = no ]; then
   wipe /etc/ssh/ssh_host_ed25519_key
   gone /etc/ssh/ssh_host_ed25519_key /etc/ssh/ssh_host_ed25519_key.pub
 fi

@@ -1,6 +1,7 @@
 //! Neighbouring steps about systemd's units, done by one script: systemd is asked once for all of them and reads its units anew
 //! once, which costs seconds each time under emulation. Each step is reported as if it were alone.
 use super::{
+    explain::{explain, while_alive},
     runner::{LAST_LINES, ProvisionError, StepError, Supplies, Worker},
     steps::{
         service::{self, Part, at_boot},
@@ -72,6 +73,24 @@ pub(super) async fn run(
     supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), ProvisionError> {
+    match all(cx, guest, facts, place, steps, supplies, trouble).await {
+        Ok(()) => Ok(()),
+        Err(ProvisionError { number, label, at, source }) => {
+            let source = explain(cx, guest, trouble, source).await;
+            Err(ProvisionError { number, label, at, source })
+        }
+    }
+}
+
+async fn all(
+    cx: &Cx,
+    guest: &Guest,
+    facts: &Facts,
+    place: (usize, usize),
+    steps: &[Step],
+    supplies: Supplies<'_>,
+    trouble: Trouble<'_>,
+) -> Result<(), ProvisionError> {
     let mut progress = Progress::new(cx, place, steps);
     cx.check().map_err(|cancelled| progress.failed(0, cancelled.into()))?;
     progress.begin(0);
@@ -89,7 +108,7 @@ pub(super) async fn run(
             timeout: step.timeout,
             trouble,
         };
-        if let Err(error) = unit::put(&worker, kind, supplies.secrets).await {
+        if let Err(error) = while_alive(trouble, unit::put(&worker, kind, supplies.secrets)).await {
             (ready, broken) = (index, Some(error));
             break;
         }
@@ -100,8 +119,9 @@ pub(super) async fn run(
     {
         let script = service::parts_script(&parts, &progress.mark);
         let command = Command::script(&first.label, script).timeout(first.timeout.get());
-        let exit = guest.run_script(cx, &command, &mut |stream, line| progress.line(stream, line)).await;
-        match exit {
+        let mut show = |stream, line: &str| progress.line(stream, line);
+        let work = async { Ok(guest.run_script(cx, &command, &mut show).await?) };
+        match while_alive(trouble, work).await {
             Ok(Exit::Code(0)) => {}
             Ok(exit) => return Err(progress.ended(exit)),
             Err(error) => return Err(progress.lost(error)),
@@ -199,13 +219,15 @@ impl<'a> Progress<'a> {
         self.failed(index, StepError::Exit { exit, last: said.collect() })
     }
 
-    fn lost(&self, error: CommError) -> ProvisionError {
+    fn lost(&self, error: StepError) -> ProvisionError {
         let index = self.current();
         let error = match error {
-            CommError::TimedOut { limit, .. } => CommError::TimedOut { label: self.label(index), limit },
+            StepError::Comm(CommError::TimedOut { limit, .. }) => {
+                CommError::TimedOut { label: self.label(index), limit }.into()
+            }
             other => other,
         };
-        self.failed(index, error.into())
+        self.failed(index, error)
     }
 }
 

@@ -203,7 +203,7 @@ fn key(plan: &Plan, source: &IsoPlan, medium: &Digest) -> String {
     let machine = (plan.arch, plan.machine.firmware, plan.machine.disk);
     let all = (VERSION, medium, &source.boot, &source.answers, machine);
     let text = serde_json::to_vec(&all).unwrap_or_default();
-    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(&text))
 }
 
 /// Takes the disk that `installer` made.

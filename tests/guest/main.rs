@@ -16,6 +16,7 @@ mod installers;
 mod interrupted;
 mod kubernetes;
 mod ordinary_user;
+mod own_login;
 mod parallel;
 #[path = "../../src/driver/libvirt/tests_real/peer.rs"]
 mod peer;

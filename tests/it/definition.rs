@@ -123,17 +123,6 @@ fn loading_makes_paths_absolute_from_the_right_folders() {
 }
 
 #[test]
-fn a_login_that_the_image_has_names_its_secrets_and_holds_none() {
-    let plan = plan(
-        "[secret.pw]\nenv = \"PW\"\n[seal]\nsysprep = false\n[guest.login]\nuser = \"admin\"\n\
-         host-key = \"ssh-ed25519 AAAAC3Nz image\"\nkey = \"id\"\npassphrase = \"${secret.pw}\"\nagent = true\n\
-         password = \"${secret.pw}\"\n",
-    );
-    assert_eq!((plan.guest.seed, plan.guest.user.as_str()), (SeedKind::Login, "root"));
-    insta::assert_json_snapshot!(plan.guest.login);
-}
-
-#[test]
 fn steps_know_their_line_and_have_a_label() {
     let plan = plan("[[provision]]\nreboot = true\n\n[[provision]]\npackage.install = [\"jq\"]\n");
     assert_eq!(plan.provision[0].at, "/images/image.toml:2");
@@ -447,30 +436,6 @@ fn problems_know_their_place() {
 #[test_case("[machine]\nuri = \"xen:///\"", "`xen:///` is not the URI of a libvirt connection to QEMU")]
 #[test_case("[guest]\nuser = \"a b\"", "`a b` cannot be the name of a user")]
 #[test_case("[guest]\nseed = \"credentials\"\nuser = \"ann\"", "credentials let only `root` in")]
-#[test_case(
-    "[verify]\nboot = false\n[guest.login]\nhost-key = \"ssh-ed25519 AAAA\"",
-    "`[guest.login]` needs at least one of `key`, `agent = true` and `password`"
-)]
-#[test_case(
-    "[verify]\nboot = false\n[guest.login]\nhost-key = \"ssh-ed25519 AAAA\"\npassword = \"hunter2\"",
-    "`password` is a secret, which does not stand in a definition"
-)]
-#[test_case(
-    "[guest.login]\nhost-key = \"ssh-ed25519 AAAA\"\nagent = true",
-    "the proof would not recognise the image: the seal removes the host keys"
-)]
-#[test_case(
-    "[guest]\nseed = \"nocloud\"\nlogin = { host-key = \"ssh-ed25519 AAAA\", agent = true }",
-    "`[guest.login]` and `seed = \"login\"` belong together"
-)]
-#[test_case(
-    "[guest]\nuser = \"ann\"\nlogin = { host-key = \"ssh-ed25519 AAAA\", agent = true }",
-    "a `[guest.login]` lets the build in as `root`; who it is itself, its own `user` says"
-)]
-#[test_case(
-    "[verify]\nboot = false\n[guest.login]\nhost-key = \"AAAA\"\nagent = true",
-    "`AAAA` is no public host key"
-)]
 #[test_case("[guest]\nseed = \"floppy\"", "`floppy` is not a kind of seed")]
 #[test_case("[guest]\nconnect-timeout = \"0s\"", "a time limit of zero always fails")]
 #[test_case("[[machine]]\ncpus = 1", "`machine` takes a table, but this is a list")]
@@ -481,19 +446,6 @@ fn problems_know_their_place() {
 #[test_case(
     "[[provision]]\ndirectory = { path = \"/srv\", absent = true, mode = \"0700\" }",
     "a folder that is `absent` has no `mode`"
-)]
-#[test_case(
-    "[[provision]]\ndirectory = { path = \"/\", source = \"etc\", delete = true }",
-    "the root folder can be neither removed nor emptied";
-    "deleting beside a source in the root"
-)]
-#[test_case(
-    "[[provision]]\ndirectory = { path = \"/srv\", source = \"etc\", empty = true }",
-    "a folder with a `source` is not `empty`"
-)]
-#[test_case(
-    "[[provision]]\ndirectory = { path = \"/srv\", delete = true }",
-    "`delete` is about what `source` brings, but there is none"
 )]
 #[test_case("[[provision]]\ndirectory.path = \"srv\"", "`srv` is not the path of a folder in a guest")]
 #[test_case("[[provision]]\nlink.path = \"/a\"", "a `link` needs `to`")]

@@ -4,6 +4,7 @@ mod answers;
 mod cli;
 mod convert;
 mod definition;
+mod from_outside;
 mod installers;
 mod reference;
 mod roles;

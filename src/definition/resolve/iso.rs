@@ -1,4 +1,8 @@
 //! `[source.iso]`: an installer's medium and what it is told.
+#![allow(
+    clippy::option_option,
+    reason = "the outer option says that a value was wrong, as everywhere in this module; the inner one is the value"
+)]
 use super::{check, source::local_file, source::origins};
 use crate::{
     definition::{
@@ -61,30 +65,27 @@ pub(super) fn iso(At { value: raw, span: header }: At<Iso>, reader: &mut Reader<
         Some(answers) => self::answers(answers, typed_at.is_some(), reader)?,
         None => Answers { place: AnswerPlace::Volume(LABEL.to_owned()), files: Vec::new() },
     };
-    let boot = match steps {
-        Some(steps) => {
-            if let Some((name, Some(span))) = direct.iter().find(|(_, span)| span.is_some()) {
-                reader
-                    .report(span, format!("`{name}` is of no use with `[[source.iso.type]]`"))
-                    .help("the kernel is started by what is typed; leave one of them away");
-                return None;
-            }
-            InstallerBoot::Typed { steps }
+    let boot = if let Some(steps) = steps {
+        if let Some((name, Some(span))) = direct.iter().find(|(_, span)| span.is_some()) {
+            reader
+                .report(span, format!("`{name}` is of no use with `[[source.iso.type]]`"))
+                .help("the kernel is started by what is typed; leave one of them away");
+            return None;
         }
-        None => {
-            let arguments = check::texts(
-                raw.arguments.or(Vec::new())?,
-                reader,
-                |text| check::is_line(text) && !text.is_empty(),
-                "is not one argument of a kernel",
-                "the command line is one line",
-            );
-            InstallerBoot::Direct {
-                kernel: on_medium(raw.kernel, reader)?,
-                initrd: on_medium(raw.initrd, reader)?,
-                arguments: arguments?,
-                keep_menu: raw.menu_arguments.or(true)?,
-            }
+        InstallerBoot::Typed { steps }
+    } else {
+        let arguments = check::texts(
+            raw.arguments.or(Vec::new())?,
+            reader,
+            |text| check::is_line(text) && !text.is_empty(),
+            "is not one argument of a kernel",
+            "the command line is one line",
+        );
+        InstallerBoot::Direct {
+            kernel: on_medium(raw.kernel, reader)?,
+            initrd: on_medium(raw.initrd, reader)?,
+            arguments: arguments?,
+            keep_menu: raw.menu_arguments.or(true)?,
         }
     };
     Some(IsoPlan { origins, digest, boot, answers, timeout: raw.timeout.or(TIMEOUT)? })

@@ -175,14 +175,12 @@ fn identify(
 
 /// No entry installs by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("could not tell how the installer of the ISO `{label}` is booted: {looked}; {there}")]
+#[error("could not tell how the installer of the ISO `{label}` is booted: {why}")]
 pub struct NoEntry {
     /// The volume's name.
     pub label: String,
-    /// What was looked for.
-    pub looked: String,
-    /// What is there.
-    pub there: String,
+    /// What was looked for, and what is there.
+    pub why: String,
 }
 
 impl NoEntry {
@@ -264,28 +262,22 @@ fn is_check(argument: &str) -> bool {
 }
 
 fn nothing(medium: &Medium) -> NoEntry {
-    let menus = entries::GRUB.iter().chain(entries::ISOLINUX).copied();
-    let kernels = KNOWN.iter().map(|(kernel, _, _)| *kernel);
-    let mut places: Vec<&str> = menus.chain([TreeInfo::PATH]).chain(kernels).collect();
-    places.dedup();
-    let mut there = if medium.entries.is_empty() {
-        "none of them names a kernel that is there".to_owned()
+    let mut why = if medium.entries.is_empty() {
+        let menus = entries::GRUB.iter().chain(entries::ISOLINUX).chain([&TreeInfo::PATH]);
+        let mut kernels: Vec<&str> = KNOWN.iter().map(|(kernel, _, _)| *kernel).collect();
+        kernels.dedup();
+        let menus = menus.copied().collect::<Vec<_>>().join(", ");
+        format!("no menu ({menus}) names a kernel that is there, and it has none of {}", kernels.join(", "))
     } else {
         let titles = medium.entries.iter().map(|entry| format!("`{}` ({})", entry.title, entry.from));
-        format!("of what can be booted, nothing is known to install unattended: {}", some(titles.collect()))
+        format!("none of its menu's entries is known to install unattended: {}", some(titles.collect()))
     };
     if !medium.missing.is_empty() {
-        there.push_str(&format!("; the medium lacks {}", some(medium.missing.clone())));
+        why.push_str(&format!("; its menus name what it does not have: {}", some(medium.missing.clone())));
     }
-    there.push_str(&format!(
-        "; at its top are {}",
-        some(medium.top.iter().map(|name| format!("`{name}`")).collect())
-    ));
-    NoEntry {
-        label: medium.label.clone(),
-        looked: format!("looked for boot menus and kernels ({})", places.join(", ")),
-        there,
-    }
+    let top = medium.top.iter().map(|name| format!("`{name}`")).collect();
+    why.push_str(&format!("; at the top of its tree are {}", some(top)));
+    NoEntry { label: medium.label.clone(), why }
 }
 
 /// As many as fit into a message.

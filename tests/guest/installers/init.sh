@@ -9,8 +9,7 @@ exec </dev/console >/dev/console 2>&1
 say() { echo "stand-in: $*"; }
 die() { say "failed: $*"; poweroff -f; }
 
-for module in virtio_pci virtio_blk ahci sr_mod isofs ext4; do modprobe "$module" || say "no module $module"; done
-for module in nls_cp437 nls_ascii fat vfat; do [ ! -e /stand-in/$module.ko ] || insmod /stand-in/$module.ko; done
+while read -r module; do insmod "/stand-in/$module" || say "no $module"; done </stand-in/order
 mkdir -p /medium /answers /target
 say "looking for the medium"
 tries=0
@@ -18,7 +17,7 @@ until mount -t iso9660 -o ro /dev/sr0 /medium; do
     tries=$((tries + 1))
     [ $tries -lt 30 ] || die "no medium"
     sleep 1
-done
+done 2>/dev/null
 grep -q 'kept=yes' /proc/cmdline || die "the arguments of the boot menu are not there"
 answers=$(blkid -t LABEL=CIDATA -o device | head -n 1)
 [ -n "$answers" ] || die "no volume called CIDATA"

@@ -69,29 +69,57 @@ fn write_system(disk: &dyn DiskRead, tree: &Path) {
     std::fs::write(tree.join("system.map"), map).unwrap();
 }
 
-/// The demo's kernel and initial RAM disk, what else the script needs, and a boot menu.
+/// What the script loads, in this order, from Debian's kernel for real machines: the demo's own has no driver for CD-ROM drives.
+const MODULES: &str = "drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/ata/libata drivers/ata/libahci drivers/ata/ahci \
+    drivers/cdrom/cdrom drivers/scsi/sr_mod fs/isofs/isofs drivers/virtio/virtio drivers/virtio/virtio_ring \
+    drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk \
+    lib/crc16 crypto/crc32c_generic fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 fs/nls/nls_cp437 fs/nls/nls_ascii fs/fat/fat fs/fat/vfat";
+
+/// Debian's kernel with the demo's initial RAM disk and what the script needs, and a boot menu.
 fn write_boot(disk: &Arc<dyn DiskRead>, tree: &Path) {
     let root = disk::look::open_root(Arc::clone(disk)).unwrap();
     let put = |name: &str, bytes: &[u8]| std::fs::write(tree.join("boot").join(name), bytes).unwrap();
-    put("vmlinuz", &root.read("/vmlinuz").unwrap());
     put("initrd.img", &root.read("/initrd.img").unwrap());
+    let kernel = tree.with_extension("kernel");
+    let (modules, image) = fetch_kernel(&kernel);
+    put("vmlinuz", &std::fs::read(image).unwrap());
     let more = tree.join("more");
     std::fs::create_dir_all(more.join("stand-in")).unwrap();
-    let modules = "/usr/lib/modules";
-    let version = root.list_dir(modules).unwrap().into_iter().next().expect("the demo has a kernel");
-    for module in ["fs/fat/fat", "fs/fat/vfat", "fs/nls/nls_cp437", "fs/nls/nls_ascii"] {
-        let path = format!("{modules}/{version}/kernel/{module}.ko");
-        let name = module.rsplit('/').next().unwrap();
-        std::fs::write(more.join(format!("stand-in/{name}.ko")), root.read(&path).unwrap()).unwrap();
+    let mut order = String::new();
+    for module in MODULES.split_whitespace() {
+        let name = format!("{}.ko", module.rsplit('/').next().unwrap());
+        let from = modules.join("kernel").join(module).with_extension("ko");
+        // What is built into a kernel has no file.
+        if from.exists() {
+            std::fs::copy(from, more.join("stand-in").join(&name)).unwrap();
+            writeln!(order, "{name}").unwrap();
+        }
     }
-    let init = more.join("init");
-    std::fs::write(&init, include_str!("init.sh")).unwrap();
+    std::fs::write(more.join("stand-in/order"), order).unwrap();
+    std::fs::write(more.join("init"), include_str!("init.sh")).unwrap();
     tool("chmod", &["755", "init"], &more);
     tool("sh", &["-c", "find . | cpio -o -H newc --quiet > ../boot/more.img"], &more);
     std::fs::remove_dir_all(&more).unwrap();
+    std::fs::remove_dir_all(&kernel).unwrap();
     let menu = "set timeout=5\nmenuentry 'Install the stand-in' {\n  linux /boot/vmlinuz kept=yes quiet\n  \
                 initrd /boot/initrd.img /boot/more.img\n}\n";
     std::fs::write(tree.join("boot/grub/grub.cfg"), menu).unwrap();
+}
+
+/// Unpacks Debian's kernel into `folder`: its modules and its image.
+fn fetch_kernel(folder: &Path) -> (PathBuf, PathBuf) {
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let depends = tool("apt-cache", &["depends", "--important", "linux-image-amd64"], folder);
+    let package = depends
+        .split_whitespace()
+        .find(|word| word.starts_with("linux-image-") && *word != "linux-image-amd64")
+        .expect("linux-image-amd64 depends on a kernel");
+    tool("apt-get", &["download", "-q", package], folder);
+    tool("sh", &["-c", "dpkg-deb -x linux-image-*.deb . && rm linux-image-*.deb"], folder);
+    let modules = std::fs::read_dir(folder.join("lib/modules")).unwrap().next().unwrap().unwrap().path();
+    let version = modules.file_name().unwrap().to_str().unwrap().to_owned();
+    (modules, folder.join(format!("boot/vmlinuz-{version}")))
 }
 
 fn definition(home: &Home, name: &str, conf: &str, rest: &str) -> PathBuf {

@@ -1,5 +1,5 @@
 //! Menus of ISOLINUX and its relatives.
-use super::{BootEntry, MOST_FILES, Source, absolute, folder};
+use super::{BootEntry, LONGEST_COMMAND, MOST_ENTRIES, MOST_FILES, Source, absolute, folder};
 use crate::source::iso::IsoError;
 
 /// The entries of the menu in the file `path` and in those that it includes.
@@ -109,7 +109,7 @@ impl Menu {
         let Some(label) = self.label.take() else { return };
         // Modules of the boot loader (memory tests, chain loaders) are no kernels.
         let module = [".c32", ".bin", ".0", ".bss", ".img"].iter().any(|end| label.kernel.ends_with(end));
-        if label.kernel.is_empty() || module {
+        if label.kernel.is_empty() || module || self.entries.len() >= MOST_ENTRIES {
             return;
         }
         self.entries.push(BootEntry {
@@ -126,7 +126,7 @@ impl Menu {
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quoted) = (String::new(), false);
-    for c in text.chars() {
+    for (_, c) in text.char_indices().take_while(|(at, _)| *at < LONGEST_COMMAND) {
         match c {
             '"' => quoted = !quoted,
             c if c.is_whitespace() && !quoted => words.push(std::mem::take(&mut word)),

@@ -30,6 +30,10 @@ pub(super) const ISOLINUX: &[&str] = &[
 ];
 /// A menu that includes more files than this includes itself.
 const MOST_FILES: usize = 32;
+/// No menu has more entries.
+const MOST_ENTRIES: usize = 200;
+/// No command is longer, in bytes; the kernel takes 4096 at most.
+const LONGEST_COMMAND: usize = 16 << 10;
 
 /// A way to boot the medium.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,4 +105,48 @@ fn absolute(folder: &str, path: &str) -> String {
 /// The folder of a file.
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every file of the medium has this text.
+    fn entries(text: &str) -> Vec<BootEntry> {
+        let text = |_: &str| Ok(Some(text.to_owned()));
+        all(&Source { text: &text, label: "A label", uuid: None }).unwrap()
+    }
+
+    #[test]
+    fn a_menu_cannot_grow_without_bounds() {
+        let double = format!("set a=12345678\n{}", "set a=$a$a\n".repeat(100));
+        let many =
+            format!("{double}menuentry x {{\nlinux /k {}\n}}\n", "$a \"$a\" ".repeat(20_000)).repeat(3);
+        for entry in entries(&many) {
+            assert!(entry.command_line(&[]).len() < 4 * LONGEST_COMMAND);
+        }
+        let labels = format!("append {}\n{}", "x ".repeat(50_000), "label l\nkernel k\n".repeat(5000));
+        let found = entries(&labels);
+        assert!(found.len() <= MOST_ENTRIES * ISOLINUX.len());
+        assert!(found.iter().all(|entry| entry.command_line(&[]).len() <= LONGEST_COMMAND));
+    }
+
+    #[test]
+    fn a_menu_that_includes_itself_ends() {
+        assert!(entries("include isolinux.cfg\nsource /boot/grub/grub.cfg\nconfigfile /x\n").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_menu_is_read(
+            text in "((menuentry|submenu|set|linux|initrd|source|probe -s|-u|label|kernel|append|include|menu label|text help|\
+                     endtext|a=b|\\$a|[{}'\"/=,;-]|[a-z]|\\PC)[ \n]?)*",
+        ) {
+            for entry in entries(&text) {
+                prop_assert!(entry.kernel.starts_with('/'));
+                prop_assert!(entry.initrd.iter().all(|path| path.starts_with('/')));
+            }
+        }
+    }
 }

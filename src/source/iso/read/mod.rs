@@ -27,6 +27,8 @@ use volume::Volume;
 const CHUNK: u64 = 1 << 20;
 /// How many links a path may lead over.
 const MOST_LINKS: usize = 40;
+/// How many names a path may have, with those of its links: each is looked for in a folder.
+const MOST_NAMES: usize = 256;
 
 /// A range of bytes of the ISO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +159,7 @@ impl Iso {
         // The way so far, and the names that are left, the next one last.
         let mut way = vec![root];
         let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let mut links = 0;
+        let (mut links, mut names) = (0, 0);
         while let Some(name) = left.pop() {
             if name.is_empty() || name == "." {
                 continue;
@@ -167,7 +169,8 @@ impl Iso {
                 continue;
             }
             let Some(Entry { kind: Kind::Folder, extents, .. }) = way.last() else { return Ok(None) };
-            let Some(extent) = extents.first() else { return Ok(None) };
+            let Some(extent) = extents.first().filter(|_| names < MOST_NAMES) else { return Ok(None) };
+            names += 1;
             let mut here = folder::list(&self.image, self.tree, *extent)?;
             let found = here
                 .iter()
@@ -263,7 +266,7 @@ fn rock_ridge(image: &Image, volume: &Volume) -> Result<Option<usize>, IsoError>
         let Some(skip) = rock::skip(record.system) else { return Ok(None) };
         // In this record the skip is not applied: it begins with the field that says how much to skip.
         let rock = rock::read(image, record.system, volume.block, &mut { rock::BUDGET })?;
-        Ok(rock.is_rock.then_some(skip))
+        Ok(rock.recognised.then_some(skip))
     })?;
     Ok(found.flatten())
 }

@@ -25,7 +25,7 @@ pub(super) struct Rock {
     /// The content is compressed (zisofs).
     pub(super) packed: bool,
     /// The record has fields of Rock Ridge, or names it.
-    pub(super) is_rock: bool,
+    pub(super) recognised: bool,
 }
 
 /// How many bytes every system use field has before what is meant here; `None` if the sharing protocol is not used. `system`
@@ -82,7 +82,7 @@ fn fields(
                 });
             }
             Some(b"NM") => {
-                rock.is_rock = true;
+                rock.recognised = true;
                 // Flags 2 and 4 stand for `.` and `..`, which are known from the record.
                 if byte(data, 0).is_some_and(|flags| flags & 6 == 0) && name.len() < MOST_TEXT {
                     name.extend_from_slice(data.get(1..).unwrap_or_default());
@@ -92,10 +92,10 @@ fn fields(
             Some(b"CL") => rock.child = le32(data, 0),
             Some(b"RE") => rock.moved = true,
             Some(b"ZF") => rock.packed = true,
-            Some(b"PX" | b"RR") => rock.is_rock = true,
+            Some(b"PX" | b"RR") => rock.recognised = true,
             Some(b"ER") => {
                 let id = data.get(4..).unwrap_or_default();
-                rock.is_rock |= [&b"RRIP"[..], b"IEEE"].iter().any(|known| id.starts_with(known));
+                rock.recognised |= [&b"RRIP"[..], b"IEEE"].iter().any(|known| id.starts_with(known));
             }
             Some(b"ST") => break,
             _ => {}

@@ -48,7 +48,7 @@ impl Volume {
             }
             match byte(&sector, 0) {
                 Some(0) if sector.get(7..7 + EL_TORITO.len()) == Some(EL_TORITO) => {
-                    catalog = le32(&sector, 71)
+                    catalog = le32(&sector, 71);
                 }
                 Some(1) if volume.is_none() => {
                     let primary = primary(&sector).ok_or_else(|| {

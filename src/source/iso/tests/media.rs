@@ -178,11 +178,12 @@ fn what_firmware_starts_is_found() {
 
 #[test]
 fn files_are_extracted_and_small_ones_are_texts() {
-    let made = make(tree(&[("a/b", &[7; 3_000_000]), ("t", "größe\n".as_bytes())]), "genisoimage", &["-R"]);
+    let big = vec![7; 3_000_000];
+    let made = make(tree(&[("a/b", &big), ("t", "größe\n".as_bytes())]), "genisoimage", &["-R"]);
     let iso = made.open();
     let to = made.folder.path().join("out");
     iso.extract(&iso.entry("a/b").unwrap().unwrap(), &to).unwrap();
-    assert!(fs::read(&to).unwrap() == [7; 3_000_000]);
+    assert!(fs::read(&to).unwrap() == big);
     assert_eq!(iso.text("t", 1000).unwrap().unwrap(), "größe\n");
     assert_eq!(iso.text("t", 2).unwrap().unwrap(), "gr");
     assert_eq!(iso.text("a", 2).unwrap(), None, "a folder");
@@ -215,7 +216,7 @@ fn a_download_that_broke_off_says_how_much_is_there() {
 #[test_case(b"  <!DOCTYPE html><html>", "it is a web page" ; "a web page")]
 #[test_case(b"QFI\xfb\0\0\0\x03", "it is a qcow2 image" ; "qcow2")]
 #[test_case(b"\x1f\x8b\x08", "it is packed with gzip" ; "gzip")]
-#[test_case(&[0; 50_000], "it has no ISO 9660 volume descriptor" ; "zeroes")]
+#[test_case(&vec![0; 50_000], "it has no ISO 9660 volume descriptor" ; "zeroes")]
 fn what_is_no_iso_is_named(bytes: &[u8], expected: &str) {
     let error = Iso::from_bytes(bytes.to_vec()).unwrap_err().to_string();
     assert!(error.contains(expected), "{error}");
@@ -223,7 +224,7 @@ fn what_is_no_iso_is_named(bytes: &[u8], expected: &str) {
 
 #[test]
 fn compressed_files_are_refused_and_not_taken_for_what_they_hold() {
-    let folder = tree(&[("plain", &[b'a'; 40_000])]);
+    let folder = tree(&[("plain", &vec![b'a'; 40_000])]);
     run("cp", &["-a", "tree", "kept"], folder.path());
     // xorriso compresses with a filter of its own.
     let iso = folder.path().join("medium.iso");

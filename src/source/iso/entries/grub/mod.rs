@@ -1,13 +1,13 @@
 //! GRUB's menus, without running them: variables are followed, conditions are not, and both sides of one are read.
 mod words;
 
-use super::{BootEntry, MOST_FILES, Source, absolute, folder};
+use super::{BootEntry, LONGEST_COMMAND, MOST_ENTRIES, MOST_FILES, Source, absolute, folder};
 use crate::source::iso::IsoError;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use words::{Part, Token, tokens};
 
-/// A value that grew beyond this is a script that doubles it.
-const LONGEST_VALUE: usize = 64 << 10;
+/// A value that would be longer is not kept: scripts can double one again and again.
+const LONGEST_VALUE: usize = 4 << 10;
 /// Options of `menuentry` with a word of their own behind them.
 const WITH_VALUE: &[&str] = &["--class", "--users", "--hotkey", "--source", "--id"];
 
@@ -40,42 +40,45 @@ impl Menu<'_> {
     fn run(&mut self, path: &str, text: &str) -> Result<(), IsoError> {
         // Blocks around the present place: an entry in the making, or any other.
         let mut blocks: Vec<Option<BootEntry>> = Vec::new();
-        let mut command = Vec::new();
+        let mut command = Command::default();
         for token in tokens(text).into_iter().chain([Token::End]) {
-            match token {
-                Token::Word(parts) => self.expand(&parts, &mut command),
-                Token::End => self.command(
-                    path,
-                    &std::mem::take(&mut command),
-                    blocks.iter_mut().rev().flatten().next(),
-                )?,
-                Token::Open => {
-                    let words = std::mem::take(&mut command);
-                    let entry =
-                        bare(&words).filter(|words| words.first().is_some_and(|word| word == "menuentry"));
-                    blocks.push(entry.map(|words| BootEntry {
-                        title: title(words),
-                        kernel: String::new(),
-                        initrd: Vec::new(),
-                        arguments: Vec::new(),
-                        from: path.to_owned(),
-                    }));
-                }
-                Token::Close => {
-                    let words = std::mem::take(&mut command);
-                    self.command(path, &words, blocks.iter_mut().rev().flatten().next())?;
-                    self.entries.extend(blocks.pop().flatten().filter(|entry| !entry.kernel.is_empty()));
-                }
+            if let Token::Word(parts) = &token {
+                self.expand(parts, &mut command);
+                continue;
+            }
+            let words = std::mem::take(&mut command).words;
+            if token == Token::Open {
+                let entry =
+                    bare(&words).filter(|words| words.first().is_some_and(|word| word == "menuentry"));
+                blocks.push(entry.map(|words| BootEntry {
+                    title: title(words),
+                    kernel: String::new(),
+                    initrd: Vec::new(),
+                    arguments: Vec::new(),
+                    from: path.to_owned(),
+                }));
+                continue;
+            }
+            self.command(path, &words, blocks.iter_mut().rev().flatten().next())?;
+            if token == Token::Close
+                && let Some(entry) = blocks.pop().flatten()
+                && !entry.kernel.is_empty()
+                && self.entries.len() < MOST_ENTRIES
+            {
+                self.entries.push(entry);
             }
         }
         Ok(())
     }
 
-    /// Adds the words that `parts` stand for.
-    fn expand(&self, parts: &[Part], command: &mut Vec<String>) {
+    /// Adds the words that `parts` stand for. What is too long is left out.
+    fn expand(&self, parts: &[Part], command: &mut Command) {
         let mut word = String::new();
         let mut any = false;
         for part in parts {
+            if command.bytes + word.len() > LONGEST_COMMAND {
+                return;
+            }
             match part {
                 Part::Text(text) => {
                     word.push_str(text);
@@ -99,7 +102,7 @@ impl Menu<'_> {
                 }
             }
         }
-        if any && word.len() <= LONGEST_VALUE {
+        if any {
             command.push(word);
         }
     }
@@ -150,6 +153,7 @@ impl Menu<'_> {
         if let Some((name, value)) = word.and_then(|word| word.split_once('='))
             && !name.is_empty()
             && name.chars().all(is_name)
+            && value.len() <= LONGEST_VALUE
         {
             self.variables.insert(name.to_owned(), value.to_owned());
         }
@@ -170,6 +174,23 @@ impl Menu<'_> {
         }
         if let (Some(name), Some(value)) = (name, value) {
             self.variables.insert(name, value.to_owned());
+        }
+    }
+}
+
+/// The words of a command, as far as they were read.
+#[derive(Default)]
+struct Command {
+    words: Vec<String>,
+    bytes: usize,
+}
+
+impl Command {
+    /// Adds a word. From the first that does not fit on, nothing is read any more.
+    fn push(&mut self, word: String) {
+        self.bytes += word.len() + 1;
+        if self.bytes <= LONGEST_COMMAND {
+            self.words.push(word);
         }
     }
 }
