@@ -34,6 +34,7 @@ openssh-server             a real sshd for the SSH tests (never left running)
 openssh-client             ssh, for --on-error shell and for builds on another host
 fdisk                      sfdisk checks our partition tables
 mtools                     reads our seed volumes
+python3-yaml               reads the YAML that we write
 xorriso                    makes ISOs as Debian and Ubuntu do, and reads ours
 genisoimage                makes ISOs as older tools did; its isoinfo reads ours
 lz4                        makes compressed inputs
@@ -170,13 +171,17 @@ if [ "$what" = test ] && [ "$(id -u)" -eq 0 ] && ! id goldsmith-test >/dev/null 
 fi
 
 # --- Python programs -------------------------------------------------------------------------------------------------
-# Readers of VMDK and OVA that others wrote; a folder of their own, made anew when the list changes.
+# Readers of VMDK, OVA and installers' answers that others wrote; a folder of their own, made anew when the list changes.
 peers=$(cd "$(dirname "$0")/.." && pwd)/target/peers
 if [ "$what" = test ] && ! cmp -s "$(dirname "$0")/peers.txt" "$peers/peers.txt"; then
   say "Installing the Python programs that tests compare against into $peers"
   rm -rf "$peers"
   python3 -m venv "$peers"
   "$peers/bin/pip" install -q --disable-pip-version-check -r "$(dirname "$0")/peers.txt"
+  # cloud-init is not on PyPI. Installed as a package it would take part in this host's next boot, so it is only unpacked.
+  mkdir "$peers/cloud-init"
+  (cd "$peers/cloud-init" && apt-get download -q cloud-init && dpkg-deb -x cloud-init_*.deb . && rm cloud-init_*.deb) ||
+    die "cloud-init could not be downloaded with apt" "see apt's reasons above; \`apt-get update\` may help"
   cp "$(dirname "$0")/peers.txt" "$peers/peers.txt"
 fi
 say "Ready to $what."

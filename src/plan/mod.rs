@@ -1,6 +1,7 @@
 //! The plan: what a build will do, fully resolved and immutable. Values only; everything may read them.
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
+mod answers;
 mod iso;
 mod machine;
 mod output;
@@ -9,6 +10,7 @@ mod source;
 mod step;
 pub mod typed;
 
+pub use answers::*;
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,

@@ -1,11 +1,14 @@
 //! Archives that a kernel unpacks before it starts: cpio, "newc" format (cpio(5)).
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Write},
 };
 
 /// A regular file that everybody may read.
 const MODE: usize = 0o100_644;
+/// A folder that everybody may look into.
+const FOLDER: usize = 0o040_755;
 /// Headers and contents begin at multiples of this.
 const ALIGNMENT: usize = 4;
 /// The name that ends an archive.
@@ -18,8 +21,18 @@ pub(super) fn append<'a>(
 ) -> io::Result<()> {
     // Archives may have zeroes between them.
     let mut bytes = vec![0; padding(file.metadata()?.len() as usize)];
-    for (index, (name, content)) in files.enumerate() {
-        entry(&mut bytes, index + 1, MODE, name, content);
+    let mut folders = BTreeSet::new();
+    let mut inode = 0;
+    for (name, content) in files {
+        // A kernel makes no folder that it was not told of.
+        for (at, _) in name.match_indices('/') {
+            if folders.insert(&name[..at]) {
+                inode += 1;
+                entry(&mut bytes, inode, FOLDER, &name[..at], &[]);
+            }
+        }
+        inode += 1;
+        entry(&mut bytes, inode, MODE, name, content);
     }
     entry(&mut bytes, 0, 0, TRAILER, &[]);
     file.write_all(&bytes)
@@ -30,7 +43,7 @@ fn padding(length: usize) -> usize {
 }
 
 fn entry(out: &mut Vec<u8>, inode: usize, mode: usize, name: &str, content: &[u8]) {
-    let links = usize::from(mode != 0);
+    let links = usize::from(mode != 0) + usize::from(mode == FOLDER);
     // Inode, mode, uid, gid, links, time, size, four device numbers, length of the name with its end, no checksum.
     let fields = [inode, mode, 0, 0, links, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
     let start = out.len();
@@ -59,7 +72,8 @@ mod tests {
     fn cpio_unpacks_what_was_appended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("initrd");
-        let files: [(&str, &[u8]); 3] = [("preseed.cfg", b"d-i x y z\n"), ("empty", b""), ("odd", b"12345")];
+        let files: [(&str, &[u8]); 4] =
+            [("preseed.cfg", b"d-i x y z\n"), ("empty", b""), ("a/b/odd", b"12345"), ("a/c", b"6")];
         File::create(&path).unwrap();
         append(&mut File::options().append(true).open(&path).unwrap(), files.into_iter()).unwrap();
         let said = Command::new("cpio")

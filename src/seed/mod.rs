@@ -11,12 +11,15 @@
 //!
 //! Where a machine takes its seed as a CD-ROM only, and for installers, there are ISO 9660 volumes.
 //!
+//! What an installer is told is in [`answers`], and [`lint`] reads it before anything boots.
+//!
 //! The same input gives the same bytes.
-mod answers;
+pub mod answers;
 mod cpio;
 mod credentials;
 mod fat;
 mod iso;
+pub mod lint;
 mod nocloud;
 
 pub use answers::{append_answers, write_answers};
@@ -24,7 +27,7 @@ pub use credentials::{CREDENTIAL, write_credential};
 pub use iso::write_iso;
 pub use nocloud::write_nocloud;
 
-use crate::value::Secret;
+use crate::{plan::AnswersProblem, value::Secret};
 use std::{
     fs::OpenOptions,
     io::{self, Write},
@@ -53,10 +56,10 @@ pub struct SeedSpec<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// A template is wrong.
-    #[error("could not fill the cloud-init template `{name}`")]
+    #[error("could not fill the template `{name}`")]
     Template {
-        /// Which.
-        name: &'static str,
+        /// Which: the user's file, or the name of a built-in one.
+        name: String,
         /// Why.
         #[source]
         source: minijinja::Error,
@@ -64,6 +67,18 @@ pub enum SeedError {
     /// The volume could not be made.
     #[error("could not make the seed volume")]
     Volume(#[source] io::Error),
+    /// No installer can be told this.
+    #[error("could not make answers for the installer")]
+    Answers(#[source] AnswersProblem),
+    /// An installed system has a build user of its own, and root is locked.
+    #[error(
+        "could not make answers that let the build in as `{user}`: an installed system needs an ordinary build user, \
+         whose name has small letters, digits, `-` and `_`"
+    )]
+    BuildUser {
+        /// As it was written.
+        user: String,
+    },
     /// The file could not be written.
     #[error("could not write the seed to `{}`", path.display())]
     Write {

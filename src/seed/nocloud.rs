@@ -5,7 +5,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use std::path::Path;
 
 const USER_DATA: &str = include_str!("../../cloud-init/user-data.j2");
-const META_DATA: &str = include_str!("../../cloud-init/meta-data.j2");
+pub(super) const META_DATA: &str = include_str!("../../cloud-init/meta-data.j2");
 /// The label by which cloud-init finds the volume.
 const LABEL: [u8; 11] = *b"CIDATA     ";
 
@@ -34,7 +34,7 @@ fn render(spec: &SeedSpec<'_>) -> Result<(Secret, String), SeedError> {
                 host_key_public => spec.host_key_public.trim(),
             },
         )
-        .map_err(|source| SeedError::Template { name, source })
+        .map_err(|source| SeedError::Template { name: format!("cloud-init/{name}"), source })
     };
     Ok((Secret::new(fill("user-data", USER_DATA)?), fill("meta-data", META_DATA)?))
 }
