@@ -201,7 +201,9 @@ pub(super) mod tests {
             (0..300).map(|_| hostile().new_tree(&mut runner).unwrap().current()).collect();
         let script: String = texts
             .iter()
-            .map(|text| format!("printf '%s' {}\nprintf '%s' '{MARK}'\n", word(text.clone()).unwrap()))
+            .flat_map(|text| {
+                ["printf '%s' ".into(), word(text.clone()).unwrap(), format!("\nprintf '%s' '{MARK}'\n")]
+            })
             .collect();
         for shell in ["sh", "bash"] {
             let out = Command::new(shell).arg("-c").arg(&script).output().unwrap();

@@ -171,7 +171,7 @@ fn the_finish_script_parses_and_quotes_hostile_values() {
         let users: String = finish
             .lines()
             .filter(|line| line.starts_with("add_user "))
-            .map(|line| format!("{line}\n"))
+            .flat_map(|line| [line, "\n"])
             .collect();
         let (_, late) = finish.split_once("# --- Late command 1").unwrap();
         let (late, _) = late.split_once("# SELinux").unwrap();

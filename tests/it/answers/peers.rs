@@ -176,7 +176,7 @@ fn every_script_is_a_script_and_photons_answers_are_json() {
     for row in rows() {
         let answers = answers(&row);
         for file in &answers.files {
-            if file.name.ends_with(".sh") {
+            if Path::new(&file.name).extension().is_some_and(|extension| extension == "sh") {
                 for shell in ["sh", "bash"] {
                     good(
                         row.name,
