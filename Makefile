@@ -2,7 +2,7 @@
 CARGO ?= cargo
 DEFINITION ?= examples/debian-12.toml
 
-.PHONY: help demo build test test-fast test-guest fuzz lint setup setup-test install clean
+.PHONY: help demo build test test-fast test-guest test-slow fuzz lint setup setup-test install clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -26,6 +26,9 @@ test-fast: ## tests that boot nothing
 test-guest: ## tests on real guests, one guest at a time
 	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive source::iso::tests::large
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1
+
+test-slow: ## the guest tests that `make test` leaves out: a whole installation by FAI
+	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1 --ignored
 
 fuzz: ## run the fuzz targets ten minutes each (nightly compiler and cargo-fuzz; TARGETS="qcow2 ova" SECONDS_EACH=60)
 	@fuzz/run.sh $(TARGETS)

@@ -50,6 +50,7 @@ const SYMPTOMS: &[(&str, &str)] = &[
     ("unable to download the kickstart file", "Anaconda cannot get its answers"),
     ("could not boot:", "dracut could not start the installer"),
     ("dracut-initqueue timeout", "dracut waits in vain for the installer's medium"),
+    ("dropping to debug shell", "its initial RAM disk gave up"),
     ("entering emergency mode", "it ended in an emergency shell"),
     ("not enough disk space to", "the disk is too small for what is to be installed"),
     // subiquity
@@ -62,9 +63,9 @@ const SYMPTOMS: &[(&str, &str)] = &[
     // casper and live systems
     ("unable to find a medium containing a live file system", "it does not find its medium"),
     ("(initramfs) unable to find", "it does not find its medium"),
-    // FAI
-    ("error in task", "FAI failed"),
-    ("fai finished with error", "FAI failed"),
+    // FAI, which then waits for somebody
+    ("error in task", "a task of FAI failed"),
+    ("fatal error. installation stopped", "FAI stopped"),
 ];
 
 impl Console {

@@ -4,7 +4,7 @@ use super::{
     dirs::make_private,
     prove::{self, PROOF_STAGES},
     recipe::{self, Live},
-    stage::{STAGES, Stages},
+    stage::{self, Stages},
 };
 use crate::{
     cx::{BuildId, Cx, Event, Events, Header, Journal, Sink, Stop, Undo, UndoLog, UnwindReport},
@@ -54,7 +54,7 @@ pub async fn run(
     let plan = &*job.plan;
     let cx = open(plan, dirs, sinks, stop)
         .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
-    let names: &[&str] = if job.image.is_some() { &PROOF_STAGES } else { &STAGES };
+    let names = if job.image.is_some() { PROOF_STAGES.to_vec() } else { stage::of(plan) };
     cx.emit(Event::BuildStarted {
         definition: plan.definition.clone(),
         logs: cx.logs().to_owned(),

@@ -1,6 +1,9 @@
 //! The stages of the recipe, by name, and the clock that runs with them.
 use super::{Access, BuildError, Hooks, StageTime};
-use crate::cx::{Cx, Event};
+use crate::{
+    cx::{Cx, Event},
+    plan::{Plan, SourcePlan},
+};
 use std::time::Instant;
 
 /// Names of the stages, in order; "install" is there only when an installer has work to do. Stable: scripts and dashboards read them.
@@ -19,6 +22,12 @@ pub const STAGES: [&str; 13] = [
     "verify",
     "publish",
 ];
+
+/// The stages of a build of `plan`: an installer is only run where there is one.
+pub(super) fn of(plan: &Plan) -> Vec<&'static str> {
+    let installs = matches!(plan.source, SourcePlan::Iso(_));
+    STAGES.into_iter().filter(|stage| installs || *stage != "install").collect()
+}
 
 /// Runs stages: reports them, times them, gives the hooks their say, and remembers which one failed.
 pub(super) struct Stages<'a> {

@@ -88,7 +88,11 @@ fn opening(script: &mut Script) {
         Event::BuildStarted {
             definition: format!("/srv/images/{}.toml", script.name).into(),
             logs: format!("/home/ada/.local/state/goldsmith/logs/{}-{}", script.name, script.build).into(),
-            stages: crate::build::STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
+            stages: crate::build::STAGES
+                .iter()
+                .filter(|stage| **stage != "install")
+                .map(|stage| (*stage).to_owned())
+                .collect(),
         },
     );
     script.stage("preflight", 240, |script| {
