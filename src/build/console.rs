@@ -133,14 +133,6 @@ impl Console {
         line.char_indices().nth(LONGEST).map_or(line, |(at, _)| &line[..at])
     }
 
-    /// The last lines with something on them.
-    pub(super) fn tail(&self, count: usize) -> String {
-        let lines = self.text.lines().rev().map(str::trim_end).filter(|line| !line.trim().is_empty());
-        let mut lines: Vec<&str> = lines.take(count).collect();
-        lines.reverse();
-        lines.join("\n")
-    }
-
     /// Whether `text` was printed, however it was broken into lines.
     pub(super) fn said(&self, text: &str) -> bool {
         squeezed(&self.text).contains(&squeezed(text))
@@ -185,7 +177,6 @@ mod tests {
         let console = console(text);
         assert_eq!(console.last_line(), "100%");
         assert!(console.said("retrieving libc6"), "{:?}", console.text);
-        assert_eq!(console.tail(2), " 50%\n 100%");
     }
 
     #[test]
@@ -223,7 +214,7 @@ mod tests {
             for piece in pieces {
                 console.take(&piece);
             }
-            let _ = (console.symptom(), console.last_line(), console.tail(3));
+            let _ = (console.symptom(), console.last_line());
             prop_assert!(console.text.len() <= 3 * KEPT);
             let escapes = console.text.contains('\u{1b}');
             prop_assert!(!escapes);

@@ -58,12 +58,14 @@ pub(super) async fn run(
     wait(cx, machine, &end, iso, &installer.disk, &mut console).await?;
     drop(end);
     let resource = machine.resource().clone();
-    *live = Live::default();
     cx.undo()
         .undo_resource(&resource, undoer, cx.stop())
         .await
         .map_err(|error| BuildError::because("could not remove the installer's machine", error))?;
-    world.adopt_installed(cx, plan, installer).await
+    // Kept until here: what the console of an installer that gave up said last is the best that is known about why.
+    let adopted = world.adopt_installed(cx, plan, installer).await?;
+    *live = Live::default();
+    Ok(adopted)
 }
 
 /// The machine of an installer: the disk to fill, the answers after it, and the medium in a drive.
@@ -164,9 +166,7 @@ async fn wait(
         })
         .await;
     waited.map_err(|error| {
-        let tail = console.tail(5);
-        let said = if tail.is_empty() { String::new() } else { format!("; the console ends with:\n{tail}") };
-        BuildError::because(format!("the installer did not come to its end{said}"), error)
+        BuildError::because("the installer did not come to its end", error)
             .kind_unless_interrupted(BuildErrorKind::Failed)
             .hint("the whole console is in `serial-install.log`, the screen in `screenshot.png`")
     })

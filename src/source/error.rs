@@ -160,7 +160,7 @@ impl SourceError {
                 Some("is it the list of another release? Write the `digest` itself, or the list's address".to_owned())
             }
             Self::NotInstalled => Some(
-                "the serial log shows what the installer said last; it may have refused its answers and restarted".to_owned(),
+                "the installer may have refused its answers and restarted; its whole console is in `serial-install.log`".to_owned(),
             ),
             Self::NotOnMedium { .. } => Some("`goldsmith inspect` lists the medium; say `kernel` and `initrd` in `[source.iso]`".to_owned()),
             Self::NoEntry(error) => Some(error.hint()),

@@ -1,7 +1,8 @@
 #!/bin/sh
 # A stand-in for an installer: a kernel and this script. It finds its answers by the label of a second medium, copies a system
 # from its own medium to the first disk, and restarts.
-export PATH=/usr/bin:/usr/sbin:/bin:/sbin
+export PATH=/usr/bin:/usr/sbin:/bin:/sbin:/stand-in
+mkdir -p /dev /proc /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -18,8 +19,8 @@ until mount -t iso9660 -o ro /dev/sr0 /medium; do
     [ $tries -lt 30 ] || die "no medium"
     sleep 1
 done 2>/dev/null
-grep -q 'kept=yes' /proc/cmdline || die "the arguments of the boot menu are not there"
-answers=$(blkid -t LABEL=CIDATA -o device | head -n 1)
+busybox grep -q 'kept=yes' /proc/cmdline || die "the arguments of the boot menu are not there"
+answers=$(blkid -t LABEL=CIDATA -o device)
 [ -n "$answers" ] || die "no volume called CIDATA"
 mount -t vfat -o ro "$answers" /answers || die "the volume of answers cannot be read"
 . /answers/install.conf
@@ -31,12 +32,12 @@ case ${behave:-} in
 esac
 while read -r seek count skip; do
     say "copying $count MiB to $seek"
-    dd if=/medium/system.blocks of=/dev/vda bs=1048576 skip="$skip" seek="$seek" count="$count" conv=notrunc 2>/dev/null ||
+    busybox dd if=/medium/system.blocks of=/dev/vda bs=1048576 skip="$skip" seek="$seek" count="$count" conv=notrunc 2>/dev/null ||
         die "copying"
 done </medium/system.map
 sync
-blockdev --rereadpt /dev/vda || say "the new partitions are not seen"
-root=$(blkid -t TYPE=ext4 -o device | grep '^/dev/vda' | head -n 1)
+busybox blockdev --rereadpt /dev/vda || say "the new partitions are not seen"
+root=$(blkid -t TYPE=ext4 -o device | busybox grep '^/dev/vda' | busybox head -n 1)
 mount -t ext4 "$root" /target || die "the new system cannot be mounted"
 echo "$marker" >/target/etc/installed-by
 umount /target

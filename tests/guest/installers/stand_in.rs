@@ -71,7 +71,7 @@ fn write_system(disk: &dyn DiskRead, tree: &Path) {
 
 /// What the script loads, in this order, from Debian's kernel for real machines: the demo's own has no driver for CD-ROM drives.
 const MODULES: &str = "drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/ata/libata drivers/ata/libahci drivers/ata/ahci \
-    drivers/cdrom/cdrom drivers/scsi/sr_mod fs/isofs/isofs drivers/virtio/virtio drivers/virtio/virtio_ring \
+    drivers/cdrom/cdrom drivers/scsi/sr_mod fs/isofs/isofs drivers/virtio/virtio_ring drivers/virtio/virtio \
     drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk \
     lib/crc16 crypto/crc32c_generic fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 fs/nls/nls_cp437 fs/nls/nls_ascii fs/fat/fat fs/fat/vfat";
 
@@ -81,7 +81,7 @@ fn write_boot(disk: &Arc<dyn DiskRead>, tree: &Path) {
     let put = |name: &str, bytes: &[u8]| std::fs::write(tree.join("boot").join(name), bytes).unwrap();
     put("initrd.img", &root.read("/initrd.img").unwrap());
     let kernel = tree.with_extension("kernel");
-    let (modules, image) = fetch_kernel(&kernel);
+    let (modules, image) = fetch(&kernel);
     put("vmlinuz", &std::fs::read(image).unwrap());
     let more = tree.join("more");
     std::fs::create_dir_all(more.join("stand-in")).unwrap();
@@ -96,6 +96,7 @@ fn write_boot(disk: &Arc<dyn DiskRead>, tree: &Path) {
         }
     }
     std::fs::write(more.join("stand-in/order"), order).unwrap();
+    std::fs::copy(kernel.join("bin/busybox"), more.join("stand-in/busybox")).unwrap();
     std::fs::write(more.join("init"), include_str!("init.sh")).unwrap();
     tool("chmod", &["755", "init"], &more);
     tool("sh", &["-c", "find . | cpio -o -H newc --quiet > ../boot/more.img"], &more);
@@ -106,8 +107,8 @@ fn write_boot(disk: &Arc<dyn DiskRead>, tree: &Path) {
     std::fs::write(tree.join("boot/grub/grub.cfg"), menu).unwrap();
 }
 
-/// Unpacks Debian's kernel into `folder`: its modules and its image.
-fn fetch_kernel(folder: &Path) -> (PathBuf, PathBuf) {
+/// Unpacks Debian's kernel and a shell's tools into `folder`: the kernel's modules and its image.
+fn fetch(folder: &Path) -> (PathBuf, PathBuf) {
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).unwrap();
     let depends = tool("apt-cache", &["depends", "--important", "linux-image-amd64"], folder);
@@ -115,8 +116,8 @@ fn fetch_kernel(folder: &Path) -> (PathBuf, PathBuf) {
         .split_whitespace()
         .find(|word| word.starts_with("linux-image-") && *word != "linux-image-amd64")
         .expect("linux-image-amd64 depends on a kernel");
-    tool("apt-get", &["download", "-q", package], folder);
-    tool("sh", &["-c", "dpkg-deb -x linux-image-*.deb . && rm linux-image-*.deb"], folder);
+    tool("apt-get", &["download", "-q", package, "busybox-static"], folder);
+    tool("sh", &["-c", "for deb in *.deb; do dpkg-deb -x $deb . && rm $deb; done"], folder);
     let modules = std::fs::read_dir(folder.join("lib/modules")).unwrap().next().unwrap().unwrap().path();
     let version = modules.file_name().unwrap().to_str().unwrap().to_owned();
     (modules, folder.join(format!("boot/vmlinuz-{version}")))
