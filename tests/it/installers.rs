@@ -64,3 +64,18 @@ fn a_list_of_digests_is_as_good_as_a_digest() {
     let iso = iso(&format!("[source.iso]\n{URL}checksums = \"https://example.org/SHA256SUMS\"\n")).unwrap();
     assert!(matches!(iso.digest, IsoDigest::Listed(url) if url.path() == "/SHA256SUMS"));
 }
+
+#[test]
+fn the_debian_example_shows_what_its_installer_is_given() {
+    let path = Path::new("examples/debian-iso.toml");
+    let inputs = Inputs { host_arch: Some(Arch::X86_64), out_dir: Some("/out".into()), ..Inputs::default() };
+    let plan = goldsmith::definition::load(path, &inputs).unwrap();
+    let SourcePlan::Iso(iso) = plan.source else { panic!() };
+    assert!(matches!(iso.digest, IsoDigest::Listed(_)));
+    assert!(iso.answers.files[0].text.contains("grub-installer/force-efi-extra-removable"));
+    let checked = std::process::Command::new("debconf-set-selections")
+        .args(["-c", "examples/debian-preseed.cfg"])
+        .status()
+        .expect("debconf is essential on Debian");
+    assert!(checked.success());
+}

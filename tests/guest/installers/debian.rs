@@ -1,7 +1,11 @@
 //! debian-installer, as Debian packages it for network boots.
 use super::iso;
 use crate::support::{Home, tool};
-use std::path::{Path, PathBuf};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
 
 /// Where the package debian-installer-12-netboot-amd64 has it.
 const IMAGES: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
@@ -17,7 +21,8 @@ fn medium(home: &Home) -> PathBuf {
             .unwrap_or_else(|error| panic!("{}: {error}; run scripts/setup.sh test", from.display()));
     }
     std::fs::write(tree.join(".disk/info"), "Debian GNU/Linux 12 \"Bookworm\" - a test's medium\n").unwrap();
-    let menu = "path\nprompt 1\ntimeout 0\ndefault install\nlabel install\n  menu label ^Install\n  kernel /install.amd/vmlinuz\n  \
+    // It also prints to the serial console, so that a test can wait for its prompt.
+    let menu = "serial 0 115200\nprompt 1\ntimeout 0\ndefault install\nlabel install\n  menu label ^Install\n  kernel /install.amd/vmlinuz\n  \
                 append vga=788 initrd=/install.amd/initrd.gz --- quiet\n";
     std::fs::write(tree.join("isolinux/isolinux.cfg"), menu).unwrap();
     for (folder, file) in [("ISOLINUX", "isolinux.bin"), ("syslinux/modules/bios", "ldlinux.c32")] {
@@ -95,9 +100,54 @@ fn debian_installer_reads_its_answers_and_says_what_the_mirror_lacks() {
     home.assert_clean("an installer that cannot go on");
 }
 
+/// The installer is typed to: it fetches its answers from this host, and they tell it to power off.
+#[test]
+fn debian_installer_is_told_by_keys_where_its_answers_are() {
+    let home = Home::new("debian-typed");
+    let iso = medium(&home);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let asked = std::thread::spawn(move || answer(&server));
+    let keys = format!(
+        "install auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200 url=http://10.0.2.2:{port}/preseed.cfg<enter>"
+    );
+    let definition = home.definition(
+        "typed",
+        &format!(
+            "name = \"typed\"\n[source.iso]\npath = \"{}\"\ntimeout = \"5m\"\n\
+             [[source.iso.type]]\nname = \"the boot prompt\"\nserial = \"boot:\"\nkeys = \"{keys}\"\n\
+             [machine]\nfirmware = \"bios\"\nmemory = \"1GiB\"\ndisk = \"2GiB\"\n[guest]\nseed = \"credentials\"\n[[output]]\nformat = \"raw\"\n",
+            iso.display()
+        ),
+    );
+    home.run(&["build", definition.to_str().unwrap()])
+        .expect_code(1)
+        .expect_stderr(&["typing: the boot prompt", "there is no partition on the disk"]);
+    let request = asked.join().unwrap();
+    assert!(request.starts_with("GET /preseed.cfg "), "{request}");
+    let logs = log_folder(&home);
+    for picture in ["typed-1-before.png", "typed-1-after.png"] {
+        assert!(std::fs::read(logs.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
+    }
+    home.assert_clean("an installer that was typed to");
+}
+
+/// Answers one request with a preseed file; returns the request.
+fn answer(server: &TcpListener) -> String {
+    let (mut stream, _) = server.accept().unwrap();
+    let mut request = [0; 1024];
+    let length = stream.read(&mut request).unwrap();
+    let text = "d-i preseed/early_command string poweroff -f\n";
+    write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+    String::from_utf8_lossy(&request[..length]).into_owned()
+}
+
+fn log_folder(home: &Home) -> PathBuf {
+    let mut logs = std::fs::read_dir(home.root.join("s/logs")).unwrap();
+    logs.next().expect("a build has logs").unwrap().path()
+}
+
 fn serial_log(home: &Home) -> String {
-    let logs = std::fs::read_dir(home.root.join("s/logs")).unwrap();
-    let file = logs.map(|entry| entry.unwrap().path().join("serial-install.log")).find(|path| path.exists());
-    String::from_utf8_lossy(&std::fs::read(file.expect("the installer's console is kept")).unwrap())
-        .into_owned()
+    let bytes = std::fs::read(log_folder(home).join("serial-install.log")).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
