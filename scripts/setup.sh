@@ -52,7 +52,6 @@ ansible-core               runs a playbook against a guest
 createrepo-c               makes a repository of them
 skopeo                     makes archives of container images, for the Kubernetes node
 umoci                      makes container images, for the same
-xorriso                    makes installers' media
 cpio                       unpacks what we put into initial RAM disks
 isolinux                   boots such a medium
 syslinux-common            the rest of it
