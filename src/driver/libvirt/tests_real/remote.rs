@@ -188,6 +188,7 @@ async fn what_a_killed_process_leaves_on_another_host_is_removed_when_that_host_
         })
         .await;
         assert!(folder_of(&build).is_dir());
+        peer.end_locked_daemon();
         if running {
             peer.cut_off();
             let environment = [("PEER_URI", uri.as_str()), ("REACHABLE", "no")];
