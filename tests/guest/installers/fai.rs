@@ -3,7 +3,7 @@ use crate::support::{Home, tool};
 use std::path::Path;
 
 #[test]
-#[ignore = "takes ten minutes, and root to make the CD: make test-slow"]
+#[ignore = "takes six minutes, and root to make the CD: make test-slow"]
 fn a_debian_that_fai_installed_is_provisioned_and_proved() {
     let home = Home::new("fai");
     let iso = home.root.join("fai.iso");
