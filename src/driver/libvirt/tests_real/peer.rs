@@ -1,7 +1,11 @@
 //! Another host for the tests: an OpenSSH server on a loopback port, behind which libvirt's session daemon of a user starts. When the
 //! tests run as root, that is an ordinary user, who cannot read the builds' folders: what reaches it was sent. For root there is also
 //! one with a system daemon, in namespaces in which libvirt's folders are empty.
-#![allow(dead_code, reason = "two test binaries use different parts")]
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    reason = "two test binaries use different parts; a test says what it did"
+)]
 use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
