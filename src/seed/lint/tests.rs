@@ -137,7 +137,7 @@ fn a_section_without_an_end_is_named_by_its_first_line() {
 #[test_case("d-i partman-auto/method string regular", "" => "a disk is never chosen, so the installer would ask for one"; "disk")]
 #[test_case("openssh-server sudo", "sudo" => "these answers never install OpenSSH's server, so nobody could log in"; "sshd")]
 #[test_case("d-i preseed/late_command", "# d-i preseed/late_command" => "there are no questions of the type `/target/mnt/goldsmith`"; "comment before a continuation")]
-#[test_case("  mkdir -p /target/mnt/goldsmith && \\", "  # first \\" => "this comment is a part of the value that begins in line 52"; "comment in a value")]
+#[test_case("  mkdir -p /target/mnt/goldsmith && \\", "  # first \\" => "this comment is a part of the value that begins in line 49"; "comment in a value")]
 fn preseed(from: &str, to: &str) -> String {
     first(InstallSystem::Debian, "12", from, to)
 }
