@@ -8,24 +8,18 @@ use super::{
     preflight::Ready,
     recipe::{Live, machine_spec},
     typing,
+    watch::{Ended, Watch},
     world::World,
 };
 use crate::{
     cx::{Cx, Look, Sight},
-    driver::{
-        Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineEvent, MachineSpec, MachineState,
-    },
+    driver::{Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineSpec, MachineState},
     plan::{InstallerBoot, IsoPlan, Plan, SourcePlan},
     source::{BaseDisk, Installer, Kernel},
     value::{HumanDuration, Size},
 };
-use std::{
-    os::unix::fs::MetadataExt,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::{sync::broadcast::error::RecvError, time::Instant};
+use std::{os::unix::fs::MetadataExt, path::Path, time::Duration};
+use tokio::time::Instant;
 
 /// How often the console is read.
 const EVERY: Duration = Duration::from_millis(500);
@@ -48,15 +42,14 @@ pub(super) async fn run(
     let spec = spec(plan, &installer);
     let machine = ready.hypervisor.create(cx, &spec).await?;
     let machine = &**live.machine.insert(machine);
-    let end = End::of(machine);
+    let watch = Watch::over(machine);
     machine.power_on(cx).await?;
     let mut console = Console::of(machine);
     if let InstallerBoot::Typed { steps } = &iso.boot {
-        let ended = || end.get().map(|end| end.err().unwrap_or_else(|| "the machine went off".to_owned()));
-        typing::run(cx, machine, steps, &mut console, &ended).await?;
+        typing::run(cx, machine, steps, &mut console, &|| watch.trouble()).await?;
     }
-    wait(cx, machine, &end, iso, &installer.disk, &mut console).await?;
-    drop(end);
+    wait(cx, machine, &watch, iso, &installer.disk, &mut console).await?;
+    drop(watch);
     let resource = machine.resource().clone();
     cx.undo()
         .undo_resource(&resource, undoer, cx.stop())
@@ -91,64 +84,32 @@ fn spec(plan: &Plan, installer: &Installer) -> MachineSpec {
     }
 }
 
-/// How a machine ended, as its events tell.
-struct End {
-    outcome: Arc<Mutex<Option<Result<(), String>>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl End {
-    fn of(machine: &dyn Machine) -> Self {
-        let outcome = Arc::new(Mutex::new(None));
-        let (mut events, slot) = (machine.events(), Arc::clone(&outcome));
-        let task = tokio::spawn(async move {
-            loop {
-                let end = match events.recv().await {
-                    Ok(MachineEvent::Off) => Ok(()),
-                    Ok(MachineEvent::Crashed(why)) => Err(format!("the installer's kernel crashed ({why})")),
-                    Ok(MachineEvent::IoError(why)) => {
-                        Err(format!("the machine cannot read or write its disk and was paused ({why})"))
-                    }
-                    Ok(MachineEvent::Paused(why)) => Err(format!("the machine was paused ({why})")),
-                    Ok(MachineEvent::Reset) | Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => return,
-                };
-                slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
-            }
-        });
-        Self { outcome, task }
-    }
-
-    fn get(&self) -> Option<Result<(), String>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// Waits until the machine is off. An installer that says why it cannot go on is believed at once.
 async fn wait(
     cx: &Cx,
     machine: &dyn Machine,
-    end: &End,
+    watch: &Watch,
     iso: &IsoPlan,
     disk: &Path,
     console: &mut Console,
 ) -> Result<(), BuildError> {
     let mut stall = Stall::new();
+    // What was typed before may have been answered already.
+    let mut symptom = console.symptom();
     let waited = cx
         .wait_for("the installer to finish", iso.timeout.get(), EVERY, || {
             let fresh = console.read();
             let written = written(disk);
             let stalled = stall.see(fresh, written.as_bytes());
-            let (last, symptom) = (console.last_line().to_owned(), console.symptom());
+            if fresh {
+                symptom = console.symptom();
+            }
+            let (last, symptom) = (console.last_line().to_owned(), symptom.clone());
             async move {
-                if let Some(end) = end.get() {
-                    return end.map_or_else(|why| Look::Hopeless(why.into()), Look::Ready);
+                match watch.ended() {
+                    Some(Ended::Off) => return Look::Ready(()),
+                    Some(Ended::Failed(why)) => return Look::Hopeless(why.into()),
+                    None => {}
                 }
                 // Events tell at once; asking is the net below them.
                 if matches!(machine.state().await, Ok(MachineState::Off)) {

@@ -334,15 +334,7 @@ async fn try_step(
     supplies: Supplies<'_>,
     trouble: Trouble<'_>,
 ) -> Result<(), StepError> {
-    let worker = Worker {
-        cx,
-        guest,
-        facts,
-        fetcher: supplies.fetcher,
-        label: &step.label,
-        timeout: step.timeout,
-        trouble,
-    };
+    let worker = Worker::of(cx, guest, facts, step, supplies, trouble);
     let work = steps::run(&worker, &step.kind, supplies.secrets);
     match step.kind {
         // It looks at the machine itself, and knows what it means.
@@ -363,7 +355,20 @@ pub(super) struct Worker<'a> {
     pub(super) trouble: Trouble<'a>,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    /// What `step` works with.
+    pub(super) fn of(
+        cx: &'a Cx,
+        guest: &'a Guest,
+        facts: &'a Facts,
+        step: &'a Step,
+        supplies: Supplies<'a>,
+        trouble: Trouble<'a>,
+    ) -> Self {
+        let (label, timeout) = (step.label.as_str(), step.timeout);
+        Self { cx, guest, facts, fetcher: supplies.fetcher, label, timeout, trouble }
+    }
+
     /// Runs a script of ours that must succeed, in the shell that our scripts share.
     pub(super) async fn script(&self, script: String) -> Result<(), StepError> {
         self.attend(Command::script(self.label, script), &[0]).await

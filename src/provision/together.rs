@@ -99,15 +99,7 @@ async fn all(
     let mut broken = None;
     for (index, step) in steps.iter().enumerate() {
         let StepKind::Unit(kind) = &step.kind else { continue };
-        let worker = Worker {
-            cx,
-            guest,
-            facts,
-            fetcher: supplies.fetcher,
-            label: &step.label,
-            timeout: step.timeout,
-            trouble,
-        };
+        let worker = Worker::of(cx, guest, facts, step, supplies, trouble);
         if let Err(error) = while_alive(trouble, unit::put(&worker, kind, supplies.secrets)).await {
             (ready, broken) = (index, Some(error));
             break;
