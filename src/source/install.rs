@@ -148,7 +148,9 @@ async fn listed(cx: &Cx, source: &IsoPlan, url: &url::Url, fetcher: &Fetcher) ->
 /// Kernel and initial RAM disk, with answers in it when they belong there.
 async fn take_kernel(cx: &Cx, source: &IsoPlan, medium: &Fetched) -> Result<Option<Kernel>, SourceError> {
     let InstallerBoot::Direct { kernel, initrd, arguments, keep_menu } = source.boot.clone() else {
-        return Ok(None);
+        // What is started from its drive is only looked at: one that is cut off may begin to install.
+        let path = medium.path.clone();
+        return blocking(move || Ok(iso::Iso::open(&path).map(|_| None)?)).await;
     };
     let taken = Kernel {
         kernel: cx.work().join("installer.kernel"),

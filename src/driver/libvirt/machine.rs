@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     cx::{Cx, Look, ResourceRef, Sight},
-    driver::{DriverError, DriverErrorKind, ExportedDisk, Machine, MachineEvent, MachineSpec, MachineState},
+    driver::{
+        DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent, MachineSpec,
+        MachineState,
+    },
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -164,6 +167,29 @@ impl Machine for LibvirtMachine {
         };
         *known = Some(address);
         Ok(address)
+    }
+
+    async fn guest_addresses(&self) -> Option<GuestAddresses> {
+        let info = self.monitor("info usernet".to_owned()).await.ok()?;
+        usernet::guest_addresses(&info)
+    }
+
+    async fn follow_guest(&self) -> Result<Option<Ipv4Addr>, DriverError> {
+        let info = self.monitor("info usernet".to_owned()).await?;
+        let moved = usernet::guest_addresses(&info).as_ref().and_then(usernet::moved_to);
+        let port = usernet::forwarded_port(&info, usernet::GUEST_PORT);
+        let (Some(guest), Some(port), Some(netdev)) = (moved, port, usernet::netdev_id(&info)) else {
+            return Ok(None);
+        };
+        let mut said = String::new();
+        for command in usernet::redirect_commands(netdev, port, guest) {
+            said.push_str(self.monitor(command).await?.trim());
+        }
+        if self.guest_addresses().await.is_some_and(|addresses| addresses.leads_to == guest) {
+            return Ok(Some(guest));
+        }
+        let attempt = format!("lead the forwarded port to the guest's address {guest}");
+        Err(DriverError::new(DriverErrorKind::Other, attempt).because(format!("QEMU answered `{said}`")))
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {
