@@ -189,7 +189,6 @@ async fn follow(cx: &Cx, machine: &dyn Machine) -> Infallible {
     loop {
         tokio::time::sleep(EVERY).await;
         match machine.follow_guest().await {
-            Ok(None) => {}
             Ok(Some(guest)) => {
                 cx.events().notice(format!("the guest has the address {guest}; its SSH is looked for there"));
             }
@@ -198,7 +197,7 @@ async fn follow(cx: &Cx, machine: &dyn Machine) -> Infallible {
                 let chain = BuildError::from(error).chain();
                 cx.events().warn(chain.join(": "), None);
             }
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
 }

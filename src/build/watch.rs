@@ -102,6 +102,12 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// The last lines of the console in `path`, in one line.
 fn end_of(path: &Path) -> String {
     /// A restart is behind the last messages of a kernel that goes down.
@@ -142,11 +148,5 @@ mod tests {
             "\u{201c}b\u{201d} \u{201c}said\u{201d} \u{201c}[    5.1] reboot: Restarting system\u{201d}"
         );
         assert_eq!(end_of(Path::new("/does/not/exist")), "");
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

@@ -1,5 +1,5 @@
 //! An operating system that its installer puts on the disk.
-use super::Origin;
+use super::{AnswersPlan, Origin};
 use crate::value::{Digest, HumanDuration};
 use serde::Serialize;
 use url::Url;
@@ -16,6 +16,12 @@ pub struct IsoPlan {
     pub boot: InstallerBoot,
     /// The answers to what it would ask.
     pub answers: Answers,
+    /// What the answers were made of, when goldsmith wrote them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<AnswersPlan>,
+    /// What is odd about the answers without being wrong, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// From power-on until the installer restarts or powers off its machine.
     pub timeout: HumanDuration,
 }
@@ -72,6 +78,13 @@ pub struct TypedStep {
 pub enum TypedWait {
     /// So much time passed.
     Time(HumanDuration),
+    /// The screen shows this text. It can be read in text mode only, in which BIOS and most of its boot loaders are.
+    Screen {
+        /// The text.
+        text: String,
+        /// At most so long.
+        limit: HumanDuration,
+    },
     /// The serial console printed this text.
     Serial {
         /// The text.
@@ -105,7 +118,7 @@ pub enum AnswerPlace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AnswerFile {
-    /// Its name, without folders.
+    /// Its name; without folders, but in an initial RAM disk.
     pub name: String,
     /// Its text.
     pub text: String,

@@ -1,7 +1,7 @@
 //! What goes wrong in a guest while it is provisioned: said clearly, soon, and nothing is left. Builds run two at a time, and each
 //! guest suffers as much as it can.
 use crate::{
-    support::{Home, base, tool},
+    support::{Home, alone, base, tool},
     told::{Told, says},
 };
 use serde_json::Value;
@@ -211,6 +211,7 @@ const LARGE: usize = 64 << 20;
 
 #[test]
 fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
+    let _turn = alone();
     let home = Home::new("faults");
     // A failed build writes no report where nothing was ever delivered.
     std::fs::create_dir_all(home.out()).unwrap();

@@ -1,6 +1,7 @@
 //! `[source.iso]`: an installer's medium and what it is told.
 use crate::{
     definition::{
+        raw::Install,
         reader::{Key, Table},
         scalar::{List, Text},
         table::table,
@@ -22,15 +23,17 @@ table! {
         digest: optional Digest,
         /// Where a list of digests is that names the medium, such as `…/SHA256SUMS`.
         checksums: optional Url,
-        /// Path of the kernel on the medium. Default: what the medium's boot menu says.
+        /// Path of the kernel on the medium. Default: what `install` knows, or the medium's boot menu says.
         kernel: optional Text,
-        /// Path of the initial RAM disk on the medium. Default: what the medium's boot menu says.
+        /// Path of the initial RAM disk on the medium. Default: what `install` knows, or the medium's boot menu says.
         initrd: optional Text,
-        /// Arguments of the kernel, after those of the medium's boot menu.
+        /// Arguments of the kernel, after those of the medium's boot menu, or after those of `install`.
         arguments: optional List<Text>,
-        /// Whether the arguments of the medium's boot menu are kept. Default: true.
+        /// Whether the arguments of the medium's boot menu are kept. Default: true; with `install`, false.
         menu_arguments: optional bool,
-        /// Answers to what the installer would ask.
+        /// The system on the medium, when goldsmith is to write the answers for its installer.
+        install: optional Install,
+        /// Answers of your own to what the installer would ask; with `install`, files beside it.
         answers: optional IsoAnswers,
         /// Keys to press instead of starting the kernel directly, in order.
         r#type: optional List<Typed>,
@@ -64,7 +67,7 @@ table! {
 }
 
 table! {
-    /// Keys to press. Before that, one of `after` and `serial` must have happened.
+    /// Keys to press. Before that, one of `after`, `serial` and `screen` must have happened.
     "a `[[source.iso.type]]`", Typed {
         /// What this is, for people.
         name: optional Text,
@@ -72,6 +75,8 @@ table! {
         after: optional HumanDuration,
         /// Wait until the serial console has printed this text.
         serial: optional Text,
+        /// Wait until the screen shows this text. Screens can be read in text mode, which is what BIOS and most of its boot loaders use.
+        screen: optional Text,
         /// Wait for the text at most so long. Default: `2m`.
         timeout: optional HumanDuration,
         /// Keys, in the notation of Packer's `boot_command`: `<esc>auto url=…<enter><wait5>`.

@@ -5,7 +5,7 @@ use super::{
     place::Place,
     png::{PNG_SIGNATURE, png_from_ppm},
     remote::Far,
-    usernet,
+    screen, usernet,
 };
 use crate::{
     cx::{Cx, Look, ResourceRef, Sight},
@@ -13,7 +13,7 @@ use crate::{
         DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent, MachineSpec,
         MachineState,
     },
-    value::HumanDuration,
+    value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
 use std::{
@@ -67,7 +67,7 @@ impl LibvirtMachine {
     }
 
     /// One line for QEMU's own monitor.
-    async fn monitor(&self, command: String) -> Result<String, DriverError> {
+    pub(super) async fn monitor(&self, command: String) -> Result<String, DriverError> {
         let attempt = format!("run the monitor command `{command}`");
         let domain = self.running(&attempt)?;
         blocking(&attempt.clone(), CALL_LIMIT, move || {
@@ -175,21 +175,7 @@ impl Machine for LibvirtMachine {
     }
 
     async fn follow_guest(&self) -> Result<Option<Ipv4Addr>, DriverError> {
-        let info = self.monitor("info usernet".to_owned()).await?;
-        let moved = usernet::guest_addresses(&info).as_ref().and_then(usernet::moved_to);
-        let port = usernet::forwarded_port(&info, usernet::GUEST_PORT);
-        let (Some(guest), Some(port), Some(netdev)) = (moved, port, usernet::netdev_id(&info)) else {
-            return Ok(None);
-        };
-        let mut said = String::new();
-        for command in usernet::redirect_commands(netdev, port, guest) {
-            said.push_str(self.monitor(command).await?.trim());
-        }
-        if self.guest_addresses().await.is_some_and(|addresses| addresses.leads_to == guest) {
-            return Ok(Some(guest));
-        }
-        let attempt = format!("lead the forwarded port to the guest's address {guest}");
-        Err(DriverError::new(DriverErrorKind::Other, attempt).because(format!("QEMU answered `{said}`")))
+        self.follow().await
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {
@@ -265,6 +251,17 @@ impl Machine for LibvirtMachine {
             DriverError::new(DriverErrorKind::Unsupported, ATTEMPT)
                 .because("QEMU gave neither PNG nor a pixmap")
         })
+    }
+
+    async fn screen_text(&self) -> Result<String, DriverError> {
+        const ATTEMPT: &str = "read the machine's screen";
+        let unsupported =
+            |why: &'static str| DriverError::new(DriverErrorKind::Unsupported, ATTEMPT).because(why);
+        if self.spec.arch != Arch::X86_64 {
+            return Err(unsupported("only a PC's screen has a text mode"));
+        }
+        let dump = self.monitor(screen::dump_command()).await?;
+        screen::text(&dump).ok_or_else(|| unsupported("QEMU's monitor did not print it"))
     }
 
     async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError> {

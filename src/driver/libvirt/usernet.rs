@@ -1,5 +1,6 @@
 //! The user-mode network of QEMU: what its monitor prints about forwarded ports.
-use crate::driver::GuestAddresses;
+use super::machine::LibvirtMachine;
+use crate::driver::{DriverError, DriverErrorKind, GuestAddresses, Machine as _};
 use std::net::Ipv4Addr;
 
 /// The SSH port as the guest sees it.
@@ -84,6 +85,28 @@ pub(super) fn netdev_id(info: &str) -> Option<&str> {
     let (_, rest) = line.split_once('(')?;
     let (id, _) = rest.split_once(')')?;
     (!id.is_empty()).then_some(id)
+}
+
+impl LibvirtMachine {
+    /// Leads the forwarded port to where the guest is, when it is elsewhere than expected.
+    pub(super) async fn follow(&self) -> Result<Option<Ipv4Addr>, DriverError> {
+        // A machine that does not answer is its own trouble, which others tell.
+        let Ok(info) = self.monitor("info usernet".to_owned()).await else { return Ok(None) };
+        let moved = guest_addresses(&info).as_ref().and_then(moved_to);
+        let port = forwarded_port(&info, GUEST_PORT);
+        let (Some(guest), Some(port), Some(netdev)) = (moved, port, netdev_id(&info)) else {
+            return Ok(None);
+        };
+        let mut said = String::new();
+        for command in redirect_commands(netdev, port, guest) {
+            said.push_str(self.monitor(command).await?.trim());
+        }
+        if self.guest_addresses().await.is_some_and(|addresses| addresses.leads_to == guest) {
+            return Ok(Some(guest));
+        }
+        let attempt = format!("lead the forwarded port to the guest's address {guest}");
+        Err(DriverError::new(DriverErrorKind::Other, attempt).because(format!("QEMU answered `{said}`")))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Two guests at a time, since most of the time is waiting.
 use super::stand_in::medium;
 use crate::{
-    support::Home,
+    support::{Home, alone},
     told::{Told, says},
 };
 use serde_json::Value;
@@ -35,6 +35,7 @@ pub(super) fn build(home: &Home, definitions: &[PathBuf]) -> Value {
 
 #[test]
 fn installers_that_fail_are_explained() {
+    let _turn = alone();
     let home = Home::new("installer-fails");
     let credentials = "[guest]\nseed = \"credentials\"";
     let usual = format!("timeout = \"3m\"\n{credentials}");
@@ -70,12 +71,12 @@ fn installers_that_fail_are_explained() {
 }
 
 /// Restarts as soon as its kernel is up.
-const LOOPS: &str = r#"
+const LOOPS: &str = r"
 late() {
     busybox rm usr/sbin/init
     printf '#!/bin/sh\necho this system only restarts >/dev/console\necho b >/proc/sysrq-trigger\nsleep 60\n' >usr/sbin/init
     busybox chmod 755 usr/sbin/init
-}"#;
+}";
 
 /// Its sshd takes no key of anybody.
 const REFUSES: &str = "late() { echo AuthorizedKeysFile none >etc/ssh/sshd_config.d/10-refuse.conf; }";
@@ -88,6 +89,7 @@ fn address(address: &str, gateway: &str) -> String {
 
 #[test]
 fn installed_systems_that_nobody_can_log_in_to_are_explained() {
+    let _turn = alone();
     let home = Home::new("installed-broken");
     let usual = "timeout = \"5m\"\n[guest]\nseed = \"credentials\"";
     let short = "timeout = \"5m\"\n[guest]\nseed = \"credentials\"\nconnect-timeout = \"100s\"";

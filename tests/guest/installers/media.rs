@@ -2,7 +2,7 @@
 use super::{broken::build, iso};
 use crate::{
     kubernetes::server::Server,
-    support::{Home, tool},
+    support::{Home, beside, tool},
     told::{Told, says},
 };
 use std::path::Path;
@@ -26,6 +26,7 @@ fn sha256(path: &Path) -> String {
 
 #[test]
 fn media_that_are_no_good_are_told_before_there_is_a_machine() {
+    let _turn = beside();
     let home = Home::new("media");
     let web = home.root.join("web");
     let put = |name: &str, text: &str| std::fs::write(web.join(name), text).unwrap();

@@ -2,7 +2,7 @@
 //! boots the system. It stands in for installers whose media cannot be had, to show what only a whole installation shows: the
 //! second medium found by its label, the restart into what was installed, the disk that is kept.
 use super::iso;
-use crate::support::{Home, base, tool};
+use crate::support::{Home, base, beside, tool};
 use goldsmith::disk::{self, DiskRead, ExtentKind};
 use std::{
     fmt::Write as _,
@@ -135,6 +135,7 @@ fn definition(home: &Home, name: &str, conf: &str, rest: &str) -> PathBuf {
 
 #[test]
 fn an_installed_system_is_provisioned_proved_and_kept_for_the_next_build() {
+    let _turn = beside();
     let home = Home::new("installed");
     let rest = |step: &str| {
         format!(
@@ -148,6 +149,9 @@ fn an_installed_system_is_provisioned_proved_and_kept_for_the_next_build() {
     let ran = home.run(&["build", first.to_str().unwrap()]).expect_code(0);
     let told = ran.stderr();
     assert!(told.contains("stage install done"), "{told}");
+    let logs = std::fs::read_dir(home.root.join("s/logs")).unwrap().next().unwrap().unwrap().path();
+    let console = std::fs::read(logs.join("serial-install.log")).unwrap();
+    assert!(String::from_utf8_lossy(&console).contains("stand-in: started by EFI"), "the installer, too");
     home.assert_clean("a build from an ISO");
     tool("gzip", &["-t", "installed.raw.gz"], &home.out());
     let kept = std::fs::read_dir(home.root.join("cache/installed")).unwrap().count();
