@@ -24,9 +24,9 @@ pub(super) async fn preflight(plan: &Plan, source: &DiskSourcePlan) -> Result<Ne
                 Err(error) => tried.push(origin::chain(&error)),
             },
             Origin::Url(url) => match fetch::probe(url).await {
-                Ok(bytes) => {
-                    let bytes = if is_packed(url.path()) { bytes.unwrap_or(0) * UNPACKED } else { 0 };
-                    return Ok(needs(bytes, fetch::PlainUrl(url).to_string()));
+                Ok(found) => {
+                    let bytes = if is_packed(url.path()) { found.bytes.unwrap_or(0) * UNPACKED } else { 0 };
+                    return Ok(needs(bytes, fetch::PlainUrl(&found.url).to_string()));
                 }
                 Err(error) => tried.push(origin::chain(&error)),
             },

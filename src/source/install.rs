@@ -20,6 +20,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+use url::Url;
 
 /// A disk that an installer fills holds about this much; a guess, on the safe side for servers.
 const INSTALLED: Size = Size::gib(4);
@@ -134,15 +135,17 @@ pub(super) async fn prepare(
 }
 
 /// The medium's digest, by the list that is published beside it.
-async fn listed(cx: &Cx, source: &IsoPlan, url: &url::Url, fetcher: &Fetcher) -> Result<Digest, SourceError> {
-    let name = match source.origins.first() {
-        Some(Origin::Url(url)) => url.path().to_owned(),
-        Some(Origin::Path(path)) => path.display().to_string(),
-        None => String::new(),
+async fn listed(cx: &Cx, source: &IsoPlan, list: &Url, fetcher: &Fetcher) -> Result<Digest, SourceError> {
+    let (medium, name) = match source.origins.first() {
+        Some(Origin::Url(url)) => (Some(url), url.path().to_owned()),
+        Some(Origin::Path(path)) => (None, path.display().to_string()),
+        None => (None, String::new()),
     };
-    let text = fetcher.small(cx, url, SUMS_LIMIT).await?;
-    value::digest_of(&String::from_utf8_lossy(&text), &name)
-        .map_err(|source| SourceError::Sums { list: PlainUrl(url).to_string(), source })
+    let read = |list: &Url, text: &[u8]| {
+        value::digest_of(&String::from_utf8_lossy(text), &name)
+            .map_err(|source| SourceError::Sums { list: PlainUrl(list).to_string(), source })
+    };
+    fetcher.list(cx, list, medium, SUMS_LIMIT, read).await
 }
 
 /// Kernel and initial RAM disk, with answers in it when they belong there.

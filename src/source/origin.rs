@@ -70,6 +70,9 @@ pub(super) async fn probe(place: &Origin) -> Result<(String, Option<u64>), Sourc
             let bytes = found.map_err(|source| SourceError::io("read", path, source))?.len();
             (path.display().to_string(), Some(bytes))
         }
-        Origin::Url(url) => (fetch::PlainUrl(url).to_string(), fetch::probe(url).await?),
+        Origin::Url(url) => {
+            let found = fetch::probe(url).await?;
+            (fetch::PlainUrl(&found.url).to_string(), found.bytes)
+        }
     })
 }
