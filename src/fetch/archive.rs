@@ -146,8 +146,9 @@ impl Rule {
         let host = url.host_str()?;
         let segments: Vec<&str> = url.path_segments()?.collect();
         let name = segments.last().filter(|name| !name.is_empty())?;
-        // At least a release and a file are behind the tree.
+        // At least a release and a file are behind the tree; of two trees, one in the other, the inner one counts.
         let (at, release) = (0..segments.len().checked_sub(1)?)
+            .rev()
             .filter(|&at| self.trees.iter().any(|tree| is_tree(tree, host, segments.get(..at))))
             .find_map(|at| Some((at, self.release(segments.get(at)?, name)?)))?;
         let mut rest = segments.get(at + 1..)?;

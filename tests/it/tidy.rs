@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("build", &["cx", "plan", "value", "disk", "driver", "guest", "seed", "fetch", "source", "provision"]),
     ("report", &["build", "value"]),
     ("doctor", &["build", "cx", "disk", "driver", "plan", "source", "value"]),
-    ("cli", &["build", "cx", "definition", "disk", "doctor", "driver", "plan", "report", "value"]),
+    ("cli", &["build", "cx", "definition", "disk", "doctor", "driver", "plan", "report", "source", "value"]),
 ];
 
 fn root() -> &'static Path {
