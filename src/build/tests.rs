@@ -216,6 +216,8 @@ fn plan(out: &Path) -> Plan {
             digest: IsoDigest::Trusted,
             boot: InstallerBoot::Typed { steps: vec![] },
             answers: Answers { place: AnswerPlace::Initrd, files: vec![] },
+            install: None,
+            remarks: Vec::new(),
             timeout: HumanDuration::seconds(5),
         }),
         machine: MachinePlan {

@@ -1,5 +1,5 @@
 //! An operating system that its installer puts on the disk.
-use super::Origin;
+use super::{AnswersPlan, Origin};
 use crate::value::{Digest, HumanDuration};
 use serde::Serialize;
 use url::Url;
@@ -16,6 +16,12 @@ pub struct IsoPlan {
     pub boot: InstallerBoot,
     /// The answers to what it would ask.
     pub answers: Answers,
+    /// What the answers were made of, when goldsmith wrote them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<AnswersPlan>,
+    /// What is odd about the answers without being wrong, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// From power-on until the installer restarts or powers off its machine.
     pub timeout: HumanDuration,
 }
@@ -105,7 +111,7 @@ pub enum AnswerPlace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AnswerFile {
-    /// Its name, without folders.
+    /// Its name; without folders, but in an initial RAM disk.
     pub name: String,
     /// Its text.
     pub text: String,

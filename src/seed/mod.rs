@@ -70,15 +70,6 @@ pub enum SeedError {
     /// No installer can be told this.
     #[error("could not make answers for the installer")]
     Answers(#[source] AnswersProblem),
-    /// An installed system has a build user of its own, and root is locked.
-    #[error(
-        "could not make answers that let the build in as `{user}`: an installed system needs an ordinary build user, \
-         whose name has small letters, digits, `-` and `_`"
-    )]
-    BuildUser {
-        /// As it was written.
-        user: String,
-    },
     /// The file could not be written.
     #[error("could not write the seed to `{}`", path.display())]
     Write {

@@ -117,6 +117,9 @@ pub(super) async fn prepare(
     source: &IsoPlan,
     fetcher: &Fetcher,
 ) -> Result<Prepared, SourceError> {
+    for remark in &source.remarks {
+        cx.events().warn(remark.clone(), None);
+    }
     let digest = match &source.digest {
         IsoDigest::Known(digest) => Some(digest.clone()),
         IsoDigest::Listed(url) => Some(listed(cx, source, url, fetcher).await?),

@@ -140,7 +140,8 @@ fn installed(origin: Origin, digest: IsoDigest) -> Plan {
     let boot = InstallerBoot::Direct { kernel: None, initrd: None, arguments: vec![], keep_menu: true };
     let answers = Answers { place: AnswerPlace::Initrd, files: vec![] };
     let timeout = HumanDuration::seconds(60);
-    let source = IsoPlan { origins: vec![origin], digest, boot, answers, timeout };
+    let source =
+        IsoPlan { origins: vec![origin], digest, boot, answers, timeout, install: None, remarks: vec![] };
     plan(SourcePlan::Iso(source), Size::gib(3))
 }
 

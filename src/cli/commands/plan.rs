@@ -62,6 +62,9 @@ pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exi
         match definition::load(file, &inputs) {
             Ok(plan) => {
                 console.note(&format!("{} {}", theme.mark(true), file.display()));
+                if let SourcePlan::Iso(iso) = &plan.source {
+                    iso.remarks.iter().for_each(|remark| console.note(&format!("  {remark}")));
+                }
                 results.push(
                     serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }),
                 );
@@ -296,6 +299,7 @@ fn installer(iso: &IsoPlan) -> Vec<String> {
         lines.push(format!("{name}, {place}:"));
         lines.extend(text.lines().map(|line| format!("  {line}")));
     }
+    lines.extend(iso.remarks.iter().map(|remark| format!("note: {remark}")));
     lines.push(format!("at most {}", iso.timeout));
     lines
 }

@@ -1,6 +1,7 @@
 //! `[source.iso]`: an installer's medium and what it is told.
 use crate::{
     definition::{
+        raw::Install,
         reader::{Key, Table},
         scalar::{List, Text},
         table::table,
@@ -22,15 +23,17 @@ table! {
         digest: optional Digest,
         /// Where a list of digests is that names the medium, such as `…/SHA256SUMS`.
         checksums: optional Url,
-        /// Path of the kernel on the medium. Default: what the medium's boot menu says.
+        /// Path of the kernel on the medium. Default: what `install` knows, or the medium's boot menu says.
         kernel: optional Text,
-        /// Path of the initial RAM disk on the medium. Default: what the medium's boot menu says.
+        /// Path of the initial RAM disk on the medium. Default: what `install` knows, or the medium's boot menu says.
         initrd: optional Text,
-        /// Arguments of the kernel, after those of the medium's boot menu.
+        /// Arguments of the kernel, after those of the medium's boot menu, or after those of `install`.
         arguments: optional List<Text>,
-        /// Whether the arguments of the medium's boot menu are kept. Default: true.
+        /// Whether the arguments of the medium's boot menu are kept. Default: true; with `install`, false.
         menu_arguments: optional bool,
-        /// Answers to what the installer would ask.
+        /// The system on the medium, when goldsmith is to write the answers for its installer.
+        install: optional Install,
+        /// Answers of your own to what the installer would ask; with `install`, files beside it.
         answers: optional IsoAnswers,
         /// Keys to press instead of starting the kernel directly, in order.
         r#type: optional List<Typed>,

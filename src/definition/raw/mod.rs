@@ -1,6 +1,7 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
 mod files;
 mod flow;
+mod install;
 mod iso;
 mod role;
 mod software;
@@ -9,6 +10,7 @@ mod system;
 
 pub(super) use files::*;
 pub(super) use flow::*;
+pub(super) use install::*;
 pub(super) use iso::*;
 pub(super) use role::*;
 pub(super) use software::*;
@@ -296,7 +298,15 @@ const TABLES: &[(&str, &[Key])] = &[
 
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    let more = [step::TABLES, files::TABLES, system::TABLES, flow::TABLES, software::TABLES, iso::TABLES];
+    let more = [
+        step::TABLES,
+        files::TABLES,
+        system::TABLES,
+        flow::TABLES,
+        software::TABLES,
+        install::TABLES,
+        iso::TABLES,
+    ];
     TABLES.iter().chain(more.into_iter().flatten()).copied()
 }
 

@@ -13,6 +13,7 @@ use crate::{
     plan::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait},
     value::HumanDuration,
 };
+use std::path::PathBuf;
 
 /// A server's installation, emulated.
 const TIMEOUT: HumanDuration = HumanDuration::seconds(2 * 3600);
@@ -23,7 +24,12 @@ const LABEL: &str = "CIDATA";
 /// What fits into a volume label of FAT.
 const LONGEST_LABEL: usize = 11;
 
-pub(super) fn iso(At { value: raw, span: header }: At<Iso>, reader: &mut Reader<'_>) -> Option<IsoPlan> {
+/// `installs`: there is an `[source.iso.install]`, which is resolved apart.
+pub(super) fn iso(
+    At { value: raw, span: header }: At<Iso>,
+    installs: bool,
+    reader: &mut Reader<'_>,
+) -> Option<IsoPlan> {
     let found = origins("`[source.iso]`", &header, raw.path, raw.url, raw.urls, reader);
     let digest_given = [("digest", raw.digest.span()), ("checksums", raw.checksums.span())];
     let both = digest_given.iter().all(|(_, span)| span.is_some());
@@ -62,7 +68,7 @@ pub(super) fn iso(At { value: raw, span: header }: At<Iso>, reader: &mut Reader<
         None => None,
     };
     let answers = match raw.answers.maybe()? {
-        Some(answers) => self::answers(answers, typed_at.is_some(), reader)?,
+        Some(answers) => self::answers(answers, installs, typed_at.is_some(), reader)?,
         None => Answers { place: AnswerPlace::Volume(LABEL.to_owned()), files: Vec::new() },
     };
     let boot = if let Some(steps) = steps {
@@ -85,10 +91,11 @@ pub(super) fn iso(At { value: raw, span: header }: At<Iso>, reader: &mut Reader<
             kernel: on_medium(raw.kernel, reader)?,
             initrd: on_medium(raw.initrd, reader)?,
             arguments: arguments?,
-            keep_menu: raw.menu_arguments.or(true)?,
+            keep_menu: raw.menu_arguments.or(!installs)?,
         }
     };
-    Some(IsoPlan { origins, digest, boot, answers, timeout: raw.timeout.or(TIMEOUT)? })
+    let timeout = raw.timeout.or(TIMEOUT)?;
+    Some(IsoPlan { origins, digest, boot, answers, install: None, remarks: Vec::new(), timeout })
 }
 
 /// The path of a file on the medium, if it is said.
@@ -98,9 +105,18 @@ fn on_medium(field: Field<Text>, reader: &mut Reader<'_>) -> Option<Option<Strin
     check::text(at, reader, check::is_guest_path, is_not, check::GUEST_PATH).map(Some)
 }
 
-fn answers(At { value: raw, .. }: At<IsoAnswers>, typed: bool, reader: &mut Reader<'_>) -> Option<Answers> {
+fn answers(
+    At { value: raw, .. }: At<IsoAnswers>,
+    installs: bool,
+    typed: bool,
+    reader: &mut Reader<'_>,
+) -> Option<Answers> {
     let volume_at = raw.volume.span().cloned();
     let initrd_at = raw.initrd.span().cloned();
+    if let (true, Some(span)) = (installs, volume_at.as_ref().or(initrd_at.as_ref())) {
+        reader.report(span, "with `[source.iso.install]`, answers are where its installer looks for them");
+        return None;
+    }
     let volume = match raw.volume.maybe()? {
         None => LABEL.to_owned(),
         Some(label) => check::text(
@@ -153,22 +169,25 @@ fn answer(At { value: raw, span }: At<IsoFile>, reader: &mut Reader<'_>) -> Opti
     }
     let text = match (raw.content.maybe()?, raw.source.maybe()?) {
         (Some(content), _) => content.value.0.text,
-        (None, Some(source)) => {
-            let (span, expanded) = (source.span.clone(), source.value.0.clone());
-            let path = local_file(source, reader)?;
-            match reader.files.read_text(&path) {
-                Ok(text) => text,
-                Err(error) => {
-                    let problem = reader.report(&span, format!("cannot read `{}`", path.display()));
-                    problem.cause(error);
-                    blame_variables(problem, &expanded);
-                    return None;
-                }
-            }
-        }
+        (None, Some(source)) => text_of(source, reader)?.1,
         (None, None) => return None,
     };
     Some(AnswerFile { name: name?, text })
+}
+
+/// The text of a file on this host, with its path.
+pub(super) fn text_of(source: At<Text>, reader: &mut Reader<'_>) -> Option<(PathBuf, String)> {
+    let (span, expanded) = (source.span.clone(), source.value.0.clone());
+    let path = local_file(source, reader)?;
+    match reader.files.read_text(&path) {
+        Ok(text) => Some((path, text)),
+        Err(error) => {
+            let problem = reader.report(&span, format!("cannot read `{}`", path.display()));
+            problem.cause(error);
+            blame_variables(problem, &expanded);
+            None
+        }
+    }
 }
 
 fn typed(At { value: raw, span }: At<Typed>, reader: &mut Reader<'_>) -> Option<TypedStep> {

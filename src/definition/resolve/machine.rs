@@ -127,14 +127,16 @@ fn checked<T>(
     }
 }
 
-/// `without_cloud_init`: the source is known to have none.
+/// `without_cloud_init`: the source is known to have none. `installed`: what suits the system that is installed.
 pub(super) fn guest(
     guest: Field<Guest>,
     without_cloud_init: bool,
+    installed: Option<SeedKind>,
     reader: &mut Reader<'_>,
 ) -> Option<GuestPlan> {
-    let (seed, user) =
-        if without_cloud_init { (SeedKind::Credentials, "root") } else { (SeedKind::NoCloud, "goldsmith") };
+    let usual =
+        installed.unwrap_or(if without_cloud_init { SeedKind::Credentials } else { SeedKind::NoCloud });
+    let (seed, user) = (usual, if usual == SeedKind::Credentials { "root" } else { "goldsmith" });
     let default = GuestPlan {
         user: user.to_owned(),
         seed,

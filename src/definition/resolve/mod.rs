@@ -3,6 +3,7 @@
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
 mod check;
 mod deliver;
+mod install;
 mod iso;
 mod label;
 mod login;
@@ -30,7 +31,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         arch,
         name,
         secret,
-        source,
+        mut source,
         machine,
         guest,
         provider,
@@ -55,17 +56,31 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let secrets = secrets(secret, reader);
     let machine = machine::machine(machine, arch, reader);
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
-    let source = source::source(source, arch, disk, reader);
+    let firmware = machine.as_ref().and_then(|machine| machine.firmware);
+    let provider = provider.maybe().map(|at| at.map_or(Provider::default(), |at| at.value.0));
+    let install = install::take(&mut source);
+    let mut source = source::source(source, arch, disk, !install.is_absent(), reader);
+    let install = match install {
+        Field::Good(at) => install::early(at, arch, provider, firmware, reader).map(Some),
+        Field::Absent => Some(None),
+        Field::Bad => None,
+    };
     let without_cloud_init =
         matches!(&source, Some(SourcePlan::Bootstrap(bootstrap)) if !bootstrap.cloud_init);
     let guest_span = guest.span().cloned().unwrap_or_default();
-    let guest = machine::guest(guest, without_cloud_init, reader);
-    let provider = provider.maybe().map(|at| at.map_or(Provider::default(), |at| at.value.0));
+    let seed_span = match &guest {
+        Field::Good(At { value, .. }) => value.seed.span().cloned(),
+        Field::Absent | Field::Bad => None,
+    };
+    let installed = install.as_ref().and_then(Option::as_ref).map(install::Early::seed);
+    let guest = machine::guest(guest, without_cloud_init, installed, reader);
+    if let (Some(Some(early)), Some(guest), Some(source)) = (install, &guest, &mut source) {
+        install::finish(early, guest, seed_span.as_ref(), source, reader)?;
+    }
     let folders = roles.or(Vec::new())?.into_iter().map(|at| reader.folder.join(at.value.0.text));
     reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
     let seal = deliver::seal(seal);
-    let firmware = machine.as_ref().and_then(|machine| machine.firmware);
     let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
     let verify = deliver::verify(verify, firmware, arch, reader);
     if let (Some(guest), Some(seal), Some(verify)) = (&guest, &seal, &verify) {

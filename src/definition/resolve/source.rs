@@ -31,10 +31,12 @@ const UBUNTU: &[&str] = &[
 /// The size of the machine's disk, and its place if the definition says it.
 type DiskSize = Option<(Size, Option<Span>)>;
 
+/// `installs`: there is an `[source.iso.install]`, which is resolved apart.
 pub(super) fn source(
     source: Field<Source>,
     arch: Option<Arch>,
     disk: DiskSize,
+    installs: bool,
     reader: &mut Reader<'_>,
 ) -> Option<SourcePlan> {
     let At { value: source, span } = source.required()?;
@@ -53,7 +55,7 @@ pub(super) fn source(
         return bootstrap(at, arch, disk, reader).map(SourcePlan::Bootstrap);
     }
     if let Some(at) = source.iso.maybe()? {
-        return super::iso::iso(at, reader).map(SourcePlan::Iso);
+        return super::iso::iso(at, installs, reader).map(SourcePlan::Iso);
     }
     self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }

@@ -2,7 +2,7 @@
 use super::{
     AnswersPlan, DiskLayout, InstallEnd, InstallMirror, InstallSystem, Installer, NetworkPlan, TargetDisk,
 };
-use crate::plan::Firmware;
+use crate::plan::{Firmware, SeedKind};
 
 /// Why there are no such answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +33,21 @@ pub enum AnswersProblem {
         /// What to do.
         advice: &'static str,
     },
+    /// The system does not take the keys of a build in this way.
+    #[error("{system} {version} does not take the keys of a build from a system credential: {why}")]
+    Seed {
+        /// Which system.
+        system: InstallSystem,
+        /// Which version.
+        version: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// A value cannot be said to any installer.
     #[error("{what} `{value}` is not one: {expected}")]
     Value {
+        /// The key of a definition that says it.
+        key: &'static str,
         /// Which value, as it stands in a sentence.
         what: &'static str,
         /// As it was written.
@@ -46,6 +58,8 @@ pub enum AnswersProblem {
     /// This installer cannot be told.
     #[error("the installer {installer} cannot be told {what}")]
     Untold {
+        /// The key of a definition that asks for it.
+        key: &'static str,
         /// Which installer.
         installer: Installer,
         /// What it cannot be told.
@@ -71,6 +85,18 @@ fn layouts(installer: Installer) -> &'static str {
     }
 }
 
+impl AnswersProblem {
+    /// The key of `[source.iso.install]` that is to blame.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "system",
+            Self::Layout { .. } | Self::Firmware { .. } => "layout",
+            Self::Seed { .. } => "seed",
+            Self::Value { key, .. } | Self::Untold { key, .. } => key,
+        }
+    }
+}
+
 impl AnswersPlan {
     /// Whether an installer can be told all of this.
     ///
@@ -78,6 +104,7 @@ impl AnswersPlan {
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), AnswersProblem> {
         self.check_disk()?;
+        self.check_seed()?;
         self.check_what_is_said()?;
         self.check_values()
     }
@@ -102,73 +129,96 @@ impl AnswersPlan {
         Err(AnswersProblem::Firmware { layout, firmware: self.firmware, advice })
     }
 
+    fn check_seed(&self) -> Result<(), AnswersProblem> {
+        let why = match self.installer {
+            _ if self.seed != SeedKind::Credentials => return Ok(()),
+            // sshd of Photon refuses root, and credentials let only root in.
+            Installer::Photon => "its sshd lets no root in",
+            Installer::Anaconda if self.major() < 9 => "its systemd is older than 252",
+            Installer::Subiquity | Installer::DebianInstaller
+                if self.system == InstallSystem::Ubuntu && self.major() < 24 =>
+            {
+                "its systemd is older than 252"
+            }
+            _ => return Ok(()),
+        };
+        Err(AnswersProblem::Seed { system: self.system, version: self.version.clone(), why })
+    }
+
     fn check_what_is_said(&self) -> Result<(), AnswersProblem> {
         let installer = self.installer;
-        let untold = |what| Err(AnswersProblem::Untold { installer, what });
+        let untold = |key, what| Err(AnswersProblem::Untold { key, installer, what });
         let anaconda = installer == Installer::Anaconda;
         if !self.repositories.is_empty() && !anaconda {
-            return untold("of more repositories; add them with a `repository` step");
+            return untold("repository", "of more repositories; add them with a `repository` step");
         }
         if self.kernel.is_some() && !matches!(installer, Installer::Subiquity | Installer::DebianInstaller) {
-            return untold("which kernel to install; name its package in `packages`");
+            return untold("kernel-package", "which kernel to install; name its package in `packages`");
         }
         if installer == Installer::Photon {
             if self.end == InstallEnd::PowerOff {
-                return untold("to power off; it reboots");
+                return untold("end", "to power off; it reboots");
             }
             if self.proxy.is_some() {
-                return untold("of a proxy");
+                return untold("proxy", "of a proxy");
             }
             if !self.early.is_empty() {
-                return untold("early commands");
+                return untold("early", "early commands");
             }
             if !matches!(self.mirror, InstallMirror::Medium) {
-                return untold("of a mirror; it installs from its medium");
+                return untold("mirror", "of a mirror; it installs from its medium");
             }
         }
         Ok(())
     }
 
     fn check_values(&self) -> Result<(), AnswersProblem> {
-        let wrong = |what, value: &str, expected| {
-            Err(AnswersProblem::Value { what, value: value.to_owned(), expected })
+        let wrong = |key, what, value: &str, expected| {
+            Err(AnswersProblem::Value { key, what, value: value.to_owned(), expected })
         };
         if !is_hostname(&self.hostname) {
-            return wrong("the host name", &self.hostname, "write letters, digits, `-` and `.`");
+            return wrong("hostname", "the host name", &self.hostname, "write letters, digits, `-` and `.`");
         }
         if !is_word(&self.locale, "_.@-") {
-            return wrong("the locale", &self.locale, "write one like `en_US.UTF-8`");
+            return wrong("locale", "the locale", &self.locale, "write one like `en_US.UTF-8`");
         }
         if self.installer == Installer::DebianInstaller
             && matches!(self.locale.as_str(), "C" | "POSIX" | "C.UTF-8")
         {
             // localechooser asks for a country then, whatever the priority.
             return wrong(
+                "locale",
                 "the locale",
                 &self.locale,
                 "Debian's installer needs a country; write `en_US.UTF-8`",
             );
         }
         if !is_word(&self.keyboard, "_-") {
-            return wrong("the keyboard layout", &self.keyboard, "write one like `us`");
+            return wrong("keyboard", "the keyboard layout", &self.keyboard, "write one like `us`");
         }
         if !is_word(&self.timezone, "_/+-") {
-            return wrong("the time zone", &self.timezone, "write one like `UTC` or `Europe/Berlin`");
+            return wrong(
+                "timezone",
+                "the time zone",
+                &self.timezone,
+                "write one like `UTC` or `Europe/Berlin`",
+            );
         }
         if let TargetDisk::Device(device) = &self.disk
             && (!is_word(device, "-_./:") || device.starts_with('/'))
         {
-            return wrong("the disk", device, "write its name without `/dev/`, such as `sda`");
+            return wrong("disk", "the disk", device, "write its name without `/dev/`, such as `sda`");
         }
         if let NetworkPlan::Static { prefix, .. } = self.network
             && !(1..=32).contains(&prefix)
         {
-            return wrong("the network prefix", &prefix.to_string(), "write 1 to 32");
+            return wrong("network", "the network prefix", &prefix.to_string(), "write 1 to 32");
         }
         let lists = self.packages.iter().chain(&self.without).chain(self.kernel.as_ref());
         for package in lists {
             if package.starts_with('-') || !is_word(package, "@^*+-._:/=~%") || package.starts_with('%') {
                 return wrong(
+                    "packages",
                     "the package name",
                     package,
                     "a name has no blanks and begins with a letter, a digit or `@`",
@@ -177,12 +227,18 @@ impl AnswersPlan {
         }
         for service in &self.services {
             if !is_word(service, "@-_.:\\") {
-                return wrong("the unit", service, "write one like `chronyd` or `chronyd.service`");
+                return wrong(
+                    "services",
+                    "the unit",
+                    service,
+                    "write one like `chronyd` or `chronyd.service`",
+                );
             }
         }
         for repository in &self.repositories {
             if !is_word(&repository.name, "-_.") {
                 return wrong(
+                    "repository",
                     "the repository's name",
                     &repository.name,
                     "write letters, digits, `-`, `_` and `.`",
@@ -192,6 +248,7 @@ impl AnswersPlan {
         for user in &self.users {
             if !is_login(&user.name) {
                 return wrong(
+                    "user",
                     "the user",
                     &user.name,
                     "a name has small letters, digits, `-` and `_`, 32 at most",
@@ -200,6 +257,7 @@ impl AnswersPlan {
             for group in &user.groups {
                 if !is_login(group) {
                     return wrong(
+                        "user",
                         "the group",
                         group,
                         "a name has small letters, digits, `-` and `_`, 32 at most",
@@ -208,7 +266,7 @@ impl AnswersPlan {
             }
             for key in &user.authorized_keys {
                 if key.contains(char::is_control) || key.trim().is_empty() {
-                    return wrong("the authorized key", key, "write one line, as in a file `.pub`");
+                    return wrong("user", "the authorized key", key, "write one line, as in a file `.pub`");
                 }
             }
         }
@@ -229,7 +287,7 @@ fn is_hostname(text: &str) -> bool {
 }
 
 /// What `useradd` takes everywhere.
-pub(crate) fn is_login(name: &str) -> bool {
+fn is_login(name: &str) -> bool {
     name.len() <= 32
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')

@@ -4,7 +4,7 @@ use super::{
     NetworkPlan, Repository, RootFileSystem, Selinux, TargetDisk, Updates, major,
 };
 use crate::{
-    plan::{Firmware, Provider},
+    plan::{Firmware, Provider, SeedKind},
     value::{Arch, Size},
 };
 use url::Url;
@@ -92,6 +92,8 @@ impl AnswersPlan {
             provider,
             firmware,
             installer,
+            seed: seed(system, version, installer),
+            login: None,
             layout,
             filesystem: filesystem(installer, provider, layout),
             esp: Size::mib(esp(system, installer)),
@@ -138,6 +140,15 @@ fn installer(system: InstallSystem, version: &str) -> Result<Installer, AnswersP
         InstallSystem::Centos if (9..=10).contains(&number) => Ok(Installer::Anaconda),
         InstallSystem::Photon if (4..=5).contains(&number) => Ok(Installer::Photon),
         _ => Err(AnswersProblem::Version { system, version: version.to_owned() }),
+    }
+}
+
+/// A system credential needs nothing in the system, where its systemd reads it and its sshd lets root in; Ubuntu has cloud-init anyhow.
+fn seed(system: InstallSystem, version: &str, installer: Installer) -> SeedKind {
+    match installer {
+        Installer::DebianInstaller if system == InstallSystem::Debian => SeedKind::Credentials,
+        Installer::Anaconda if major(version) >= 9 => SeedKind::Credentials,
+        _ => SeedKind::NoCloud,
     }
 }
 

@@ -5,14 +5,14 @@
 //! combinations there are not.
 mod check;
 mod defaults;
+mod start;
 #[cfg(test)]
 mod tests;
 
 pub use check::AnswersProblem;
-pub(crate) use check::is_login;
 
 use crate::{
-    plan::{Firmware, Provider},
+    plan::{Firmware, Provider, SeedKind},
     value::{Arch, Size},
 };
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,8 @@ use std::{
 };
 use url::Url;
 
-/// Everything that decides what an installer is told, except for the keys of the build.
+/// Everything that decides what an installer is told. It is told no key: what it installs is kept for other builds, whose keys come
+/// at the next boot by their seeds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AnswersPlan {
@@ -39,6 +40,10 @@ pub struct AnswersPlan {
     pub firmware: Firmware,
     /// Who asks the questions.
     pub installer: Installer,
+    /// How builds get into the installed system; decides whether it needs cloud-init.
+    pub seed: SeedKind,
+    /// The user of `[guest.login]`, when that is how; these answers must make it.
+    pub login: Option<String>,
     /// Which partitions there are.
     pub layout: DiskLayout,
     /// What `/` is formatted with.
@@ -81,7 +86,7 @@ pub struct AnswersPlan {
     pub selinux: Selinux,
     /// Whether the distribution's firewall starts; Anaconda only.
     pub firewall: bool,
-    /// Users besides the build's, who stay.
+    /// Users who stay.
     pub users: Vec<InstallUser>,
     /// Shell commands in the installer before it looks at disks.
     pub early: Vec<String>,

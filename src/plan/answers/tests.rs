@@ -1,6 +1,6 @@
 //! Tests of the axes: what is usual, what there is not, what is no value.
 use super::*;
-use crate::plan::{Firmware, Provider};
+use crate::plan::{Firmware, Provider, SeedKind};
 use test_case::test_case;
 
 fn plan(system: InstallSystem, version: &str, provider: Provider, firmware: Firmware) -> AnswersPlan {
@@ -27,6 +27,20 @@ fn the_usual_disk_depends_on_installer_platform_and_firmware(
     let plan = plan(system, version, provider, firmware);
     assert_eq!(plan.swap, None);
     (plan.installer, plan.layout, plan.filesystem)
+}
+
+#[test_case(InstallSystem::Debian, "12" => SeedKind::Credentials)]
+#[test_case(InstallSystem::Rocky, "9" => SeedKind::Credentials)]
+#[test_case(InstallSystem::Rhel, "8" => SeedKind::NoCloud; "its systemd is too old")]
+#[test_case(InstallSystem::Ubuntu, "24.04" => SeedKind::NoCloud)]
+#[test_case(InstallSystem::Photon, "5" => SeedKind::NoCloud)]
+fn the_usual_seed_is_what_the_system_takes(system: InstallSystem, version: &str) -> SeedKind {
+    let mut plan = plan(system, version, Provider::Generic, Firmware::Bios);
+    let usual = plan.seed;
+    plan.seed = SeedKind::Credentials;
+    let takes = plan.check().is_ok();
+    assert!(takes == (usual == SeedKind::Credentials) || system == InstallSystem::Ubuntu);
+    usual
 }
 
 #[test_case(InstallSystem::Ubuntu, "18.04")]

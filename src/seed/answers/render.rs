@@ -1,15 +1,11 @@
 //! From a plan to the text of the answers.
-use super::{
-    Answers, AnswersFile, AnswersKeys, AnswersMedium, EARLY, FINISH, FOLDER, HOST_KEY, IN_INITRD,
-    escape::environment,
-};
+use super::{EARLY, FINISH, FOLDER, IN_INITRD, RenderedFile, escape::environment};
 use crate::{
     plan::{
-        AnswersPlan, DiskLayout, InstallEnd, InstallMirror, Installer, NetworkPlan, Selinux, TargetDisk,
-        Updates, is_login,
+        AnswerPlace, AnswersPlan, DiskLayout, InstallEnd, InstallMirror, Installer, NetworkPlan, SeedKind,
+        Selinux, TargetDisk, Updates,
     },
     seed::{SeedError, nocloud::META_DATA},
-    value::Secret,
 };
 use minijinja::{Value, context};
 use std::net::Ipv4Addr;
@@ -29,21 +25,14 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// The user's template, for others to see.
 const OWN: &str = "template";
 
-/// The files that let `installer` work alone.
+/// The files that let the installer work alone: the one in its own language, then those that it refers to.
 ///
 /// # Errors
 /// When the plan asks for what there is not, or a template cannot be filled.
-pub fn render(plan: &AnswersPlan, keys: &AnswersKeys) -> Result<Answers, SeedError> {
+pub fn render(plan: &AnswersPlan) -> Result<Vec<RenderedFile>, SeedError> {
     plan.check().map_err(SeedError::Answers)?;
-    if keys.user == "root" || !is_login(&keys.user) {
-        return Err(SeedError::BuildUser { user: keys.user.clone() });
-    }
-    let medium = match plan.installer {
-        Installer::Subiquity => AnswersMedium::Cidata,
-        Installer::Anaconda | Installer::Photon => AnswersMedium::Oemdrv,
-        Installer::DebianInstaller => AnswersMedium::Initrd,
-    };
-    let names = names(plan, keys, medium);
+    let place = plan.place();
+    let names = names(plan, &place);
     let mut env = environment();
     for &(name, text) in TEMPLATES {
         env.add_template(name, text).map_err(|source| SeedError::Template { name: name.into(), source })?;
@@ -54,92 +43,46 @@ pub fn render(plan: &AnswersPlan, keys: &AnswersKeys) -> Result<Answers, SeedErr
         Installer::DebianInstaller => ("preseed.cfg", "preseed.cfg"),
         Installer::Photon => ("ks.json", "photon.json"),
     };
-    let (origin, main) = match &plan.template {
-        Some(own) => (own.path.display().to_string(), own.text.as_str()),
-        None => (format!("built-in template {builtin}"), ""),
-    };
-    let fill = |name: &str, origin: &str| {
-        env.get_template(name)
+    let fill = |name: &str, origin: String| {
+        let text = env
+            .get_template(name)
             .and_then(|template| template.render(&names))
-            .map_err(|source| SeedError::Template { name: origin.to_owned(), source })
+            .map_err(|source| SeedError::Template { name: origin.clone(), source })?;
+        Ok(RenderedFile { name: name.to_owned(), text, origin })
     };
-    let text = if plan.template.is_some() {
-        env.render_named_str(OWN, main, &names)
-            .map_err(|source| SeedError::Template { name: origin.clone(), source })?
-    } else {
-        fill(builtin, &origin)?
+    let built_in = |name: &str| fill(name, format!("built-in template {name}"));
+    let main = match &plan.template {
+        Some(own) => {
+            let origin = own.path.display().to_string();
+            let text = env
+                .render_named_str(OWN, &own.text, &names)
+                .map_err(|source| SeedError::Template { name: origin.clone(), source })?;
+            RenderedFile { name: String::new(), text, origin }
+        }
+        None => built_in(builtin)?,
     };
-
-    let own = |name: &str| match medium {
-        AnswersMedium::Initrd => format!("{IN_INITRD}/{name}"),
-        AnswersMedium::Cidata | AnswersMedium::Oemdrv => name.to_owned(),
+    let beside = |name: &str| match place {
+        AnswerPlace::Initrd => format!("{IN_INITRD}/{name}"),
+        AnswerPlace::Volume(_) => name.to_owned(),
     };
-    let public = |name: String, text: String, origin: String| AnswersFile {
-        name,
-        text: Secret::new(text),
-        private: false,
-        origin,
-    };
-    let mut files = vec![public(file.into(), text, origin)];
+    let mut files = vec![RenderedFile { name: file.into(), ..main }];
     if plan.installer == Installer::Subiquity {
-        let origin = "built-in template meta-data".to_owned();
-        files.push(public("meta-data".into(), fill("meta-data", &origin)?, origin));
+        files.push(built_in("meta-data")?);
     }
-    let origin = format!("built-in template {FINISH}");
-    files.push(public(own(FINISH), fill(FINISH, &origin)?, origin));
+    files.push(RenderedFile { name: beside(FINISH), ..built_in(FINISH)? });
     if plan.installer == Installer::DebianInstaller && !plan.early.is_empty() {
         let script = plan.early.iter().map(|command| command.trim_end()).collect::<Vec<_>>().join("\n");
-        files.push(public(
-            own(EARLY),
-            format!("set -e\n{script}\n"),
-            "early commands of the definition".into(),
-        ));
+        files.push(RenderedFile {
+            name: beside(EARLY),
+            text: format!("set -e\n{script}\n"),
+            origin: "early commands of the definition".into(),
+        });
     }
-    files.push(AnswersFile {
-        name: own(HOST_KEY),
-        text: keys.host_key_private.clone(),
-        private: true,
-        origin: "host key of the build".into(),
-    });
-    let public_key = format!("{}\n", keys.host_key_public.trim());
-    files.push(public(own(&format!("{HOST_KEY}.pub")), public_key, "host key of the build".into()));
-    Ok(Answers {
-        installer: plan.installer,
-        files,
-        medium,
-        kernel_args: kernel_args(plan.installer).iter().map(|&word| word.to_owned()).collect(),
-        end: plan.end,
-    })
-}
-
-/// Words for the installer's kernel. The last console is the one that installers talk on.
-fn kernel_args(installer: Installer) -> &'static [&'static str] {
-    match installer {
-        // `autoinstall` answers the one question that is asked before the answers are believed.
-        Installer::Subiquity => &["autoinstall", "ds=nocloud", "console=tty0", "console=ttyS0,115200n8"],
-        Installer::Anaconda => {
-            &["inst.ks=hd:LABEL=OEMDRV:/ks.cfg", "inst.cmdline", "console=tty0", "console=ttyS0,115200n8"]
-        }
-        // The preseed file in the initrd needs no word; named here it would be read twice, and its early commands run twice.
-        // The text frontend writes lines where the usual one paints windows.
-        Installer::DebianInstaller => &[
-            "auto=true",
-            "priority=critical",
-            "DEBIAN_FRONTEND=text",
-            "console=tty0",
-            "console=ttyS0,115200n8",
-        ],
-        Installer::Photon => &[
-            "ks=/dev/disk/by-label/OEMDRV:/ks.json",
-            "photon.media=cdrom",
-            "console=tty0",
-            "console=ttyS0,115200n8",
-        ],
-    }
+    Ok(files)
 }
 
 /// What templates know.
-fn names(plan: &AnswersPlan, keys: &AnswersKeys, medium: AnswersMedium) -> Value {
+fn names(plan: &AnswersPlan, place: &AnswerPlace) -> Value {
     let swap = plan.swap.map(|size| size.as_mib_ceil());
     let disk = match &plan.disk {
         TargetDisk::First => None,
@@ -200,16 +143,15 @@ fn names(plan: &AnswersPlan, keys: &AnswersKeys, medium: AnswersMedium) -> Value
         late => plan.late.clone(),
         end => match plan.end { InstallEnd::PowerOff => "power-off", InstallEnd::Reboot => "reboot" },
     };
-    let build = context! {
-        user => keys.user.clone(),
-        authorized_key => keys.authorized_key.trim(),
-        host_key_public => keys.host_key_public.trim(),
+    let medium = context! {
+        cloud_init => plan.seed == SeedKind::NoCloud,
+        host_keys_come => plan.seed != SeedKind::Login,
         instance_id => "goldsmith-installer",
         folder => FOLDER,
         seed => format!("/{IN_INITRD}"),
-        label => medium.label().unwrap_or_default(),
+        label => match place { AnswerPlace::Volume(label) => label.as_str(), AnswerPlace::Initrd => "" },
     };
-    minijinja::value::merge_maps([build, software, disk, system])
+    minijinja::value::merge_maps([medium, software, disk, system])
 }
 
 fn network(network: &NetworkPlan) -> Value {

@@ -326,16 +326,13 @@ fn access(autoinstall: &Node, does: &mut Does, report: &mut Report<'_>) {
     does.server = ssh.and_then(|ssh| ssh.get("install-server")).and_then(Node::boolean) == Some(true)
         || packages.iter().any(|package| package.text() == Some("openssh-server"));
     does.sshd = does.server;
-    let keys = |node: Option<&Node>, key: &str| {
-        node.and_then(|node| node.get(key)).is_some_and(|keys| !keys.items().is_empty())
-    };
     let identity = autoinstall.get("identity");
     let data = autoinstall.get("user-data");
     if identity.is_none() && data.is_none() {
         report.error(
             autoinstall.line,
             "there is neither `identity` nor `user-data`, without which the installer stops",
-            "write `user-data:` with `users: []` when no user but the build's is wanted",
+            "write `user-data:` with `users: []` when no user is wanted",
         );
     }
     if let Some(password) = identity.and_then(|identity| identity.get("password"))
@@ -343,17 +340,13 @@ fn access(autoinstall: &Node, does: &mut Does, report: &mut Report<'_>) {
     {
         report.password(password.line, "the user of `identity`");
     }
-    does.user = identity.is_some() && keys(ssh, "authorized-keys");
     for user in data.and_then(|data| data.get("users")).map(Node::items).unwrap_or_default() {
-        does.user |= keys(Some(user), "ssh_authorized_keys") || keys(Some(user), "ssh-authorized-keys");
         for key in ["passwd", "plain_text_passwd", "hashed_passwd"] {
             if let Some(password) = user.get(key) {
                 report.password(password.line, "a user of `user-data`");
             }
         }
     }
-    does.host_key =
-        data.and_then(|data| data.get("ssh_keys")).is_some_and(|keys| keys.get("ed25519_private").is_some());
     for command in autoinstall.get("late-commands").map(Node::items).unwrap_or_default() {
         let words: Vec<&str> = match command.text() {
             Some(text) => vec![text],

@@ -117,8 +117,6 @@ struct Seen<'a> {
     /// Texts of scripts.
     scripts: String,
     packages: Vec<(usize, &'a str)>,
-    sshkey: bool,
-    user: bool,
 }
 
 pub(super) fn check(text: &str, release: u32, report: &mut Report<'_>) -> Does {
@@ -255,12 +253,8 @@ fn command(
                 })
             });
         }
-        "sshkey" => seen.sshkey = true,
-        "user" => {
-            seen.user = true;
-            if words.iter().any(|word| word.starts_with("--password=")) && !has("--lock") {
-                report.password(line, "a user");
-            }
+        "user" if words.iter().any(|word| word.starts_with("--password=")) && !has("--lock") => {
+            report.password(line, "a user");
         }
         "rootpw" if !has("--lock") => report.password(line, "root"),
         _ => {}
@@ -296,7 +290,7 @@ fn finish(seen: &Seen<'_>, does: &mut Does, report: &mut Report<'_>) {
         }
     }
     does.script(&seen.scripts);
-    does.user |= seen.user && seen.sshkey;
+    does.cloud_init |= seen.packages.iter().any(|(_, package)| *package == "cloud-init");
     // RHEL's group `core` has it, which every environment has.
     does.server = seen.packages.iter().any(|(_, package)| {
         package.starts_with("openssh-server") || package.starts_with("@^") || package.starts_with("@core")

@@ -1,8 +1,8 @@
 //! Reads answers before anything boots: an installer that stumbles over its answers waits for somebody who is not there.
 //!
 //! [`check`] reads the rendered texts, so it judges templates of users as it judges ours: what the installer's language does not have,
-//! and what every installation of a build must do, in whatever way: make a user whose login our key opens, install our host key,
-//! start sshd, choose a disk, and end.
+//! and what every installation of a build must do, in whatever way: bring cloud-init where the build's key comes by it, make the user
+//! whom the build logs in as, start sshd, choose a disk, and end.
 //!
 //! The rules are after the installers' documents; `tests/it/answers` holds them against the installers' own parsers.
 mod autoinstall;
@@ -14,8 +14,8 @@ mod script;
 mod tests;
 mod yaml;
 
-use super::answers::{Answers, AnswersFile, FINISH};
-use crate::plan::{AnswersPlan, InstallEnd, Installer};
+use super::answers::{FINISH, RenderedFile};
+use crate::plan::{AnswersPlan, InstallEnd, Installer, SeedKind};
 use std::fmt;
 
 /// Something that is wrong with answers.
@@ -53,11 +53,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is wrong with `answers` to `plan`; errors first, then by line. Nothing when they can be tried.
-pub fn check(plan: &AnswersPlan, answers: &Answers) -> Vec<Finding> {
-    let Some(main) = answers.main() else { return vec![] };
+/// What is wrong with `files`, the answers to `plan`; errors first, then by line. Nothing when they can be tried.
+pub fn check(plan: &AnswersPlan, files: &[RenderedFile]) -> Vec<Finding> {
+    let Some(main) = files.first() else { return vec![] };
     let mut report = Report { file: main, findings: vec![] };
-    let text = main.text.expose();
+    let text = &*main.text;
     let mut does = match plan.installer {
         Installer::Subiquity => autoinstall::check(text, &mut report),
         Installer::Anaconda => kickstart::check(text, plan.major(), &mut report),
@@ -65,11 +65,11 @@ pub fn check(plan: &AnswersPlan, answers: &Answers) -> Vec<Finding> {
         Installer::Photon => photon::check(text, &mut report),
     };
     if does.finish
-        && let Some(finish) = answers.files.iter().find(|file| file.name.ends_with(FINISH))
+        && let Some(finish) = files.iter().find(|file| file.name.ends_with(FINISH))
     {
-        does.script(finish.text.expose());
+        does.script(&finish.text);
     }
-    must(plan, &does, &mut report);
+    must(plan, files, &does, &mut report);
     let mut findings = report.findings;
     // What is nowhere is often the consequence of what is wrong somewhere.
     findings
@@ -78,7 +78,7 @@ pub fn check(plan: &AnswersPlan, answers: &Answers) -> Vec<Finding> {
 }
 
 /// What every installation of a build must do.
-fn must(plan: &AnswersPlan, does: &Does, report: &mut Report<'_>) {
+fn must(plan: &AnswersPlan, files: &[RenderedFile], does: &Does, report: &mut Report<'_>) {
     // A text that could not be read tells nothing about what it does.
     if report.findings.iter().any(|finding| finding.severity == Severity::Error) && !does.read {
         return;
@@ -93,14 +93,27 @@ fn must(plan: &AnswersPlan, does: &Does, report: &mut Report<'_>) {
     } else if !does.sshd {
         report.error(None, "these answers never enable sshd, so nobody could log in", start);
     }
-    if !does.user {
-        report.error(None, "these answers create no user that lets the build's key in", start);
-    }
-    if !does.host_key {
+    if plan.seed == SeedKind::NoCloud && !does.cloud_init {
+        let advice = match plan.installer {
+            Installer::Subiquity => start,
+            Installer::Anaconda | Installer::DebianInstaller | Installer::Photon => {
+                "install the package `cloud-init`, or choose another `[guest] seed`"
+            }
+        };
         report.error(
             None,
-            "these answers never install the build's host key, so the build would not recognise the system",
-            start,
+            "these answers give a system in which no cloud-init takes the build's key, so nobody could log in",
+            advice,
+        );
+    }
+    if let Some(user) = &plan.login
+        && user != "root"
+        && !files.iter().any(|file| mentions(&file.text, user))
+    {
+        report.error(
+            None,
+            format!("these answers create no user `{user}`, as whom `[guest.login]` logs in"),
+            "add a `[[source.iso.install.user]]` of this name, with the key",
         );
     }
     if !does.disk {
@@ -135,7 +148,7 @@ fn must(plan: &AnswersPlan, does: &Does, report: &mut Report<'_>) {
 
 /// Findings of one file.
 struct Report<'a> {
-    file: &'a AnswersFile,
+    file: &'a RenderedFile,
     findings: Vec<Finding>,
 }
 
@@ -183,10 +196,17 @@ struct Does {
     server: bool,
     /// Whether it starts at boot.
     sshd: bool,
-    user: bool,
-    host_key: bool,
+    /// Whether cloud-init is there and may look for a seed.
+    cloud_init: bool,
     disk: bool,
     end: Option<InstallEnd>,
+}
+
+/// Whether a line of `text` that is no comment has `name` as a word of its own.
+fn mentions(text: &str, name: &str) -> bool {
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).any(|line| {
+        line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').any(|word| word == name)
+    })
 }
 
 /// The nearest of `known` to `word`, as the end of a sentence.

@@ -119,14 +119,18 @@ pub(super) fn check(text: &str, report: &mut Report<'_>) -> Does {
         .map(|lines| lines.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
     does.script(&script.join("\n"));
-    let lists = ["packages", "additional_packages"];
-    does.server = ["packagelist_file", "packagelist_files"].iter().any(|key| map.contains_key(*key))
-        || lists
-            .iter()
-            .filter_map(|key| map.get(*key))
-            .filter_map(Value::as_array)
-            .flatten()
-            .any(|package| package == "openssh-server");
+    let elsewhere = ["packagelist_file", "packagelist_files"].iter().any(|key| map.contains_key(*key));
+    let installs = |name: &str| {
+        elsewhere
+            || ["packages", "additional_packages"]
+                .iter()
+                .filter_map(|key| map.get(*key))
+                .filter_map(Value::as_array)
+                .flatten()
+                .any(|package| package == name)
+    };
+    does.server = installs("openssh-server");
+    does.cloud_init |= installs("cloud-init");
     // It knows no other end.
     does.end = Some(InstallEnd::Reboot);
     does

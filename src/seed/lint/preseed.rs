@@ -126,6 +126,7 @@ fn judge(answers: &BTreeMap<&str, Answer<'_>>, report: &mut Report<'_>) -> Does 
     does.script(&scripts.join("\n"));
     let packages = value("pkgsel/include").unwrap_or_default();
     let tasks = value("tasksel/first").unwrap_or_default();
+    does.cloud_init |= packages.split([' ', ',']).any(|package| package == "cloud-init");
     // Debian's sshd starts when its package is there.
     does.server =
         packages.split([' ', ',']).any(|package| package == "openssh-server") || tasks.contains("ssh-server");

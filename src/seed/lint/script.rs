@@ -9,7 +9,7 @@ impl Does {
         self.finish |= any(FINISH);
         self.sshd |=
             lines().any(|line| line.contains("systemctl") && line.contains("enable") && line.contains("ssh"));
-        self.user |= any("authorized_keys");
-        self.host_key |= any(super::super::answers::HOST_KEY);
+        // Ubuntu's installer forbids cloud-init to look for anything but its own data.
+        self.cloud_init |= any("99-installer.cfg");
     }
 }

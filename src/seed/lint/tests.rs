@@ -1,8 +1,8 @@
 //! Tests of the lint: what is wrong is found where it is, what is right is left alone, and whatever stands there is answered.
 use super::*;
 use crate::{
-    plan::{AnswersTemplate, Firmware, InstallSystem, Provider},
-    seed::answers::{AnswersKeys, render},
+    plan::{AnswersTemplate, Firmware, InstallSystem, InstallUser, Provider},
+    seed::answers::render,
     value::Arch,
 };
 use proptest::prelude::*;
@@ -29,12 +29,11 @@ fn findings(system: InstallSystem, version: &str, from: &str, to: &str) -> Vec<F
     // Raw, so that nothing in it is taken for a part of the template.
     let own = format!("{{% raw %}}{}{{% endraw %}}", text.replacen(from, to, 1));
     plan.template = Some(AnswersTemplate { path: "/images/mine".into(), text: own });
-    check(&plan, &render(&plan, &AnswersKeys::placeholders("builder")).unwrap())
+    check(&plan, &render(&plan).unwrap())
 }
 
 fn text(plan: &AnswersPlan) -> String {
-    let answers = render(plan, &AnswersKeys::placeholders("builder")).unwrap();
-    answers.main().unwrap().text.expose().to_owned()
+    render(plan).unwrap().swap_remove(0).text
 }
 
 /// The first finding, and whether its line is the one with `mark`.
@@ -55,7 +54,7 @@ fn first(system: InstallSystem, version: &str, from: &str, to: &str) -> String {
 fn built_in_answers_are_right() {
     for (system, version) in ALL {
         let plan = plan(system, version);
-        let found = check(&plan, &render(&plan, &AnswersKeys::placeholders("builder")).unwrap());
+        let found = check(&plan, &render(&plan).unwrap());
         assert!(found.is_empty(), "{system} {version}: {found:#?}");
     }
 }
@@ -73,7 +72,7 @@ fn built_in_answers_are_right() {
 #[test_case("  updates: all", "  interactive-sections: [network]" => "`interactive-sections` makes the installer wait for somebody"; "interactive")]
 #[test_case("  updates: all", "  locale: again" => "`locale` stands here for the second time, and only one counts"; "twice")]
 #[test_case("  updates: all\n", "late-commands: []\n" => "this is not YAML: while parsing a block mapping, did not find expected key"; "indentation")]
-#[test_case("finish.sh", "start.sh" => "these answers create no user that lets the build's key in"; "no finish")]
+#[test_case("finish.sh", "start.sh" => "these answers give a system in which no cloud-init takes the build's key, so nobody could log in"; "no finish")]
 fn autoinstall(from: &str, to: &str) -> String {
     let from = if from == "finish.sh" { "curtin in-target -- sh /mnt/goldsmith/finish.sh" } else { from };
     first(InstallSystem::Ubuntu, "24.04", from, to)
@@ -95,6 +94,7 @@ fn an_unknown_key_of_autoinstall_is_named_with_its_line_and_the_nearest() {
     assert_eq!(text.lines().nth(line - 1), Some("  late-commands:"));
 }
 
+#[test_case("8", "\ncloud-init\n", "\n" => "these answers give a system in which no cloud-init takes the build's key, so nobody could log in"; "no cloud-init")]
 #[test_case("9", "skipx", "skipy" => "there is no kickstart command `skipy`"; "unknown")]
 #[test_case("9", "skipx", "install" => "RHEL 9 and later no longer have the command `install`; these answers are for 9"; "removed")]
 #[test_case("8", "skipx", "timesource --ntp-disable" => "only RHEL 9 and later have the command `timesource`; these answers are for 8"; "too new")]
@@ -142,12 +142,24 @@ fn preseed(from: &str, to: &str) -> String {
     first(InstallSystem::Debian, "12", from, to)
 }
 
+#[test_case("\"cloud-init\",", "" => "these answers give a system in which no cloud-init takes the build's key, so nobody could log in"; "no cloud-init")]
 #[test_case("\"sudo\",", "\"sudo\"" => "this is not JSON: expected `,` or `]` at line 11 column 5"; "comma")]
 #[test_case("\"hostname\"", "\"host\"" => "the installer does not know `host`, and would stop"; "unknown")]
 #[test_case("\"disk\": \"/dev/vda\",", "" => "a disk is never chosen, so the installer would ask for one"; "disk")]
 #[test_case("\"#!/bin/sh\"", "1" => "`postinstall` takes a list of texts"; "script")]
 fn photon(from: &str, to: &str) -> String {
     first(InstallSystem::Photon, "5", from, to)
+}
+
+/// A login of the image's own has to be made by its installer.
+#[test]
+fn the_user_of_a_login_is_made() {
+    let mut plan = plan(InstallSystem::Debian, "12");
+    (plan.seed, plan.login) = (SeedKind::Login, Some("ops".into()));
+    let found = check(&plan, &render(&plan).unwrap());
+    assert_eq!(found[0].problem, "these answers create no user `ops`, as whom `[guest.login]` logs in");
+    plan.users.push(InstallUser { name: "ops".into(), groups: vec![], sudo: true, authorized_keys: vec![] });
+    assert_eq!(check(&plan, &render(&plan).unwrap()), []);
 }
 
 #[test]
@@ -188,7 +200,7 @@ proptest! {
                 text: format!("{{% raw %}}{changed}{{% endraw %}}"),
             });
             let lines = changed.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).count();
-            for finding in check(&plan, &render(&plan, &AnswersKeys::placeholders("builder")).unwrap()) {
+            for finding in check(&plan, &render(&plan).unwrap()) {
                 prop_assert!(finding.line.is_none_or(|line| line <= lines + 1), "{finding}");
             }
         }

@@ -43,48 +43,35 @@ fn medium(home: &Home) -> PathBuf {
     iso(&tree, "DEBIAN_TEST", &boots)
 }
 
-/// Answers up to the look at the mirror, which is the one that this host's apt uses.
-fn preseed() -> String {
+/// The mirror that this host's apt uses.
+fn mirror() -> String {
     let known = tool("apt-get", &["indextargets", "--format", "$(REPO_URI)|$(RELEASE)"], Path::new("/"));
-    let mirror = known
-        .lines()
-        .filter_map(|line| line.split_once('|'))
-        .find_map(|(uri, release)| (release == "bookworm").then_some(uri))
-        .expect("this host's apt has a mirror of Debian 12");
-    let (host, directory) = mirror.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    [
-        "debian-installer/locale string en_US.UTF-8",
-        "keyboard-configuration/xkb-keymap select us",
-        "netcfg/choose_interface select auto",
-        "netcfg/get_hostname string golden",
-        "netcfg/get_domain string",
-        "mirror/country string manual",
-        "mirror/protocol string http",
-        &format!("mirror/http/hostname string {host}"),
-        &format!("mirror/http/directory string /{}", directory.trim_end_matches('/')),
-        "mirror/http/proxy string",
-        "preseed/early_command string echo the answers were read >/dev/console",
-        // Where the mirror has everything, the installation would go on.
-        "partman/early_command string poweroff",
-    ]
-    .iter()
-    .map(|line| ["d-i ", line, "\n"].concat())
-    .collect()
+    let mut mirrors = known.lines().filter_map(|line| line.split_once('|'));
+    let found = mirrors.find_map(|(uri, release)| (release == "bookworm").then_some(uri));
+    found.expect("this host's apt has a mirror of Debian 12").to_owned()
 }
+
+/// The built-in answers, extended: where the mirror has everything, the installation would go on.
+const TEMPLATE: &str = r#"{% extends "preseed.cfg" %}
+{% block storage %}
+{{ super() | replace("debconf-set", "poweroff; debconf-set") }}
+{% endblock %}
+"#;
 
 #[test]
 fn debian_installer_reads_its_answers_and_says_what_the_mirror_lacks() {
     let home = Home::new("debian-installer");
     let iso = medium(&home);
-    std::fs::write(home.root.join("preseed.cfg"), preseed()).unwrap();
+    std::fs::write(home.root.join("own.cfg"), TEMPLATE).unwrap();
     let definition = home.definition(
         "direct",
         &format!(
             "name = \"direct\"\n[source.iso]\npath = \"{}\"\ntimeout = \"6m\"\n\
-             arguments = [\"auto=true\", \"priority=critical\", \"file=/preseed.cfg\", \"DEBIAN_FRONTEND=text\", \"console=ttyS0,115200\"]\n\
-             [source.iso.answers]\ninitrd = true\n[[source.iso.answers.file]]\nname = \"preseed.cfg\"\nsource = \"preseed.cfg\"\n\
-             [machine]\nfirmware = \"bios\"\nmemory = \"1GiB\"\ndisk = \"2GiB\"\n[guest]\nseed = \"credentials\"\n[[output]]\nformat = \"raw\"\n",
-            iso.display()
+             [source.iso.install]\nsystem = \"debian-12\"\nmirror = \"{}\"\ntemplate = \"own.cfg\"\n\
+             early = [\"echo the answers were read >/dev/console\"]\n\
+             [machine]\nfirmware = \"bios\"\nmemory = \"1GiB\"\ndisk = \"2GiB\"\n[[output]]\nformat = \"raw\"\n",
+            iso.display(),
+            mirror()
         ),
     );
     let ran =

@@ -2,15 +2,18 @@
 mod peers;
 mod rows;
 
-use goldsmith::seed::{
-    answers::{Answers, AnswersKeys, render},
-    lint,
+use goldsmith::{
+    plan::InstallerBoot,
+    seed::{
+        answers::{RenderedFile, render},
+        lint,
+    },
 };
 use rows::{Row, rows};
 use std::collections::BTreeMap;
 
-fn answers(row: &Row) -> Answers {
-    render(&row.plan, &AnswersKeys::placeholders("builder")).unwrap()
+fn answers(row: &Row) -> Vec<RenderedFile> {
+    render(&row.plan).unwrap()
 }
 
 #[test]
@@ -22,10 +25,19 @@ fn every_combination_is_answered_as_it_was_reviewed() {
     settings.bind(|| {
         for row in rows() {
             let answers = answers(&row);
-            let text = answers.main().unwrap().text.expose();
-            insta::assert_snapshot!(row.name, format!("{}\n---\n{text}", answers.kernel_args.join(" ")));
-            let finish = answers.files.iter().find(|file| file.name.ends_with("finish.sh")).unwrap();
-            scripts.entry(finish.text.expose().to_owned()).or_default().push(row.name);
+            let InstallerBoot::Direct {
+                kernel: Some(kernel),
+                initrd: Some(initrd),
+                arguments,
+                keep_menu: false,
+            } = row.plan.boot()
+            else {
+                panic!("{}: everything is known without the medium", row.name);
+            };
+            let (start, text) = (arguments.join(" "), &answers[0].text);
+            insta::assert_snapshot!(row.name, format!("{kernel} {initrd}\n{start}\n---\n{text}"));
+            let finish = answers.iter().find(|file| file.name.ends_with("finish.sh")).unwrap();
+            scripts.entry(finish.text.clone()).or_default().push(row.name);
         }
         // Few scripts serve all; each is shown once.
         for (text, names) in scripts {

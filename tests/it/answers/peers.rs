@@ -5,10 +5,7 @@ use super::{
 };
 use goldsmith::{
     plan::{AnswersTemplate, Installer},
-    seed::{
-        answers::{AnswersKeys, render},
-        lint,
-    },
+    seed::{answers::render, lint},
 };
 use std::{
     collections::BTreeMap,
@@ -26,10 +23,10 @@ fn peer(name: &str) -> PathBuf {
 /// The answers in files below `folder`, named as on their medium.
 fn write(row: &Row, folder: &Path) -> PathBuf {
     let folder = folder.join(row.name);
-    for file in &answers(row).files {
+    for file in answers(row) {
         let path = folder.join(&file.name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, file.text.expose()).unwrap();
+        std::fs::write(path, file.text).unwrap();
     }
     folder
 }
@@ -91,7 +88,7 @@ fn pykickstart_refuses_what_is_wrong_and_so_does_the_lint() {
         assert!(!out.status.success(), "{wrong}");
         let text = format!("{{% raw %}}{wrong}{{% endraw %}}");
         plan.template = Some(AnswersTemplate { path: path.clone(), text });
-        let answers = render(&plan, &AnswersKeys::placeholders("builder")).unwrap();
+        let answers = render(&plan).unwrap();
         let found = lint::check(&plan, &answers);
         assert!(found.iter().any(|finding| finding.line.is_some()), "{wrong}: {found:?}");
     }
@@ -175,17 +172,14 @@ fn every_script_is_a_script_and_photons_answers_are_json() {
     let mut checked = String::new();
     for row in rows() {
         let answers = answers(&row);
-        for file in &answers.files {
+        for file in &answers {
             if Path::new(&file.name).extension().is_some_and(|extension| extension == "sh") {
                 for shell in ["sh", "bash"] {
-                    good(
-                        row.name,
-                        &Command::new(shell).args(["-n", "-c", file.text.expose()]).output().unwrap(),
-                    );
+                    good(row.name, &Command::new(shell).args(["-n", "-c", &file.text]).output().unwrap());
                 }
             }
         }
-        let text = answers.main().unwrap().text.expose();
+        let text = answers[0].text.as_str();
         match row.plan.installer {
             Installer::Photon => {
                 serde_json::from_str::<serde_json::Value>(text).unwrap();
