@@ -72,11 +72,16 @@ pub(super) fn len(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
+/// Length of the file with this digest, when the cache has it.
+pub fn cached(cache: &Path, digest: &Digest) -> Option<u64> {
+    std::fs::metadata(Entry::by_digest(cache, digest).path()).ok().map(|found| found.len())
+}
+
 /// How much of a file of `bytes` bytes is still to be downloaded. Without a digest nothing tells that it is there already.
 pub fn missing(cache: &Path, digest: Option<&Digest>, bytes: u64) -> u64 {
     let Some(digest) = digest else { return bytes };
-    let entry = Entry::by_digest(cache, digest);
-    if entry.path().exists() { 0 } else { bytes.saturating_sub(len(&entry.part())) }
+    let arrived = || len(&Entry::by_digest(cache, digest).part());
+    if cached(cache, digest).is_some() { 0 } else { bytes.saturating_sub(arrived()) }
 }
 
 /// Whether the cache has a file of so many bytes: of large files whose digest is not known yet, most likely the one.

@@ -22,7 +22,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use archive::Rule;
-pub use cache::{has_as_long, missing};
+pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
 pub use moved::{Probed, probe};
 

@@ -27,7 +27,7 @@ pub(super) async fn preflight(
                 Err(error) if path.exists() => return Err(error),
                 Err(error) => tried.push(error),
             },
-            Origin::Url(url) => match fetch::probe(url).await {
+            Origin::Url(url) => match origin::ask(url, cache, source.digest.as_ref()).await {
                 Ok(found) => {
                     let bytes = found.bytes.unwrap_or(0);
                     let unpacked = if is_packed(url.path()) { bytes.saturating_mul(UNPACKED) } else { 0 };

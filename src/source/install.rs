@@ -69,8 +69,12 @@ pub struct Kernel {
 /// Looks whether the medium can be had, and how much room it and what it installs take.
 pub(super) async fn preflight(plan: &Plan, source: &IsoPlan, cache: &Path) -> Result<Needs, SourceError> {
     let mut tried = Vec::new();
+    let digest = match &source.digest {
+        IsoDigest::Known(digest) => Some(digest),
+        IsoDigest::Listed(_) | IsoDigest::Trusted => None,
+    };
     for place in &source.origins {
-        match origin::probe(place).await {
+        match origin::probe(place, cache, digest).await {
             Ok((name, bytes)) => {
                 if let (Origin::Path(path), InstallerBoot::Direct { .. }) = (place, &source.boot) {
                     let path = path.clone();
@@ -79,10 +83,7 @@ pub(super) async fn preflight(plan: &Plan, source: &IsoPlan, cache: &Path) -> Re
                     blocking(move || Ok(iso::Iso::open(&path).map(drop)?)).await?;
                 }
                 let bytes_cache = Size::bytes(download(source, place, cache, bytes.unwrap_or(0)));
-                let known = match &source.digest {
-                    IsoDigest::Known(digest) => stored(cache, plan, source, digest).exists(),
-                    IsoDigest::Listed(_) | IsoDigest::Trusted => false,
-                };
+                let known = digest.is_some_and(|digest| stored(cache, plan, source, digest).exists());
                 // What is kept from an earlier build takes no room again; a disk holds no more than its size.
                 let bytes_work = if known { Size::bytes(0) } else { INSTALLED.min(plan.machine.disk) };
                 return Ok(Needs { bytes_work, bytes_cache, tools: Vec::new(), reads: vec![name] });

@@ -2,7 +2,7 @@
 use super::SourceError;
 use crate::{
     cx::Cx,
-    fetch::{self, Fetched, Fetcher},
+    fetch::{self, FetchError, Fetched, Fetcher, Probed},
     plan::Origin,
     value::Digest,
 };
@@ -83,12 +83,24 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Looks whether `url` answers; what the cache has need not.
+pub(super) async fn ask(url: &Url, cache: &Path, digest: Option<&Digest>) -> Result<Probed, FetchError> {
+    match digest.and_then(|digest| fetch::cached(cache, digest)) {
+        Some(bytes) => Ok(Probed { url: url.clone(), bytes: Some(bytes) }),
+        None => fetch::probe(url).await,
+    }
+}
+
 /// Looks whether `place` answers: its name for people, and its length in bytes if that is known.
-pub(super) async fn probe(place: &Origin) -> Result<(String, Option<u64>), SourceError> {
+pub(super) async fn probe(
+    place: &Origin,
+    cache: &Path,
+    digest: Option<&Digest>,
+) -> Result<(String, Option<u64>), SourceError> {
     Ok(match place {
         Origin::Path(path) => (path.display().to_string(), Some(length(path)?)),
         Origin::Url(url) => {
-            let found = fetch::probe(url).await?;
+            let found = ask(url, cache, digest).await?;
             (fetch::PlainUrl(&found.url).to_string(), found.bytes)
         }
     })

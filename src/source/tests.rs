@@ -221,6 +221,9 @@ async fn only_what_is_not_there_yet_needs_room() {
     for plan in [&known, &listed] {
         assert_eq!(preflight(plan, &cache).await.unwrap().bytes_cache, Size::bytes(0));
     }
+    let nowhere = Origin::Url("http://127.0.0.1:1/debian.iso".parse().unwrap());
+    preflight(&installed(nowhere.clone(), IsoDigest::Known(digest.clone())), &cache).await.unwrap();
+    assert!(preflight(&installed(nowhere, IsoDigest::Trusted), &cache).await.is_err());
     let SourcePlan::Iso(source) = &known.source else { panic!() };
     let stored = install::stored(&cache, &known, source, &digest);
     std::fs::create_dir_all(stored.parent().unwrap()).unwrap();
