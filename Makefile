@@ -23,9 +23,9 @@ lint: ## formatting and lints
 test-fast: ## tests that boot nothing
 	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real --skip source::iso::tests::large
 
-test-guest: ## tests on real guests, one guest at a time
+test-guest: ## tests on real guests, two at a time
 	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive source::iso::tests::large
-	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1
+	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=2
 
 test-slow: ## the guest tests that `make test` leaves out: a whole installation by FAI
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1 --ignored

@@ -131,7 +131,7 @@ fn is_status(line: &str) -> bool {
 }
 
 /// In lower case, with one space for every run of spaces, line ends and frames of boxes.
-fn squeezed(text: &str) -> String {
+pub(super) fn squeezed(text: &str) -> String {
     let plain = text.chars().map(|c| match c {
         '\u{2500}'..='\u{259f}' | '|' => ' ',
         c => c.to_ascii_lowercase(),

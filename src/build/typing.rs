@@ -1,5 +1,8 @@
 //! Keys for an installer that starts from its CD-ROM.
-use super::{BuildError, BuildErrorKind, console::Console};
+use super::{
+    BuildError, BuildErrorKind,
+    console::{Console, squeezed},
+};
 use crate::{
     cx::{Cx, Look, Sight},
     driver::Machine,
@@ -25,7 +28,7 @@ pub(super) async fn run(
     ended: &(dyn Fn() -> Option<String> + Sync),
 ) -> Result<(), BuildError> {
     for (index, step) in steps.iter().enumerate() {
-        wait(cx, step, console, ended).await?;
+        wait(cx, machine, step, console, ended).await?;
         picture(cx, machine, index, "before").await;
         cx.events().notice(format!("typing: {}", step.label));
         let actions = typed::parse(&step.keys)
@@ -58,6 +61,7 @@ async fn press(
 
 async fn wait(
     cx: &Cx,
+    machine: &dyn Machine,
     step: &TypedStep,
     console: &mut Console,
     ended: &(dyn Fn() -> Option<String> + Sync),
@@ -68,6 +72,27 @@ async fn wait(
             cx.stop().unless_cancelled(tokio::time::sleep(time.get())).await?;
             Ok(())
         }
+        TypedWait::Screen { text, limit } => cx
+            .wait_for(&format!("the screen to show \u{201c}{text}\u{201d}"), limit.get(), EVERY, || async move {
+                let shown = match machine.screen_text().await {
+                    Ok(shown) => shown,
+                    Err(error) => return Look::Hopeless(ended().map_or_else(|| error.into(), Into::into)),
+                };
+                match ended() {
+                    _ if squeezed(&shown).contains(&squeezed(text)) => Look::Ready(()),
+                    Some(why) => Look::Hopeless(why.into()),
+                    None => {
+                        let last = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                        Look::NotYet(vec![Sight::no("shown", last.trim().to_owned())])
+                    }
+                }
+            })
+            .await
+            .map_err(|error| {
+                BuildError::because(format!("could not type `{}`", step.label), error)
+                    .kind_unless_interrupted(BuildErrorKind::Failed)
+                    .hint("a screen can be read in text mode only: `screenshot.png` shows what was there. Use `after` or `serial` for others")
+            }),
         TypedWait::Serial { text, limit } => cx
             .wait_for(&format!("the console to print \u{201c}{text}\u{201d}"), limit.get(), EVERY, || {
                 console.read();

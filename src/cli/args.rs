@@ -309,6 +309,8 @@ pub(super) enum Start {
     Bootstrap,
     /// An existing disk, such as a cloud image
     Disk,
+    /// The medium of a system's own installer
+    Iso,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,8 @@ pub enum TemplateKind {
     Bootstrap,
     /// An existing disk image.
     Disk,
+    /// An installer's medium.
+    Iso,
 }
 
 /// A commented definition for `goldsmith init`. It resolves as it is.
@@ -14,6 +16,7 @@ pub fn template(kind: TemplateKind) -> String {
     match kind {
         TemplateKind::Bootstrap => include_str!("templates/bootstrap.toml"),
         TemplateKind::Disk => include_str!("templates/disk.toml"),
+        TemplateKind::Iso => include_str!("templates/iso.toml"),
     }
     .to_owned()
 }

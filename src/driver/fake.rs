@@ -198,6 +198,10 @@ impl Machine for FakeMachine {
         Ok(b"\x89PNG\r\n\x1a\n".to_vec())
     }
 
+    async fn screen_text(&self) -> Result<String, DriverError> {
+        Ok("boot:".to_owned())
+    }
+
     async fn send_keys(&self, _: &[u32], _: Duration) -> Result<(), DriverError> {
         Ok(())
     }

@@ -196,6 +196,9 @@ pub trait Machine: Debug + Send + Sync {
     /// The screen, as PNG.
     async fn screenshot(&self) -> Result<Vec<u8>, DriverError>;
 
+    /// What stands on the screen, row by row, while it is in text mode, as under BIOS before a system takes it; otherwise anything.
+    async fn screen_text(&self) -> Result<String, DriverError>;
+
     /// Presses the keys (Linux input event codes, `linux/input-event-codes.h`) together for `hold`.
     async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError>;
 

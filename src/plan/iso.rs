@@ -78,6 +78,13 @@ pub struct TypedStep {
 pub enum TypedWait {
     /// So much time passed.
     Time(HumanDuration),
+    /// The screen shows this text. It can be read in text mode only, in which BIOS and most of its boot loaders are.
+    Screen {
+        /// The text.
+        text: String,
+        /// At most so long.
+        limit: HumanDuration,
+    },
     /// The serial console printed this text.
     Serial {
         /// The text.

@@ -1,5 +1,5 @@
 //! The demo: Debian 12 from the mirror, delivered and proved.
-use crate::support::{Home, base, tool};
+use crate::support::{Home, base, beside, tool};
 use std::{
     io::Read,
     process::{Command, Stdio},
@@ -8,6 +8,7 @@ use std::{
 
 #[test]
 fn the_demo_delivers_images_that_other_tools_accept() {
+    let _turn = beside();
     let demo = base();
     let out = demo.home.out();
     tool("qemu-img", &["check", "-f", "qcow2", "debian-12.qcow2"], &out);
@@ -29,6 +30,7 @@ fn the_demo_delivers_images_that_other_tools_accept() {
 
 #[test]
 fn the_demo_proves_both_outputs_by_booting_them() {
+    let _turn = beside();
     let demo = base();
     let result = demo.result();
     let build = &result["builds"][0];
@@ -51,6 +53,7 @@ fn the_demo_proves_both_outputs_by_booting_them() {
 /// What was delivered is proved again, by the definition alone.
 #[test]
 fn the_demo_image_still_holds_its_definition() {
+    let _turn = beside();
     let demo = base();
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/debian-12.toml");
     let image = demo.qcow2();
@@ -68,6 +71,7 @@ fn the_demo_image_still_holds_its_definition() {
 
 #[test]
 fn the_demo_ends_with_a_summary_for_people() {
+    let _turn = beside();
     let Some(ran) = &base().ran else {
         println!("skipped: the demo was not built in this run");
         return;
@@ -81,6 +85,7 @@ fn the_demo_ends_with_a_summary_for_people() {
 /// Whoever deploys the image may give it no cloud-init data at all: it must come up with a network, new host keys and sshd.
 #[test]
 fn the_demo_image_comes_up_without_any_seed_by_bios() {
+    let _turn = beside();
     let image = base().qcow2();
     let serial = base().home.root.join("no-seed.log");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

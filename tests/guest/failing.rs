@@ -1,8 +1,9 @@
 //! Builds that fail say why in bounded time, and leave nothing.
-use crate::support::{Home, is_root, tool};
+use crate::support::{Home, beside, is_root, tool};
 
 #[test]
 fn a_guest_that_never_answers_is_explained() {
+    let _turn = beside();
     let home = Home::new("silent");
     let blank = home.root.join("blank.raw");
     std::fs::File::create(&blank).unwrap().set_len(64 << 20).unwrap();
@@ -20,6 +21,7 @@ fn a_guest_that_never_answers_is_explained() {
 
 #[test]
 fn a_work_folder_that_fills_up_is_named() {
+    let _turn = beside();
     if !is_root() {
         println!("skipped: mounting a small tmpfs needs root");
         return;

@@ -1,6 +1,6 @@
 //! What goes wrong in a guest while it is provisioned: said clearly, soon, and nothing is left. Builds run two at a time, and each
 //! guest suffers as much as it can.
-use crate::support::{Home, base, tool};
+use crate::support::{Home, alone, base, tool};
 use serde_json::Value;
 use std::{
     fmt::Write as _,
@@ -252,6 +252,7 @@ fn says(text: &str, words: &[&str]) {
 
 #[test]
 fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {
+    let _turn = alone();
     let home = Home::new("faults");
     // A failed build writes no report where nothing was ever delivered.
     std::fs::create_dir_all(home.out()).unwrap();

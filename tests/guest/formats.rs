@@ -1,8 +1,9 @@
 //! Every way to pack a disk is proved by what was packed: QEMU boots the VMDK that was in the OVA.
-use crate::support::{Home, over_base, tool};
+use crate::support::{Home, beside, over_base, tool};
 
 #[test]
 fn an_ova_a_vhd_and_a_packed_disk_boot() {
+    let _turn = beside();
     let home = Home::new("formats");
     let rest = r#"
 [guest]

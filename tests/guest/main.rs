@@ -1,6 +1,6 @@
 //! Tests on real guests, through the real binary: QEMU, libvirt, a Debian mirror. Cargo feature `test-guest`.
 //!
-//! They run one at a time (`--test-threads=1`) and share one base image, which the first that needs it builds with the demo's
+//! They run two at a time (`--test-threads=2`; some take the machine for themselves, see `support`) and share one base image, which the first that needs it builds with the demo's
 //! own definition. A missing program or mirror is a failure: this tier was asked for by name.
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,9 @@
 //! Everything works without privileges: a cloud image in a libvirt session, a bootstrap in the embedded libvirt.
-use crate::support::{Home, base, over_base, tool};
+use crate::support::{Home, base, beside, over_base, tool};
 
 #[test]
 fn an_ordinary_user_builds_over_a_cloud_image_with_bios_in_a_session_and_reboots_in_between() {
+    let _turn = beside();
     let home = Home::ordinary("session");
     let definition = home.definition(
         "session",
@@ -61,6 +62,7 @@ commands = ["test \"$(cat /etc/built)\" = built", "test \"$(df --output=size -B1
 
 #[test]
 fn an_ordinary_user_bootstraps_and_a_failing_step_shows_its_last_lines_and_leaves_a_bundle() {
+    let _turn = beside();
     let home = Home::ordinary("failing");
     let definition = home.definition(
         "failing",

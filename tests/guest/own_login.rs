@@ -1,8 +1,9 @@
 //! An image that takes no seed is built and proved by a login that it has.
-use crate::support::{Home, over_base, tool};
+use crate::support::{Home, beside, over_base, tool};
 
 #[test]
 fn an_image_without_a_seed_is_built_and_proved_by_its_own_login() {
+    let _turn = beside();
     let home = Home::new("own-login");
     tool("ssh-keygen", &["-q", "-t", "ecdsa", "-N", "", "-C", "image", "-f", "host"], &home.root);
     let public = std::fs::read_to_string(home.root.join("host.pub")).unwrap();

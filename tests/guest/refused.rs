@@ -1,5 +1,5 @@
 //! What is wrong before anything is made: told, and nothing is made.
-use crate::support::Home;
+use crate::support::{Home, beside};
 use std::net::TcpListener;
 
 fn disk_source(source: &str) -> String {
@@ -8,6 +8,7 @@ fn disk_source(source: &str) -> String {
 
 #[test]
 fn a_wrong_digest_names_expected_and_found() {
+    let _turn = beside();
     let home = Home::new("digest");
     let image = home.root.join("image.raw");
     std::fs::write(&image, vec![7u8; 1 << 20]).unwrap();
@@ -26,6 +27,7 @@ fn a_wrong_digest_names_expected_and_found() {
 
 #[test]
 fn an_unreachable_mirror_is_told_before_anything_is_made() {
+    let _turn = beside();
     let home = Home::new("mirror");
     // A port that was free a moment ago: nobody listens.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -44,6 +46,7 @@ fn an_unreachable_mirror_is_told_before_anything_is_made() {
 
 #[test]
 fn kvm_that_cannot_run_a_guest_is_refused_when_it_was_demanded() {
+    let _turn = beside();
     let home = Home::new("kvm");
     let image = home.root.join("image.raw");
     std::fs::write(&image, vec![0u8; 1 << 20]).unwrap();
@@ -63,6 +66,7 @@ fn kvm_that_cannot_run_a_guest_is_refused_when_it_was_demanded() {
 
 #[test]
 fn a_typo_shows_the_caret_and_the_nearest_word() {
+    let _turn = beside();
     let home = Home::new("typo");
     let definition = home.definition(
         "typo",

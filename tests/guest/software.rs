@@ -1,7 +1,7 @@
 //! Software from elsewhere: a signed repository for apt that the test makes, and a playbook of Ansible.
 use crate::{
     kubernetes::server::Server,
-    support::{Home, over_base, tool},
+    support::{Home, beside, over_base, tool},
 };
 use std::{
     os::unix::fs::PermissionsExt,
@@ -100,6 +100,7 @@ commands = ["test \"$(golden-hello)\" = 'golden hello'", "grep -qx 'hello as roo
 
 #[test]
 fn software_comes_from_a_signed_repository_and_by_a_playbook() {
+    let _turn = beside();
     let home = Home::new("software");
     let (folder, key) = repository(&home);
     let server = Server::start(&folder, &["InRelease"]);

@@ -6,12 +6,26 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{OnceLock, mpsc},
+    sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
     time::{Duration, Instant},
 };
 
 /// The user as whom root's tests run goldsmith without privileges; `scripts/setup.sh test` adds it.
 pub(crate) const ORDINARY_USER: &str = "goldsmith-test";
+
+/// One guest seldom keeps two cores busy, so two tests run at once. Those that start several guests, or that give a guest little time,
+/// have the machine for themselves.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// For the length of a test beside others.
+pub(crate) fn beside() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For the length of a test that has the machine for itself.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Folder of everything that this run of the tests makes. Removed at the end by whoever started the tests; named so that it is
 /// easy to find.
@@ -194,15 +208,19 @@ impl Home {
         for name in names(&self.out()).iter().filter(|name| name.starts_with('.')) {
             wrong.push(format!("out: {name}"));
         }
+        // Other homes may have longer names.
         let needle = self.root.display().to_string();
-        let strays: Vec<String> = processes().into_iter().filter(|line| line.contains(&needle)).collect();
+        let ours = |line: &str| {
+            line.split(&needle)
+                .skip(1)
+                .any(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+        };
+        let strays: Vec<String> = processes().into_iter().filter(|line| ours(line)).collect();
         if !strays.is_empty() {
             wrong.push(format!("processes: {strays:#?}"));
         }
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-        wrong.extend(
-            mounts.lines().filter(|line| line.contains(&needle)).map(|line| format!("mount: {line}")),
-        );
+        wrong.extend(mounts.lines().filter(|line| ours(line)).map(|line| format!("mount: {line}")));
         assert!(wrong.is_empty(), "{case} left behind:\n{}", wrong.join("\n"));
     }
 }

@@ -1,5 +1,5 @@
 //! Steps about units in a real systemd: what is so already costs nothing, neighbours cost one reload, and what the steps say holds.
-use crate::support::{Home, over_base};
+use crate::support::{Home, beside, over_base};
 
 /// Each script looks at what the steps since the last one have done; systemd's journal tells how often it read all units.
 const STEPS: &str = r#"
@@ -91,6 +91,7 @@ format = "qcow2"
 
 #[test]
 fn units_are_as_their_steps_say_and_neighbours_share_a_reload() {
+    let _turn = beside();
     let home = Home::new("units");
     let definition = home.definition("units", &over_base("units", "", STEPS));
     home.run(&["build", definition.to_str().unwrap()]).expect_code(0);
@@ -119,6 +120,7 @@ format = "qcow2"
 
 #[test]
 fn of_neighbours_the_one_that_fails_is_named_and_nobody_waits_for_it() {
+    let _turn = beside();
     let home = Home::new("units-broken");
     let bad = "[[provision]]\nfile = { dest = \"/etc/systemd/system/bad.service\", content = \"[Service]\\nExecStart=sh -c 'echo alas; exit 3'\\nType=oneshot\\n\" }\n";
     let (head, tail) = BROKEN.split_once("[[provision]]").unwrap();

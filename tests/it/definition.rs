@@ -98,6 +98,7 @@ fn the_cloud_image_example_resolves_once_its_digest_is_given() {
 
 #[test_case(TemplateKind::Bootstrap ; "bootstrap")]
 #[test_case(TemplateKind::Disk ; "disk")]
+#[test_case(TemplateKind::Iso ; "iso")]
 fn what_init_writes_resolves(kind: TemplateKind) {
     let plan = resolved(&template(kind)).unwrap_or_else(|error| panic!("{}", drawn(&error)));
     assert_eq!(plan.outputs[0].format, OutputFormat::Qcow2);

@@ -49,7 +49,7 @@ const URL: &str = "url = \"https://example.org/a.iso\"\n";
 #[test_case("path = \"a.iso\"\ndigest = \"sha256:00\"", "is not a digest" ; "half a digest")]
 #[test_case("path = \"a.iso\"\nkernel = \"vmlinuz\"", "is not the path of a file on the medium" ; "a relative kernel")]
 #[test_case("path = \"a.iso\"\nkernel = \"/vmlinuz\"\n[[source.iso.type]]\nafter = \"1s\"\nkeys = \"x\"", "`kernel` is of no use with `[[source.iso.type]]`" ; "a kernel and keys")]
-#[test_case("path = \"a.iso\"\n[[source.iso.type]]\nkeys = \"x\"", "a `[[source.iso.type]]` needs `after` or `serial`" ; "keys at no time")]
+#[test_case("path = \"a.iso\"\n[[source.iso.type]]\nkeys = \"x\"", "a `[[source.iso.type]]` needs `after`, `serial` or `screen`" ; "keys at no time")]
 #[test_case("path = \"a.iso\"\n[[source.iso.type]]\nafter = \"1s\"\nkeys = \"<entr>\"", "<entr>" ; "an unknown key")]
 #[test_case("path = \"a.iso\"\n[source.iso.answers]\nvolume = \"far too long\"\nfile = []", "cannot be the label" ; "a long label")]
 #[test_case("path = \"a.iso\"\n[[source.iso.answers.file]]\nname = \"../x\"\ncontent = \"\"", "cannot name a file of answers" ; "a file elsewhere")]

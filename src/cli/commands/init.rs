@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &args::Init, console: &Console) -> Result<Exit, Pro
     let kind = match arguments.from {
         Start::Bootstrap => TemplateKind::Bootstrap,
         Start::Disk => TemplateKind::Disk,
+        Start::Iso => TemplateKind::Iso,
     };
     let text = named(&definition::template(kind), &arguments.name);
     if arguments.stdout {

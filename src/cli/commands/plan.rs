@@ -285,6 +285,7 @@ fn installer(iso: &IsoPlan) -> Vec<String> {
             for TypedStep { label, wait, keys } in steps {
                 let wait = match wait {
                     TypedWait::Time(time) => format!("after {time}"),
+                    TypedWait::Screen { text, .. } => format!("when the screen shows \u{201c}{text}\u{201d}"),
                     TypedWait::Serial { text, .. } => format!("when the console says \u{201c}{text}\u{201d}"),
                 };
                 lines.push(format!("{label}: {wait}: {keys}"));

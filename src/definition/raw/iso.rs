@@ -67,7 +67,7 @@ table! {
 }
 
 table! {
-    /// Keys to press. Before that, one of `after` and `serial` must have happened.
+    /// Keys to press. Before that, one of `after`, `serial` and `screen` must have happened.
     "a `[[source.iso.type]]`", Typed {
         /// What this is, for people.
         name: optional Text,
@@ -75,6 +75,8 @@ table! {
         after: optional HumanDuration,
         /// Wait until the serial console has printed this text.
         serial: optional Text,
+        /// Wait until the screen shows this text. Screens can be read in text mode, which is what BIOS and most of its boot loaders use.
+        screen: optional Text,
         /// Wait for the text at most so long. Default: `2m`.
         timeout: optional HumanDuration,
         /// Keys, in the notation of Packer's `boot_command`: `<esc>auto url=…<enter><wait5>`.

@@ -191,15 +191,16 @@ pub(super) fn text_of(source: At<Text>, reader: &mut Reader<'_>) -> Option<(Path
 }
 
 fn typed(At { value: raw, span }: At<Typed>, reader: &mut Reader<'_>) -> Option<TypedStep> {
-    let given = [("after", raw.after.span()), ("serial", raw.serial.span())];
+    let given = [("after", raw.after.span()), ("serial", raw.serial.span()), ("screen", raw.screen.span())];
     if !check::exactly_one(&span, "a `[[source.iso.type]]`", &given, reader) {
         return None;
     }
     let limit = raw.timeout.or(TEXT_TIMEOUT)?;
-    let wait = match (raw.after.maybe()?, raw.serial.maybe()?) {
-        (Some(after), _) => TypedWait::Time(after.value),
-        (None, Some(text)) => TypedWait::Serial { text: text.value.0.text, limit },
-        (None, None) => return None,
+    let wait = match (raw.after.maybe()?, raw.serial.maybe()?, raw.screen.maybe()?) {
+        (Some(after), ..) => TypedWait::Time(after.value),
+        (None, Some(text), _) => TypedWait::Serial { text: text.value.0.text, limit },
+        (None, None, Some(text)) => TypedWait::Screen { text: text.value.0.text, limit },
+        (None, None, None) => return None,
     };
     let At { value: keys, span: place } = raw.keys.required()?;
     let keys = keys.0.text;

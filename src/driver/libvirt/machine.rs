@@ -5,12 +5,12 @@ use super::{
     place::Place,
     png::{PNG_SIGNATURE, png_from_ppm},
     remote::Far,
-    usernet,
+    screen, usernet,
 };
 use crate::{
     cx::{Cx, Look, ResourceRef, Sight},
     driver::{DriverError, DriverErrorKind, ExportedDisk, Machine, MachineEvent, MachineSpec, MachineState},
-    value::HumanDuration,
+    value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
 use std::{
@@ -239,6 +239,17 @@ impl Machine for LibvirtMachine {
             DriverError::new(DriverErrorKind::Unsupported, ATTEMPT)
                 .because("QEMU gave neither PNG nor a pixmap")
         })
+    }
+
+    async fn screen_text(&self) -> Result<String, DriverError> {
+        const ATTEMPT: &str = "read the machine's screen";
+        let unsupported =
+            |why: &'static str| DriverError::new(DriverErrorKind::Unsupported, ATTEMPT).because(why);
+        if self.spec.arch != Arch::X86_64 {
+            return Err(unsupported("only a PC's screen has a text mode"));
+        }
+        let dump = self.monitor(screen::dump_command()).await?;
+        screen::text(&dump).ok_or_else(|| unsupported("QEMU's monitor did not print it"))
     }
 
     async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError> {

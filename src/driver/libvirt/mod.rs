@@ -26,6 +26,7 @@ mod preflight;
 mod process;
 mod remote;
 mod remove;
+mod screen;
 #[cfg(all(test, feature = "test-guest"))]
 mod tests_real;
 mod usernet;

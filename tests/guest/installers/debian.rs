@@ -1,6 +1,6 @@
 //! debian-installer, as Debian packages it for network boots.
 use super::iso;
-use crate::support::{Home, tool};
+use crate::support::{Home, beside, tool};
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -60,6 +60,7 @@ const TEMPLATE: &str = r#"{% extends "preseed.cfg" %}
 
 #[test]
 fn debian_installer_reads_its_answers_and_says_what_the_mirror_lacks() {
+    let _turn = beside();
     let home = Home::new("debian-installer");
     let iso = medium(&home);
     std::fs::write(home.root.join("own.cfg"), TEMPLATE).unwrap();
@@ -90,6 +91,7 @@ fn debian_installer_reads_its_answers_and_says_what_the_mirror_lacks() {
 /// The installer is typed to: it fetches its answers from this host, and they tell it to power off.
 #[test]
 fn debian_installer_is_told_by_keys_where_its_answers_are() {
+    let _turn = beside();
     let home = Home::new("debian-typed");
     let iso = medium(&home);
     let server = TcpListener::bind("127.0.0.1:0").unwrap();

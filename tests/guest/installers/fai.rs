@@ -1,10 +1,11 @@
 //! FAI, Debian's Fully Automatic Installation: a complete installer that is not ours, from a CD that its own programs make.
-use crate::support::{Home, tool};
+use crate::support::{Home, beside, tool};
 use std::path::Path;
 
 #[test]
 #[ignore = "takes six minutes, and root to make the CD: make test-slow"]
 fn a_debian_that_fai_installed_is_provisioned_and_proved() {
+    let _turn = beside();
     let home = Home::new("fai");
     let iso = home.root.join("fai.iso");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest/installers/fai.sh");

@@ -3,12 +3,13 @@
 //! (see artifacts.sh).
 pub(crate) mod server;
 
-use crate::support::{Home, over_base, tool};
+use crate::support::{Home, beside, over_base, tool};
 use server::Server;
 use std::collections::BTreeMap;
 
 #[test]
 fn a_kubernetes_node_from_single_files_is_whole_after_its_first_boot() {
+    let _turn = beside();
     let home = Home::new("node");
     let artifacts = home.root.join("artifacts");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/kubernetes/artifacts.sh");

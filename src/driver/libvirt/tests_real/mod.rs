@@ -233,6 +233,8 @@ async fn a_machine_lives_and_dies_as_the_trait_says() {
     if let Some(folder) = std::env::var_os("KEEP_SCREENSHOT") {
         std::fs::write(Path::new(&folder).join("screen.png"), &picture).unwrap();
     }
+    let screen = machine.screen_text().await.unwrap();
+    assert!(screen.contains("SeaBIOS (version "), "{screen}");
     press(&*machine, KEY_A).await;
     press(&*machine, KEY_B).await;
     until("keys are echoed", Duration::from_secs(10), || serial(&*machine).contains("ab")).await;
