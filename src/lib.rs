@@ -16,4 +16,5 @@ pub mod provision;
 pub mod report;
 pub mod seed;
 pub mod source;
+mod template;
 pub mod value;

@@ -3,10 +3,7 @@
 
 use goldsmith::{
     plan::{AnswersPlan, AnswersTemplate, Firmware, InstallSystem, Provider},
-    seed::{
-        answers::render,
-        lint,
-    },
+    seed::{answers::render, lint},
     value::Arch,
 };
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,8 @@
 //! What a machine prints on its serial console, as a person would read it.
-use crate::driver::Machine;
+use crate::{
+    cx::{Escapes, Shown},
+    driver::Machine,
+};
 use std::{
     io::{Read, Seek, SeekFrom},
     path::PathBuf,
@@ -17,17 +20,7 @@ pub(super) struct Console {
     at: u64,
     /// Without escape sequences.
     text: String,
-    escape: Escape,
-}
-
-/// Where in an escape sequence the last byte was (ECMA-48).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escape {
-    None,
-    Begun,
-    Control,
-    /// A string, such as a title, up to a bell or a string terminator.
-    Text,
+    escapes: Escapes,
 }
 
 /// What installers say when they cannot go on, in lower case and without line ends, and what it means.
@@ -74,7 +67,7 @@ impl Console {
     }
 
     fn at(path: Option<PathBuf>) -> Self {
-        Self { path, at: 0, text: String::new(), escape: Escape::None }
+        Self { path, at: 0, text: String::new(), escapes: Escapes::default() }
     }
 
     /// Reads what is new; whether there was anything.
@@ -95,28 +88,14 @@ impl Console {
 
     fn take(&mut self, bytes: &[u8]) {
         for c in String::from_utf8_lossy(bytes).chars() {
-            self.escape = match (self.escape, c) {
-                // Intermediate bytes go on, a final byte ends.
-                (_, '\u{1b}') | (Escape::Begun, ' '..='/') => Escape::Begun,
-                (Escape::None, c) => {
-                    if c == '\n' || !c.is_control() {
-                        self.text.push(c);
-                    } else if c == '\r' && !self.text.ends_with('\n') {
-                        // Progress that is written over itself.
-                        self.text.push('\n');
-                    }
-                    Escape::None
-                }
-                (Escape::Begun, '[') | (Escape::Control, '\0'..='?') => Escape::Control,
-                (Escape::Begun, ']' | 'P' | 'X' | '^' | '_') => Escape::Text,
-                (Escape::Control, _) => {
-                    // A cursor that moves begins a new text; words on both sides of the move are not one.
-                    self.text.push(' ');
-                    Escape::None
-                }
-                (Escape::Begun, _) | (Escape::Text, '\u{7}' | '\\') => Escape::None,
-                (Escape::Text, _) => Escape::Text,
-            };
+            match self.escapes.take(c) {
+                Shown::Char(c) if c == '\n' || !c.is_control() => self.text.push(c),
+                // Progress that is written over itself.
+                Shown::Char('\r') if !self.text.ends_with('\n') => self.text.push('\n'),
+                // A cursor that moves begins a new text; words on both sides of the move are not one.
+                Shown::Control => self.text.push(' '),
+                Shown::Char(_) | Shown::Nothing => {}
+            }
         }
         if self.text.len() > 2 * KEPT {
             let least = self.text.len() - KEPT;

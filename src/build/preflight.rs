@@ -75,8 +75,8 @@ fn writable(folder: &Path) -> Result<(), BuildError> {
     .hint(format!("make `{}` writable, or choose another folder with `--out`", existing.display())))
 }
 
-/// An error when `folder` has less room than `need`.
-pub(super) fn room(folder: &Path, need: Size, what: &str) -> Result<(), BuildError> {
+/// An error when `folder` has less room than `need`; `variable` names another folder.
+pub(super) fn room(folder: &Path, need: Size, what: &str, variable: &str) -> Result<(), BuildError> {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let Ok(stat) = nix::sys::statvfs::statvfs(existing) else { return Ok(()) };
     let free = Size::bytes(stat.blocks_available() * stat.fragment_size());
@@ -87,5 +87,5 @@ pub(super) fn room(folder: &Path, need: Size, what: &str) -> Result<(), BuildErr
         BuildErrorKind::Preflight,
         format!("`{}` has {free} free, and {what} needs {need}", folder.display()),
     )
-    .hint("free some room, or set GOLDSMITH_WORK_DIR to a folder on a larger file system"))
+    .hint(format!("free some room, or set {variable} to a folder on a larger file system")))
 }

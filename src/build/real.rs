@@ -94,14 +94,22 @@ impl World for RealWorld {
                 (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
             return Err(with_hint(BuildError::because(attempt, error.source), hint));
         }
-        let needs = cx.stop().unless_cancelled(source::preflight(plan)).await?.map_err(|error| {
-            let hint = error.hint();
-            with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
-        })?;
+        let needs = cx.stop().unless_cancelled(source::preflight(plan, self.dirs.cache())).await?.map_err(
+            |error| {
+                let hint = error.hint();
+                with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
+            },
+        )?;
         // The proof of a packed output unpacks it beside the disk that was built.
         let compressed = plan.outputs.iter().any(|output| output.format.is_packed());
         let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
-        room(self.dirs.work_root(), Size::bytes(needs.bytes_work.as_bytes() + proof), "this build")
+        let bytes_work = Size::bytes(needs.bytes_work.as_bytes().saturating_add(proof));
+        let (work, cache) = (self.dirs.work_root(), self.dirs.cache());
+        for (folder, need) in (source::Needs { bytes_work, ..needs }).room(work, cache) {
+            let variable = if folder == work { "GOLDSMITH_WORK_DIR" } else { "GOLDSMITH_CACHE_DIR" };
+            room(folder, need, "this build", variable)?;
+        }
+        Ok(())
     }
 
     async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError> {

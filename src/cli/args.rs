@@ -130,9 +130,10 @@ pub(super) enum Command {
         ]),
     )]
     Convert(Convert),
-    /// Show what a disk image is, and what is on it
+    /// Show what a disk image or an installer's ISO is, and what is on it
     #[command(after_help = examples(&[
         ("goldsmith inspect disk.qcow2", "size, holes, partitions, system"),
+        ("goldsmith inspect debian.iso", "label, firmware, installer, menu; as a disk with `--input-format raw`"),
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),

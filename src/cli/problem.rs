@@ -3,6 +3,7 @@ use super::{exit::Exit, failure, theme::Theme};
 use crate::{
     build::{BuildError, BuildErrorKind, DirError},
     disk::{DiskError, DiskErrorKind},
+    source::iso::IsoError,
 };
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::error::Error;
@@ -20,6 +21,8 @@ pub(super) enum Problem {
     Build(BuildError),
     /// A disk could not be read or written.
     Disk { attempt: String, error: Box<DiskError>, hints: Vec<String> },
+    /// An installer's medium could not be read.
+    Iso(IsoError),
     /// A bug.
     Internal(String),
 }
@@ -62,6 +65,7 @@ impl Problem {
                 DiskErrorKind::Refused | DiskErrorKind::NotFound => Exit::Usage,
                 _ => Exit::Failed,
             },
+            Self::Iso(_) => Exit::Failed,
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -76,6 +80,7 @@ impl Problem {
                 drawn.join("\n\n")
             }
             Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
+            Self::Iso(error) => failure::chain(theme, &messages(error), &[]),
             Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, &**error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
@@ -88,7 +93,14 @@ impl Problem {
 }
 
 fn causes(attempt: &str, error: &dyn Error) -> Vec<String> {
-    let mut chain = vec![attempt.to_owned(), error.to_string()];
+    let mut chain = vec![attempt.to_owned()];
+    chain.extend(messages(error));
+    chain
+}
+
+/// What an error says, and why, and why that.
+fn messages(error: &dyn Error) -> Vec<String> {
+    let mut chain = vec![error.to_string()];
     let mut next = error.source();
     while let Some(error) = next {
         chain.push(error.to_string());

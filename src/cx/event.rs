@@ -1,5 +1,5 @@
 //! What a build reports: typed, serialisable events. Renderers, the build log and the tests are all listeners.
-use super::BuildId;
+use super::{BuildId, clean_line};
 use crate::value::{HumanDuration, Redactor};
 use serde::Serialize;
 use std::{
@@ -332,39 +332,6 @@ impl fmt::Debug for Events {
             .field("sinks", &self.sinks.len())
             .finish_non_exhaustive()
     }
-}
-
-/// A line of foreign output without escape sequences and control characters: a guest must not be able to move our cursor.
-pub fn clean_line(line: &str) -> String {
-    let mut clean = String::with_capacity(line.len());
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => match chars.next() {
-                // CSI: parameters, then one final byte in @..~
-                Some('[') => {
-                    for c in chars.by_ref() {
-                        if ('@'..='~').contains(&c) {
-                            break;
-                        }
-                    }
-                }
-                // OSC: up to BEL or ESC \
-                Some(']') => {
-                    while let Some(c) = chars.next() {
-                        if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
-                            break;
-                        }
-                    }
-                }
-                _ => {}
-            },
-            '\t' => clean.push_str("    "),
-            c if c.is_control() => {}
-            c => clean.push(c),
-        }
-    }
-    clean
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! Nothing here knows a driver, a guest or a definition. Start reading at [`Cx`].
+mod escape;
 mod event;
 mod id;
 mod journal;
@@ -16,7 +17,8 @@ mod stop;
 mod undo;
 mod wait;
 
-pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit, clean_line};
+pub use escape::{Escapes, Shown, clean_line};
+pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit};
 pub use id::BuildId;
 pub use journal::{Header, Journal, JournalError, Line, Replay};
 pub use stop::{Cancelled, Stop};

@@ -72,6 +72,28 @@ pub(super) fn len(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
+/// Length of the file with this digest, when the cache has it.
+pub fn cached(cache: &Path, digest: &Digest) -> Option<u64> {
+    std::fs::metadata(Entry::by_digest(cache, digest).path()).ok().map(|found| found.len())
+}
+
+/// How much of a file of `bytes` bytes is still to be downloaded. Without a digest nothing tells that it is there already.
+pub fn missing(cache: &Path, digest: Option<&Digest>, bytes: u64) -> u64 {
+    let Some(digest) = digest else { return bytes };
+    let arrived = || len(&Entry::by_digest(cache, digest).part());
+    if cached(cache, digest).is_some() { 0 } else { bytes.saturating_sub(arrived()) }
+}
+
+/// Whether the cache has a file of so many bytes: of large files whose digest is not known yet, most likely the one.
+pub fn has_as_long(cache: &Path, bytes: u64) -> bool {
+    [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512].iter().any(|algorithm| {
+        let Ok(entries) = std::fs::read_dir(cache.join(algorithm.name())) else { return false };
+        entries
+            .flatten()
+            .any(|entry| entry.metadata().is_ok_and(|found| found.is_file() && found.len() == bytes))
+    })
+}
+
 pub(super) fn remove(path: &Path) -> Result<(), FetchError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -19,7 +19,7 @@ pub(super) fn new() -> Result<reqwest::Client, FetchError> {
 }
 
 /// Asks whether `url` answers with a file, without downloading it. Returns its size when the server tells.
-pub async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
+pub(super) async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
     match url.scheme() {
         "http" | "https" => {}
         "file" => {

@@ -1,4 +1,5 @@
 //! Why a file could not be fetched.
+use super::archive;
 use crate::{
     cx::{Cancelled, WaitError},
     value::{Digest, HumanDuration},
@@ -146,6 +147,11 @@ impl FetchError {
         }
     }
 
+    /// Whether the server is there and the file is not.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Http { status: 404 | 410, .. })
+    }
+
     /// Whether another place may do better.
     pub(super) fn concerns_origin(&self) -> bool {
         match self {
@@ -172,9 +178,12 @@ impl FetchError {
             Self::Http { status: 401 | 403 | 407, .. } => {
                 Some("the address needs a login, or a proxy does: set https_proxy, http_proxy, no_proxy".to_owned())
             }
-            Self::Http { status: 404 | 410, .. } => {
-                Some("the file is no longer there; releases move: look for its present address".to_owned())
-            }
+            Self::Http { status: 404 | 410, url, .. } => Some(match archive::by_name(archive::PUBLISHED, url) {
+                Some((publisher, archive)) => {
+                    format!("old releases of {publisher} are in {archive}: look there for its present address")
+                }
+                None => "the file is no longer there; releases move: look for its present address".to_owned(),
+            }),
             Self::Network { .. } | Self::Stalled { .. } => Some(
                 "check the network; a proxy is taken from https_proxy, http_proxy and no_proxy, an own CA from \
                  SSL_CERT_FILE"

@@ -10,16 +10,21 @@
 //! ```
 //!
 //! Start reading at [`Fetcher::get`].
+mod archive;
 mod cache;
 mod client;
 mod download;
 mod error;
+mod moved;
 mod small;
 #[cfg(test)]
 mod tests;
 
-pub use client::probe;
+#[cfg(test)]
+pub(crate) use archive::Rule;
+pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
+pub use moved::{Probed, probe};
 
 use crate::{
     cx::{Cx, Look, Sight},
@@ -78,12 +83,18 @@ pub struct Fetcher {
     cache: PathBuf,
     patience: Patience,
     client: OnceLock<reqwest::Client>,
+    archives: &'static [archive::Rule],
 }
 
 impl Fetcher {
     /// A fetcher that keeps what it downloads in `cache`. Makes the folder when it first needs it.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        Self { cache: cache.into(), patience: Patience::default(), client: OnceLock::new() }
+        Self {
+            cache: cache.into(),
+            patience: Patience::default(),
+            client: OnceLock::new(),
+            archives: archive::PUBLISHED,
+        }
     }
 
     /// The folder of what is kept between builds.
@@ -98,8 +109,17 @@ impl Fetcher {
         self
     }
 
+    /// The same with other archives.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_archives(mut self, archives: &'static [Rule]) -> Self {
+        self.archives = archives;
+        self
+    }
+
     /// The file that all `origins` hold, from the cache or from the first origin that delivers it. With a digest the
-    /// cache is asked first and every byte is verified; without one it is always downloaded anew.
+    /// cache is asked first and every byte is verified; without one it is always downloaded anew. A release that is at its place
+    /// no more is looked for in its publisher's archive.
     pub async fn get(
         &self,
         cx: &Cx,
@@ -138,6 +158,19 @@ impl Fetcher {
                     }
                     failures.push(error);
                 }
+                Err(error) => return Err(error),
+            }
+        }
+        for moved in self.moved(&failures, origins) {
+            if let Some(failure) = failures.last() {
+                cx.events().notice(format!("{}; {}", error::chain(failure), moved::looking(&moved)));
+            }
+            match self.fetch_from(cx, &entry, &moved.url, digest).await {
+                Ok(fetched) => {
+                    moved::advise(cx, &moved);
+                    return Ok(fetched);
+                }
+                Err(error) if error.concerns_origin() => failures.push(error),
                 Err(error) => return Err(error),
             }
         }

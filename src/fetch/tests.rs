@@ -1,4 +1,6 @@
 //! The fetcher against a real HTTP server that misbehaves on request.
+mod moved;
+
 use super::*;
 use crate::cx::{Event, Events, Record, Sink, Stop, tests_support::cx};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +16,7 @@ use tokio::{
 
 /// What the server does with one request; the last rule stays in force.
 #[derive(Debug, Clone)]
-enum Rule {
+enum Reply {
     /// The file, or the range that was asked for.
     Serve,
     /// The same under another ETag and with other content: the file was replaced.
@@ -31,6 +33,7 @@ enum Rule {
 
 #[derive(Debug, Clone, Default)]
 struct Request {
+    path: String,
     range: Option<String>,
     if_range: Option<String>,
 }
@@ -41,7 +44,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(content: Vec<u8>, rules: Vec<Rule>) -> Self {
+    async fn start(content: Vec<u8>, rules: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/images/disk.img", listener.local_addr().unwrap()).parse().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -61,31 +64,34 @@ impl Server {
     }
 }
 
-async fn answer(stream: TcpStream, content: Vec<u8>, rule: Rule, seen: Arc<Mutex<Vec<Request>>>) {
+async fn answer(stream: TcpStream, content: Vec<u8>, rule: Reply, seen: Arc<Mutex<Vec<Request>>>) {
     let mut stream = BufReader::new(stream);
     let mut headers = HashMap::new();
     let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    line.clear();
     while stream.read_line(&mut line).await.unwrap() > 2 {
         if let Some((key, value)) = line.split_once(": ") {
             headers.insert(key.to_ascii_lowercase(), value.trim().to_owned());
         }
         line.clear();
     }
-    let request =
-        Request { range: headers.get("range").cloned(), if_range: headers.get("if-range").cloned() };
+    let (range, if_range) = (headers.get("range").cloned(), headers.get("if-range").cloned());
+    let request = Request { path, range, if_range };
     seen.lock().unwrap().push(request.clone());
     let (tag, content) = match &rule {
-        Rule::Replaced(tag, content) => (*tag, content.clone()),
+        Reply::Replaced(tag, content) => (*tag, content.clone()),
         _ => ("\"one\"", content),
     };
     let from: usize = request
         .range
-        .filter(|_| !matches!(rule, Rule::IgnoreRange))
+        .filter(|_| !matches!(rule, Reply::IgnoreRange))
         .filter(|_| request.if_range.as_deref().is_none_or(|wanted| wanted == tag))
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
         .unwrap_or(0);
     let head = match &rule {
-        Rule::Status(status) => format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n"),
+        Reply::Status(status) => format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n"),
         _ if from >= content.len() => {
             format!("HTTP/1.1 416 Range\r\ncontent-range: bytes */{}\r\ncontent-length: 0\r\n", content.len())
         }
@@ -98,14 +104,14 @@ async fn answer(stream: TcpStream, content: Vec<u8>, rule: Rule, seen: Arc<Mutex
         _ => format!("HTTP/1.1 200 OK\r\netag: {tag}\r\ncontent-length: {}\r\n", content.len()),
     };
     let body = match &rule {
-        Rule::Status(_) => &[],
-        Rule::Truncate(bytes) | Rule::Hang(bytes) => &content[from..(from + bytes).min(content.len())],
+        Reply::Status(_) => &[],
+        Reply::Truncate(bytes) | Reply::Hang(bytes) => &content[from..(from + bytes).min(content.len())],
         _ => &content[from.min(content.len())..],
     };
     let _ = stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await;
     let _ = stream.write_all(body).await;
     let _ = stream.flush().await;
-    if matches!(rule, Rule::Hang(_)) {
+    if matches!(rule, Reply::Hang(_)) {
         std::future::pending::<()>().await;
     }
 }
@@ -165,7 +171,7 @@ fn assert_is_content(fetched: &Fetched) {
 #[tokio::test]
 async fn a_file_is_downloaded_once_and_then_comes_from_the_cache() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Serve]).await;
+    let server = Server::start(content(), vec![Reply::Serve]).await;
     let first = bench.get(&[&server]).await.unwrap();
     assert_is_content(&first);
     assert!(!first.from_cache);
@@ -179,7 +185,7 @@ async fn a_file_is_downloaded_once_and_then_comes_from_the_cache() {
 #[tokio::test]
 async fn a_damaged_cached_file_is_fetched_again() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Serve]).await;
+    let server = Server::start(content(), vec![Reply::Serve]).await;
     let first = bench.get(&[&server]).await.unwrap();
     std::fs::write(&first.path, vec![0; content().len()]).unwrap();
     let second = bench.get(&[&server]).await.unwrap();
@@ -191,7 +197,8 @@ async fn a_damaged_cached_file_is_fetched_again() {
 async fn a_broken_transfer_goes_on_where_it_stopped() {
     let bench = Bench::new();
     let server =
-        Server::start(content(), vec![Rule::Truncate(500_000), Rule::Truncate(100_000), Rule::Serve]).await;
+        Server::start(content(), vec![Reply::Truncate(500_000), Reply::Truncate(100_000), Reply::Serve])
+            .await;
     assert_is_content(&bench.get(&[&server]).await.unwrap());
     let requests = server.requests();
     assert_eq!(requests.len(), 3);
@@ -203,9 +210,9 @@ async fn a_broken_transfer_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn a_later_run_goes_on_with_what_an_earlier_one_left() {
     let bench = Bench::new();
-    let broken = Server::start(content(), vec![Rule::Truncate(500_000), Rule::Status(404)]).await;
+    let broken = Server::start(content(), vec![Reply::Truncate(500_000), Reply::Status(404)]).await;
     assert!(bench.get(&[&broken]).await.is_err());
-    let whole = Server::start(content(), vec![Rule::Serve]).await;
+    let whole = Server::start(content(), vec![Reply::Serve]).await;
     assert_is_content(&bench.get(&[&whole]).await.unwrap());
     assert_eq!(whole.requests()[0].range.as_deref(), Some("bytes=500000-"));
     assert_eq!(whole.requests()[0].if_range, None, "another server's ETag means nothing here");
@@ -216,7 +223,7 @@ async fn a_file_that_changed_in_between_is_started_anew() {
     let bench = Bench::new();
     let server = Server::start(
         b"the old file, longer than what is sent of it".to_vec(),
-        vec![Rule::Truncate(10), Rule::Replaced("\"two\"", content())],
+        vec![Reply::Truncate(10), Reply::Replaced("\"two\"", content())],
     )
     .await;
     assert_is_content(&bench.get(&[&server]).await.unwrap());
@@ -228,8 +235,8 @@ async fn parts_of_different_files_are_not_the_servers_fault() {
     let bench = Bench::new();
     let mut other = content();
     other.reverse();
-    let first = Server::start(other, vec![Rule::Truncate(500_000), Rule::Status(404)]).await;
-    let second = Server::start(content(), vec![Rule::Serve]).await;
+    let first = Server::start(other, vec![Reply::Truncate(500_000), Reply::Status(404)]).await;
+    let second = Server::start(content(), vec![Reply::Serve]).await;
     assert_is_content(&bench.get(&[&first, &second]).await.unwrap());
     assert_eq!(second.requests().len(), 2, "resumed, found wrong, fetched whole");
 }
@@ -237,14 +244,14 @@ async fn parts_of_different_files_are_not_the_servers_fault() {
 #[tokio::test]
 async fn a_server_without_ranges_sends_it_all_again() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Truncate(500_000), Rule::IgnoreRange]).await;
+    let server = Server::start(content(), vec![Reply::Truncate(500_000), Reply::IgnoreRange]).await;
     assert_is_content(&bench.get(&[&server]).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_busy_server_is_asked_again() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Status(503), Rule::Status(503), Rule::Serve]).await;
+    let server = Server::start(content(), vec![Reply::Status(503), Reply::Status(503), Reply::Serve]).await;
     assert_is_content(&bench.get(&[&server]).await.unwrap());
     assert_eq!(server.requests().len(), 3);
 }
@@ -252,8 +259,8 @@ async fn a_busy_server_is_asked_again() {
 #[tokio::test]
 async fn a_missing_file_is_looked_for_on_the_next_mirror_at_once() {
     let bench = Bench::new();
-    let missing = Server::start(content(), vec![Rule::Status(404)]).await;
-    let there = Server::start(content(), vec![Rule::Serve]).await;
+    let missing = Server::start(content(), vec![Reply::Status(404)]).await;
+    let there = Server::start(content(), vec![Reply::Serve]).await;
     assert_is_content(&bench.get(&[&missing, &there]).await.unwrap());
     assert_eq!(missing.requests().len(), 1);
 }
@@ -261,7 +268,7 @@ async fn a_missing_file_is_looked_for_on_the_next_mirror_at_once() {
 #[tokio::test]
 async fn an_error_names_address_and_status_and_hides_the_login() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Status(403)]).await;
+    let server = Server::start(content(), vec![Reply::Status(403)]).await;
     let mut url = server.url.clone();
     url.set_username("me").unwrap();
     url.set_password(Some("hunter22")).unwrap();
@@ -276,7 +283,7 @@ async fn an_error_names_address_and_status_and_hides_the_login() {
 #[tokio::test]
 async fn a_wrong_file_is_named_with_both_digests_and_removed() {
     let bench = Bench::new();
-    let server = Server::start(b"something else".to_vec(), vec![Rule::Serve]).await;
+    let server = Server::start(b"something else".to_vec(), vec![Reply::Serve]).await;
     let error = bench.get(&[&server]).await.unwrap_err();
     let text = error.to_string();
     for part in [server.url.as_str(), digest(&content()).hex(), digest(b"something else").hex()] {
@@ -288,7 +295,7 @@ async fn a_wrong_file_is_named_with_both_digests_and_removed() {
 #[tokio::test]
 async fn silence_is_a_failure_that_names_how_long_it_lasted() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Hang(1000)]).await;
+    let server = Server::start(content(), vec![Reply::Hang(1000)]).await;
     let started = Instant::now();
     let error = bench.get(&[&server]).await.unwrap_err();
     assert!(matches!(error, FetchError::Stalled { .. }), "{error}");
@@ -301,8 +308,8 @@ async fn silence_is_a_failure_that_names_how_long_it_lasted() {
 async fn every_place_that_failed_is_in_the_error() {
     let bench = Bench::new();
     let (a, b) = (
-        Server::start(content(), vec![Rule::Status(404)]).await,
-        Server::start(content(), vec![Rule::Status(410)]).await,
+        Server::start(content(), vec![Reply::Status(404)]).await,
+        Server::start(content(), vec![Reply::Status(410)]).await,
     );
     let text = bench.get(&[&a, &b]).await.unwrap_err().to_string();
     assert!(text.contains("2 places") && text.contains("HTTP 404") && text.contains("HTTP 410"), "{text}");
@@ -311,7 +318,7 @@ async fn every_place_that_failed_is_in_the_error() {
 #[tokio::test]
 async fn a_cancelled_download_ends_at_once_and_keeps_its_part() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Hang(500_000)]).await;
+    let server = Server::start(content(), vec![Reply::Hang(500_000)]).await;
     let stop: Stop = bench.cx.stop().clone();
     let watch = server.seen.clone();
     let canceller = tokio::spawn(async move {
@@ -330,7 +337,7 @@ async fn a_cancelled_download_ends_at_once_and_keeps_its_part() {
 #[tokio::test]
 async fn two_builds_at_once_download_a_file_once() {
     let bench = Bench::new();
-    let server = Server::start(content(), vec![Rule::Serve]).await;
+    let server = Server::start(content(), vec![Reply::Serve]).await;
     let origins = [&server];
     let (first, second) = tokio::join!(bench.get(&origins), bench.get(&origins));
     assert_is_content(&first.unwrap());
@@ -367,7 +374,7 @@ async fn progress_tells_how_much_of_the_file_is_here() {
     let events = Events::new(bench.cx.id().clone(), "test", vec![memory.clone()]);
     let (work, logs) = (bench.cx.work().to_owned(), bench.cx.logs().to_owned());
     let cx = Cx::new(bench.cx.id().clone(), work, logs, events, Stop::default(), bench.cx.undo().clone());
-    let server = Server::start(content(), vec![Rule::Serve]).await;
+    let server = Server::start(content(), vec![Reply::Serve]).await;
     bench.fetcher().get(&cx, std::slice::from_ref(&server.url), Some(&digest(&content()))).await.unwrap();
     let records = memory.0.lock().unwrap();
     let all: Vec<&Event> = records.iter().map(|record| &record.event).collect();
@@ -378,8 +385,8 @@ async fn progress_tells_how_much_of_the_file_is_here() {
 
 #[tokio::test]
 async fn a_probe_tells_the_size_without_downloading() {
-    let server = Server::start(content(), vec![Rule::Status(405), Rule::Serve]).await;
-    assert_eq!(probe(&server.url).await.unwrap(), Some(1_200_000));
-    let missing = Server::start(content(), vec![Rule::Status(404)]).await;
+    let server = Server::start(content(), vec![Reply::Status(405), Reply::Serve]).await;
+    assert_eq!(probe(&server.url).await.unwrap().bytes, Some(1_200_000));
+    let missing = Server::start(content(), vec![Reply::Status(404)]).await;
     assert!(matches!(probe(&missing.url).await, Err(FetchError::Http { status: 404, .. })));
 }

@@ -22,6 +22,15 @@ pub enum SourceError {
         /// One message for each place.
         tried: Vec<String>,
     },
+    /// A file of this host that the definition names is not there, or is none.
+    #[error("could not read `{}`, which the definition starts from", .path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// An image could not be read or written.
     #[error("could not {attempt}")]
     Disk {
@@ -151,6 +160,9 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fetch(error) => error.hint(),
+            Self::NoFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(
+                "put the file there, or change `path`: a relative one is looked for in the definition's folder".to_owned(),
+            ),
             Self::MissingTools { packages, .. } => {
                 Some(format!("on Debian and Ubuntu: sudo apt-get install -y {}", packages.join(" ")))
             }
@@ -162,7 +174,7 @@ impl SourceError {
             Self::NotInstalled => Some(
                 "the installer may have refused its answers and restarted; its whole console is in `serial-install.log`".to_owned(),
             ),
-            Self::NotOnMedium { .. } => Some("`goldsmith inspect` lists the medium; say `kernel` and `initrd` in `[source.iso]`".to_owned()),
+            Self::NotOnMedium { .. } => Some("`goldsmith inspect` of the medium shows its boot menus; say `kernel` and `initrd` in `[source.iso]`".to_owned()),
             Self::NoEntry(error) => Some(error.hint()),
             Self::Layout { .. } => Some("make `machine.disk` larger or the partitions smaller".to_owned()),
             _ => None,

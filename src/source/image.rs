@@ -13,30 +13,37 @@ use std::path::{Path, PathBuf};
 const UNPACKED: u64 = 4;
 
 /// Looks whether one of the origins answers.
-pub(super) async fn preflight(plan: &Plan, source: &DiskSourcePlan) -> Result<Needs, SourceError> {
+pub(super) async fn preflight(
+    plan: &Plan,
+    source: &DiskSourcePlan,
+    cache: &Path,
+) -> Result<Needs, SourceError> {
     let mut tried = Vec::new();
     for origin in &source.origins {
         match origin {
             Origin::Path(path) => match look(path, source, plan.machine.disk).await {
-                Ok(bytes_work) => return Ok(needs(bytes_work, path.display().to_string())),
+                Ok(bytes_work) => return Ok(needs(bytes_work, 0, path.display().to_string())),
                 // It is there, but it is no good: another origin would not be what the user meant.
                 Err(error) if path.exists() => return Err(error),
-                Err(error) => tried.push(origin::chain(&error)),
+                Err(error) => tried.push(error),
             },
-            Origin::Url(url) => match fetch::probe(url).await {
-                Ok(bytes) => {
-                    let bytes = if is_packed(url.path()) { bytes.unwrap_or(0) * UNPACKED } else { 0 };
-                    return Ok(needs(bytes, fetch::PlainUrl(url).to_string()));
+            Origin::Url(url) => match origin::ask(url, cache, source.digest.as_ref()).await {
+                Ok(found) => {
+                    let bytes = found.bytes.unwrap_or(0);
+                    let unpacked = if is_packed(url.path()) { bytes.saturating_mul(UNPACKED) } else { 0 };
+                    let download = origin::download(url, cache, source.digest.as_ref(), bytes);
+                    return Ok(needs(unpacked, download, fetch::PlainUrl(&found.url).to_string()));
                 }
-                Err(error) => tried.push(origin::chain(&error)),
+                Err(error) => tried.push(error.into()),
             },
         }
     }
-    Err(SourceError::NoOrigin { tried })
+    Err(origin::nowhere(tried))
 }
 
-fn needs(bytes: u64, read: String) -> Needs {
-    Needs { bytes_work: Size::bytes(bytes), tools: Vec::new(), reads: vec![read] }
+fn needs(work: u64, cache: u64, read: String) -> Needs {
+    let (bytes_work, bytes_cache) = (Size::bytes(work), Size::bytes(cache));
+    Needs { bytes_work, bytes_cache, tools: Vec::new(), reads: vec![read] }
 }
 
 fn is_packed(name: &str) -> bool {
@@ -47,7 +54,7 @@ fn is_packed(name: &str) -> bool {
 async fn look(path: &Path, source: &DiskSourcePlan, disk: Size) -> Result<u64, SourceError> {
     let (path, format) = (path.to_owned(), source.format);
     blocking(move || {
-        let length = std::fs::metadata(&path).map_err(|source| SourceError::io("read", &path, source))?.len();
+        let length = origin::length(&path)?;
         if let Detected::Packed(_) = detect(&path)? {
             return Ok(length * UNPACKED);
         }

@@ -10,7 +10,7 @@ use super::{Needs, Prepared, SourceError, blocking, image, iso, origin};
 use crate::{
     cx::Cx,
     disk,
-    fetch::{Fetched, Fetcher, PlainUrl},
+    fetch::{self, Fetched, Fetcher, PlainUrl},
     plan::{AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, Origin, Plan},
     seed,
     value::{self, Digest, Size},
@@ -20,6 +20,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+use url::Url;
 
 /// A disk that an installer fills holds about this much; a guess, on the safe side for servers.
 const INSTALLED: Size = Size::gib(4);
@@ -65,18 +66,49 @@ pub struct Kernel {
     pub cmdline: String,
 }
 
-/// Looks whether the medium can be had.
-pub(super) async fn preflight(plan: &IsoPlan) -> Result<Needs, SourceError> {
+/// Looks whether the medium can be had, and how much room it and what it installs take.
+pub(super) async fn preflight(plan: &Plan, source: &IsoPlan, cache: &Path) -> Result<Needs, SourceError> {
     let mut tried = Vec::new();
-    for place in &plan.origins {
-        match origin::probe(place).await {
-            Ok((name, _)) => {
-                return Ok(Needs { bytes_work: INSTALLED, tools: Vec::new(), reads: vec![name] });
+    let digest = match &source.digest {
+        IsoDigest::Known(digest) => Some(digest),
+        IsoDigest::Listed(_) | IsoDigest::Trusted => None,
+    };
+    for place in &source.origins {
+        match origin::probe(place, cache, digest).await {
+            Ok((name, bytes)) => {
+                if let (Origin::Path(path), InstallerBoot::Direct { .. }) = (place, &source.boot) {
+                    let path = path.clone();
+                    // One that was cut off, or is none, is told before anything waits for it. What is started by its own boot
+                    // loader need not be readable here.
+                    blocking(move || Ok(iso::Iso::open(&path).map(drop)?)).await?;
+                }
+                let bytes_cache = Size::bytes(download(source, place, cache, bytes.unwrap_or(0)));
+                let known = digest.is_some_and(|digest| stored(cache, plan, source, digest).exists());
+                // What is kept from an earlier build takes no room again; a disk holds no more than its size.
+                let bytes_work = if known { Size::bytes(0) } else { INSTALLED.min(plan.machine.disk) };
+                return Ok(Needs { bytes_work, bytes_cache, tools: Vec::new(), reads: vec![name] });
             }
-            Err(error) => tried.push(origin::chain(&error)),
+            Err(error) => tried.push(error),
         }
     }
-    Err(SourceError::NoOrigin { tried })
+    Err(origin::nowhere(tried))
+}
+
+/// How much of the medium is yet to be downloaded.
+fn download(source: &IsoPlan, place: &Origin, cache: &Path, bytes: u64) -> u64 {
+    match (place, &source.digest) {
+        (Origin::Path(_), _) => 0,
+        (Origin::Url(_), IsoDigest::Listed(_)) if fetch::has_as_long(cache, bytes) => 0,
+        (Origin::Url(url), IsoDigest::Known(digest)) => origin::download(url, cache, Some(digest), bytes),
+        (Origin::Url(url), IsoDigest::Listed(_) | IsoDigest::Trusted) => {
+            origin::download(url, cache, None, bytes)
+        }
+    }
+}
+
+/// Where the disk is kept that an installer made of `medium`.
+pub(super) fn stored(cache: &Path, plan: &Plan, source: &IsoPlan, medium: &Digest) -> PathBuf {
+    cache.join("installed").join(format!("{}.qcow2", key(plan, source, medium)))
 }
 
 /// Gets the medium. When an earlier build installed from it, with the same answers on the same machine, its disk is taken.
@@ -95,8 +127,7 @@ pub(super) async fn prepare(
         IsoDigest::Trusted => None,
     };
     let (medium, description) = origin::obtain(cx, &source.origins, digest.as_ref(), fetcher).await?;
-    let store =
-        fetcher.folder().join("installed").join(format!("{}.qcow2", key(plan, source, &medium.digest)));
+    let store = stored(fetcher.folder(), plan, source, &medium.digest);
     if store.exists() {
         cx.events()
             .notice(format!("{description} was installed before with the same answers: its disk is taken"));
@@ -137,15 +168,17 @@ pub(super) async fn prepare(
 }
 
 /// The medium's digest, by the list that is published beside it.
-async fn listed(cx: &Cx, source: &IsoPlan, url: &url::Url, fetcher: &Fetcher) -> Result<Digest, SourceError> {
-    let name = match source.origins.first() {
-        Some(Origin::Url(url)) => url.path().to_owned(),
-        Some(Origin::Path(path)) => path.display().to_string(),
-        None => String::new(),
+async fn listed(cx: &Cx, source: &IsoPlan, list: &Url, fetcher: &Fetcher) -> Result<Digest, SourceError> {
+    let (medium, name) = match source.origins.first() {
+        Some(Origin::Url(url)) => (Some(url), url.path().to_owned()),
+        Some(Origin::Path(path)) => (None, path.display().to_string()),
+        None => (None, String::new()),
     };
-    let text = fetcher.small(cx, url, SUMS_LIMIT).await?;
-    value::digest_of(&String::from_utf8_lossy(&text), &name)
-        .map_err(|source| SourceError::Sums { list: PlainUrl(url).to_string(), source })
+    let read = |list: &Url, text: &[u8]| {
+        value::digest_of(&String::from_utf8_lossy(text), &name)
+            .map_err(|source| SourceError::Sums { list: PlainUrl(list).to_string(), source })
+    };
+    fetcher.list(cx, list, medium, SUMS_LIMIT, read).await
 }
 
 /// Kernel and initial RAM disk, with answers in it when they belong there.

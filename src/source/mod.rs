@@ -59,18 +59,36 @@ pub enum Prepared {
 pub struct Needs {
     /// Space in the work folder, besides what the guest will write.
     pub bytes_work: Size,
+    /// Space in the cache, for what is not there yet.
+    pub bytes_cache: Size,
     /// Programs of this host that will be run.
     pub tools: Vec<PathBuf>,
     /// Files and addresses that will be read. They answered.
     pub reads: Vec<String>,
 }
 
-/// Looks whether the source of `plan` can work: programs, permissions, addresses, sizes. Makes nothing.
-pub async fn preflight(plan: &Plan) -> Result<Needs, SourceError> {
+impl Needs {
+    /// How much room is needed where: in the work folder first, with what the cache needs if that is on the same file system.
+    pub fn room<'a>(&self, work: &'a Path, cache: &'a Path) -> Vec<(&'a Path, Size)> {
+        let device = |folder: &Path| {
+            let there = folder.ancestors().find_map(|folder| folder.metadata().ok());
+            there.map(|found| std::os::unix::fs::MetadataExt::dev(&found))
+        };
+        if device(work) == device(cache) {
+            let both = self.bytes_work.as_bytes().saturating_add(self.bytes_cache.as_bytes());
+            return vec![(work, Size::bytes(both))];
+        }
+        vec![(work, self.bytes_work), (cache, self.bytes_cache)]
+    }
+}
+
+/// Looks whether the source of `plan` can work: programs, permissions, addresses, sizes. Makes nothing. `cache` is where downloads
+/// are kept.
+pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> {
     match &plan.source {
         SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap).await,
-        SourcePlan::Disk(disk) => image::preflight(plan, disk).await,
-        SourcePlan::Iso(iso) => install::preflight(iso).await,
+        SourcePlan::Disk(disk) => image::preflight(plan, disk, cache).await,
+        SourcePlan::Iso(iso) => install::preflight(plan, iso, cache).await,
     }
 }
 

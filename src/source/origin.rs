@@ -2,10 +2,11 @@
 use super::SourceError;
 use crate::{
     cx::Cx,
-    fetch::{self, Fetched, Fetcher},
+    fetch::{self, FetchError, Fetched, Fetcher, Probed},
     plan::Origin,
     value::Digest,
 };
+use std::path::Path;
 use url::Url;
 
 /// The file as it was published, from the first origin that has it. Neighbouring URLs are mirrors of each other.
@@ -41,14 +42,34 @@ pub(super) async fn obtain(
             Ok(found) => return Ok(found),
             Err(error) => {
                 cx.check()?;
-                if tried.is_empty() && rest.is_empty() {
-                    return Err(error.into());
-                }
-                tried.push(chain(&error));
+                tried.push(error.into());
             }
         }
     }
-    Err(SourceError::NoOrigin { tried })
+    Err(nowhere(tried))
+}
+
+/// What is wrong when no origin has it: what is wrong with the only one, or with each of them.
+pub(super) fn nowhere(tried: Vec<SourceError>) -> SourceError {
+    match <[SourceError; 1]>::try_from(tried) {
+        Ok([only]) => only,
+        Err(tried) => SourceError::NoOrigin { tried: tried.iter().map(|error| chain(error)).collect() },
+    }
+}
+
+/// How many bytes of what is at `url` the cache has yet to take.
+pub(super) fn download(url: &Url, cache: &Path, digest: Option<&Digest>, bytes: u64) -> u64 {
+    if url.scheme() == "file" { 0 } else { fetch::missing(cache, digest, bytes) }
+}
+
+/// Length of a file of this host.
+pub(super) fn length(path: &Path) -> Result<u64, SourceError> {
+    let missing = |source| SourceError::NoFile { path: path.to_owned(), source };
+    let found = std::fs::metadata(path).map_err(missing)?;
+    if found.is_dir() {
+        return Err(missing(std::io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(found.len())
 }
 
 /// An error with its causes, in one line.
@@ -62,14 +83,25 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Looks whether `url` answers; what the cache has need not.
+pub(super) async fn ask(url: &Url, cache: &Path, digest: Option<&Digest>) -> Result<Probed, FetchError> {
+    match digest.and_then(|digest| fetch::cached(cache, digest)) {
+        Some(bytes) => Ok(Probed { url: url.clone(), bytes: Some(bytes) }),
+        None => fetch::probe(url).await,
+    }
+}
+
 /// Looks whether `place` answers: its name for people, and its length in bytes if that is known.
-pub(super) async fn probe(place: &Origin) -> Result<(String, Option<u64>), SourceError> {
+pub(super) async fn probe(
+    place: &Origin,
+    cache: &Path,
+    digest: Option<&Digest>,
+) -> Result<(String, Option<u64>), SourceError> {
     Ok(match place {
-        Origin::Path(path) => {
-            let found = tokio::fs::metadata(path).await;
-            let bytes = found.map_err(|source| SourceError::io("read", path, source))?.len();
-            (path.display().to_string(), Some(bytes))
+        Origin::Path(path) => (path.display().to_string(), Some(length(path)?)),
+        Origin::Url(url) => {
+            let found = ask(url, cache, digest).await?;
+            (fetch::PlainUrl(&found.url).to_string(), found.bytes)
         }
-        Origin::Url(url) => (fetch::PlainUrl(url).to_string(), fetch::probe(url).await?),
     })
 }

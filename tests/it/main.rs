@@ -6,6 +6,7 @@ mod convert;
 mod definition;
 mod from_outside;
 mod installers;
+mod iso;
 mod reference;
 mod roles;
 mod tidy;

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
     let facts = block_on(async move {
         let mut subjects = Vec::new();
         for plan in plans {
-            subjects.push(Subject::look(plan).await);
+            subjects.push(Subject::look(plan, &dirs).await);
         }
         tokio::task::spawn_blocking(move || Facts::gather(&dirs, subjects)).await
     })?

@@ -1,4 +1,6 @@
 //! `goldsmith inspect`.
+pub(in crate::cli) mod iso;
+
 use super::{pretty, work};
 use crate::{
     cli::{
@@ -10,6 +12,7 @@ use crate::{
         theme::{Theme, Tone, pad, pad_left},
     },
     disk::{self, Input, Inspection, Layer, Packing, Zeroes},
+    source::iso::Iso,
     value::Size,
 };
 use serde::Serialize;
@@ -29,6 +32,10 @@ pub(in crate::cli) struct Report {
 }
 
 pub(super) fn run(arguments: args::Inspect, console: &Console) -> Result<Exit, Problem> {
+    let source = &arguments.source;
+    if source.input_format.is_none() && !work::is_dash(&source.image) && Iso::is_one(&source.image) {
+        return iso::run(&source.image, console);
+    }
     let name = arguments.source.image.display().to_string();
     // Stdout is for the report alone, so events are not for JSON here.
     let show: Arc<dyn Show> = if console.json() {

@@ -39,7 +39,7 @@ use self::{
     machine::LibvirtMachine,
     place::Place,
     process::{domain_name, is_of, qemu_processes},
-    remote::{Far, Host, Pool, pool_name},
+    remote::{Brought, Far, Host, Pool, pool_name},
     xml::{DiskXml, DomainXml},
 };
 use super::{DiskAttachment, DriverError, DriverErrorKind, Hypervisor, Machine, MachineSpec, Readiness};
@@ -229,12 +229,17 @@ impl Hypervisor for Libvirt {
             resource.details.extend(far.details());
         }
         let _ = cx.undo().plan(Undo::Resource(resource.clone()))?;
-        let (disks, credentials) = match far.clone() {
+        let Brought { disks, credentials, boot, optical } = match far.clone() {
             Some(far) => {
                 let (asking, wanted) = (cx.clone(), spec.clone());
                 transfer(move || far.bring(&asking, &wanted)).await?
             }
-            None => (spec.disks.iter().map(local_disk).collect(), spec.credentials.clone()),
+            None => Brought {
+                disks: spec.disks.iter().map(local_disk).collect(),
+                credentials: spec.credentials.clone(),
+                boot: spec.boot.clone(),
+                optical: spec.optical.clone(),
+            },
         };
         cx.check()?;
         let xml = DomainXml {
@@ -250,8 +255,8 @@ impl Hypervisor for Libvirt {
             uefi,
             disks,
             credentials,
-            boot: spec.boot.clone(),
-            optical: spec.optical.clone(),
+            boot,
+            optical,
             ends_at_restart: spec.ends_at_restart,
             serial: far.is_none().then(|| serial.clone()),
             agent,

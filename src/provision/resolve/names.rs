@@ -2,8 +2,9 @@
 use crate::{
     guest::{Facts, Family},
     plan::Plan,
+    template,
 };
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
+use minijinja::{Environment, Error, ErrorKind, Value};
 use std::{cmp::Ordering, collections::BTreeMap};
 
 /// Names and what they are.
@@ -12,16 +13,9 @@ pub(super) type Names = BTreeMap<String, Value>;
 /// A template that works longer than this is caught in a loop.
 const FUEL: u64 = 10_000_000;
 
-/// The language: strict about what is not defined, free of I/O, clock and randomness.
+/// The language, with functions of ours.
 pub(super) fn environment() -> Environment<'static> {
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    let syntax =
-        SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
-    // These settings contradict nothing, which is all that could be wrong with them.
-    env.set_syntax(syntax.unwrap_or_default());
-    env.set_fuel(Some(FUEL));
+    let mut env = template::environment(FUEL);
     env.add_function("version_at_least", |version: String, least: String| {
         compare(&version, &least) != Ordering::Less
     });

@@ -1,19 +1,13 @@
 //! Values in the places of templates: each filter makes of any text what stands for exactly that text, or refuses it.
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
+use crate::template;
+use minijinja::{Environment, Error, ErrorKind, Value};
 
 /// A template that works longer than this is caught in a loop.
 const FUEL: u64 = 1_000_000;
 
-/// The language of the answers' templates: strict about what is not defined, with a filter for every place.
+/// The language of the answers' templates, with a filter for every place.
 pub(super) fn environment<'a>() -> Environment<'a> {
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    let syntax =
-        SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
-    // These settings contradict nothing, which is all that could be wrong with them.
-    env.set_syntax(syntax.unwrap_or_default());
-    env.set_fuel(Some(FUEL));
+    let mut env = template::environment(FUEL);
     env.add_filter("word", word);
     env.add_filter("ks", kickstart);
     env.add_filter("section", section);

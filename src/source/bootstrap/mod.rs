@@ -96,6 +96,7 @@ pub(super) async fn preflight(plan: &Plan, bootstrap: &BootstrapPlan) -> Result<
     let archive = archive::resolve(bootstrap, plan.arch).await?;
     Ok(Needs {
         bytes_work: Size::bytes(TREE + TREE / 2),
+        bytes_cache: Size::bytes(0),
         tools,
         reads: archive.entries.iter().map(|entry| entry.uri.clone()).collect(),
     })

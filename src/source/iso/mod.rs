@@ -3,10 +3,12 @@
 //!
 //! ```text
 //!  file ── Iso::open ──► Iso ── Medium::read ──► Medium ── direct ──► BootEntry (kernel, initrd, arguments)
-//!                         └──── Iso::extract ──► the files that the entry names
+//!                         ├──── Iso::extract ──► the files that the entry names
+//!                         └──── inspect ───────► all of it, for people
 //! ```
 mod entries;
 mod error;
+mod inspect;
 mod layout;
 mod read;
 #[cfg(test)]
@@ -14,5 +16,6 @@ mod tests;
 
 pub use entries::BootEntry;
 pub use error::IsoError;
+pub use inspect::{Choice, Inspection, Installer, inspect};
 pub use layout::{Family, Medium, NoEntry, direct};
-pub use read::{BootImage, Entry, Iso, Kind, Names, Platform};
+pub use read::{BootImage, Entry, Iso, Kind, Names, Origin, Platform};

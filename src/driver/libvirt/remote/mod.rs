@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event, Unit},
-    driver::{Boot, Credential, DiskAttachment, DriverError, DriverErrorKind, MachineSpec},
+    driver::{Boot, Credential, DiskAttachment, DriverError, DriverErrorKind, KernelBoot, MachineSpec},
     plan::Firmware,
     value::{Arch, Size},
 };
@@ -55,13 +55,17 @@ pub(super) struct Far {
     tunnel: tokio::sync::Mutex<Option<Tunnel>>,
 }
 
+/// The files of a machine, where they are there.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub(super) disks: Vec<DiskXml>,
+    pub(super) credentials: Vec<Credential>,
+    pub(super) boot: Boot,
+    pub(super) optical: Vec<PathBuf>,
+}
+
 /// Looks whether `spec` can work there, besides what is asked of every libvirt. Blocks.
 pub(super) fn preflight(connection: &Connection, spec: &MachineSpec) -> Result<(), DriverError> {
-    if spec.boot != Boot::Disk || !spec.optical.is_empty() {
-        return Err(DriverError::new(DriverErrorKind::Unsupported, "run an installer on the remote host")
-            .because("kernels and media are not sent to other hosts yet")
-            .hint("install on this host (leave `uri` away) and give the result to other builds as their `[source.disk]`"));
-    }
     pool::check_storage(connection)?;
     uefi(connection, spec)?;
     let Ok(node) = connection.connect().get_node_info() else { return Ok(()) };
@@ -139,22 +143,30 @@ impl Far {
         format!("{}.disk{index}", self.role)
     }
 
-    /// Sends the disks of `spec` with all that lies below them, and the files of its credentials. Blocks.
-    pub(super) fn bring(
-        &self,
-        cx: &Cx,
-        spec: &MachineSpec,
-    ) -> Result<(Vec<DiskXml>, Vec<Credential>), DriverError> {
+    /// Sends the files of `spec`: its disks with all that lies below them, credentials, kernel and media. Blocks.
+    pub(super) fn bring(&self, cx: &Cx, spec: &MachineSpec) -> Result<Brought, DriverError> {
         self.check_room(cx, spec)?;
+        let send = |file: &Path, what: &str| {
+            self.pool.send(file, &format!("{}.{what}", self.role), &progress(cx, "upload", file))
+        };
         let disks = spec.disks.iter().enumerate().map(|(index, disk)| self.bring_disk(cx, index, disk));
         let disks = disks.collect::<Result<_, _>>()?;
         let credentials = spec.credentials.iter().enumerate().map(|(index, credential)| {
-            let file = &credential.path;
-            let name = format!("{}.credential{index}", self.role);
-            let path = self.pool.send(file, &name, &progress(cx, "upload", file))?;
+            let path = send(&credential.path, &format!("credential{index}"))?;
             Ok(Credential { name: credential.name.clone(), path })
         });
-        Ok((disks, credentials.collect::<Result<_, DriverError>>()?))
+        let credentials = credentials.collect::<Result<_, DriverError>>()?;
+        let boot = match &spec.boot {
+            Boot::Kernel(KernelBoot { kernel, initrd, cmdline }) => Boot::Kernel(KernelBoot {
+                kernel: send(kernel, "kernel")?,
+                initrd: send(initrd, "initrd")?,
+                cmdline: cmdline.clone(),
+            }),
+            other @ (Boot::Disk | Boot::Optical) => other.clone(),
+        };
+        let media = spec.optical.iter().enumerate();
+        let optical = media.map(|(index, medium)| send(medium, &format!("medium{index}")));
+        Ok(Brought { disks, credentials, boot, optical: optical.collect::<Result<_, _>>()? })
     }
 
     fn bring_disk(&self, cx: &Cx, index: usize, disk: &DiskAttachment) -> Result<DiskXml, DriverError> {
@@ -199,6 +211,13 @@ impl Far {
                     .flatten()
                     .map_or_else(length, |overlay| overlay.virtual_size);
             }
+        }
+        let kernel = match &spec.boot {
+            Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
+            Boot::Disk | Boot::Optical => Vec::new(),
+        };
+        for file in spec.optical.iter().chain(kernel) {
+            need += file.metadata().map_or(0, |found| found.len());
         }
         let (free, need, most) = (Size::bytes(free), Size::bytes(need), Size::bytes(need + most));
         let folder = self.pool.folder().display();

@@ -150,6 +150,30 @@ async fn child_that_uses_another_host() {
     if let Some(count) = count {
         assert_eq!(files(), count, "its files went with it");
     }
+    // A machine that starts an installer's kernel, with a medium in its drive.
+    let medium = folder.join("medium.iso");
+    std::fs::write(&medium, vec![9; 1 << 20]).unwrap();
+    let kernel = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
+    spec.role = "install".into();
+    spec.firmware = Firmware::Bios;
+    spec.memory = Size::mib(512);
+    spec.optical = vec![medium];
+    spec.boot = crate::driver::Boot::Kernel(crate::driver::KernelBoot {
+        kernel: kernel.join("linux"),
+        initrd: kernel.join("initrd.gz"),
+        cmdline: "console=ttyS0 started=there".into(),
+    });
+    let installer = hypervisor.create(&cx, &spec).await.unwrap();
+    installer.power_on(&cx).await.unwrap();
+    if let Some(count) = count {
+        assert_eq!(files(), count + 6, "a disk, a seed, a credential, kernel, initial RAM disk, medium");
+    }
+    let started = || serial(&*installer).contains("started=there");
+    until("the kernel says how it was started", Duration::from_secs(60), started).await;
+    cx.undo().undo_resource(installer.resource(), &undoer, cx.stop()).await.unwrap();
+    if let Some(count) = count {
+        assert_eq!(files(), count, "its files went with it");
+    }
     let report = cx.unwind(&undoer).await;
     assert!(report.leftovers.is_empty(), "{:?}", report.leftovers);
     assert!(!folder_of(cx.id()).exists());

@@ -6,6 +6,7 @@ mod treeinfo;
 pub(super) use treeinfo::{TreeInfo, stage2};
 
 use super::IsoError;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Where GRUB's menus are, in the order in which they are believed.
@@ -36,7 +37,7 @@ const MOST_ENTRIES: usize = 200;
 const LONGEST_COMMAND: usize = 16 << 10;
 
 /// A way to boot the medium.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BootEntry {
     /// As the menu shows it.
     pub title: String,

@@ -11,14 +11,17 @@ mod torito;
 mod volume;
 
 pub use torito::{BootImage, Platform};
+pub use volume::Origin;
 
 use super::IsoError;
 use folder::Tree;
 use image::Image;
 use record::Encoding;
+use serde::Serialize;
 use std::{
     fs::File,
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::Path,
 };
 use volume::Volume;
@@ -38,7 +41,8 @@ struct Extent {
 }
 
 /// Which of its names a medium is read by: the best that it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Names {
     /// POSIX names, with links.
     RockRidge,
@@ -89,6 +93,15 @@ impl Iso {
         Self::new(Image::open(path)?)
     }
 
+    /// Whether the file at `path` says that it is an ISO 9660 volume. One that cannot be read does not say so.
+    pub fn is_one(path: &Path) -> bool {
+        let mut magic = [0; 5];
+        // Opening anything but a file could wait for ever.
+        path.is_file()
+            && File::open(path).and_then(|file| file.read_exact_at(&mut magic, volume::MAGIC)).is_ok()
+            && magic == *b"CD001"
+    }
+
     /// Reads a volume in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, IsoError> {
         Self::new(Image::memory(bytes))
@@ -114,6 +127,11 @@ impl Iso {
         &self.volume.label
     }
 
+    /// Who made it, and when.
+    pub fn origin(&self) -> &Origin {
+        &self.volume.origin
+    }
+
     /// What Linux and GRUB take for the volume's UUID: a time, such as `2024-02-16-23-52-30-00`.
     pub fn uuid(&self) -> Option<&str> {
         self.volume.uuid.as_deref()
@@ -122,6 +140,11 @@ impl Iso {
     /// Bytes of the volume. The file may be longer: hybrid media have a partition table behind it.
     pub fn size(&self) -> u64 {
         self.volume.size
+    }
+
+    /// Bytes of the file.
+    pub fn file_size(&self) -> u64 {
+        self.image.len()
     }
 
     /// By which names it is read.

@@ -5,13 +5,15 @@ use super::{
     volume::SECTOR,
 };
 use crate::source::iso::IsoError;
+use serde::Serialize;
 
 const ENTRY: usize = 32;
 /// Of the catalog that is read: a thousand entries.
 const MOST: u64 = 32 << 10;
 
 /// Whose firmware starts a boot image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// A PC's BIOS.
     Bios,
@@ -22,7 +24,7 @@ pub enum Platform {
 }
 
 /// An image that firmware can start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BootImage {
     /// Whose firmware starts it.
     pub platform: Platform,

@@ -6,20 +6,37 @@ use super::{
     record::Record,
 };
 use crate::source::iso::IsoError;
+use serde::Serialize;
 
 /// The unit of descriptors and folders.
 pub(super) const SECTOR: usize = 2048;
 /// Where descriptors begin; what is before belongs to boot loaders.
 const FIRST: u64 = 16;
+/// Where the first of them says what it is.
+pub(super) const MAGIC: u64 = FIRST * SECTOR as u64 + 1;
 /// More descriptors than this are on no medium.
 const MOST: u64 = 64;
 /// In the boot record that points to the boot catalog.
 const EL_TORITO: &[u8] = b"EL TORITO SPECIFICATION";
 
+/// What a medium says of its making. Whoever made it may have said nothing, or nonsense.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Origin {
+    /// Who published it.
+    pub publisher: Option<String>,
+    /// Who prepared its data.
+    pub preparer: Option<String>,
+    /// What it is, or the program that wrote it.
+    pub application: Option<String>,
+    /// When it was made: `2024-11-09T11:10:33+00:00`.
+    pub created: Option<String>,
+}
+
 /// What the descriptors say.
 #[derive(Debug)]
 pub(super) struct Volume {
     pub(super) label: String,
+    pub(super) origin: Origin,
     pub(super) size: u64,
     pub(super) uuid: Option<String>,
     pub(super) block: u64,
@@ -82,6 +99,12 @@ fn primary(sector: &[u8]) -> Option<Volume> {
     }
     Some(Volume {
         label: padded(sector, 40, 32)?,
+        origin: Origin {
+            publisher: said(sector, 318),
+            preparer: said(sector, 446),
+            application: said(sector, 574),
+            created: time(sector, 813),
+        },
         size: u64::from(le32(sector, 80)?) * block,
         // As blkid and GRUB do: the time of the last change, or else of the creation.
         uuid: uuid(sector, 830).or_else(|| uuid(sector, 813)),
@@ -105,6 +128,35 @@ fn uuid(sector: &[u8], at: usize) -> Option<String> {
     let text = std::str::from_utf8(digits).ok()?;
     let pairs = (4..16).step_by(2).filter_map(|at| text.get(at..at + 2));
     Some(std::iter::once(text.get(..4)?).chain(pairs).collect::<Vec<_>>().join("-"))
+}
+
+/// What somebody said of the medium at `at`; not where it is a name of a file that would say it.
+fn said(sector: &[u8], at: usize) -> Option<String> {
+    let text = padded(sector, at, 128)?;
+    let text = text.trim_start();
+    (!text.is_empty() && !text.starts_with('_')).then(|| text.to_owned())
+}
+
+/// A time: sixteen digits, and how many quarters of an hour its clock is before that of Greenwich.
+fn time(sector: &[u8], at: usize) -> Option<String> {
+    let digits = sector.get(at..at + 14)?;
+    if !digits.iter().all(u8::is_ascii_digit) || digits.iter().all(|digit| *digit == b'0') {
+        return None;
+    }
+    let text = std::str::from_utf8(digits).ok()?;
+    let part = |from: usize, to: usize| text.get(from..to);
+    let quarters = i32::from(byte(sector, at + 16)?.cast_signed());
+    let sign = if quarters < 0 { '-' } else { '+' };
+    let (hours, minutes) = (quarters.abs() / 4, quarters.abs() % 4 * 15);
+    Some(format!(
+        "{}-{}-{}T{}:{}:{}{sign}{hours:02}:{minutes:02}",
+        part(0, 4)?,
+        part(4, 6)?,
+        part(6, 8)?,
+        part(8, 10)?,
+        part(10, 12)?,
+        part(12, 14)?
+    ))
 }
 
 /// What a file without ISO 9660 descriptors seems to be.
