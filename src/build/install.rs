@@ -7,6 +7,7 @@ use super::{
     console::Console,
     preflight::Ready,
     recipe::{Live, machine_spec},
+    serve::Served,
     typing,
     watch::{Ended, Watch},
     world::World,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     cx::{Cx, Look, Sight, WaitError},
     driver::{Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineSpec, MachineState},
-    plan::{InstallerBoot, IsoPlan, Plan, SourcePlan},
+    plan::{AnswerPlace, InstallerBoot, IsoPlan, Plan, SourcePlan, TypedStep},
     source::{BaseDisk, Installer, Kernel},
     value::{HumanDuration, Size},
 };
@@ -39,17 +40,39 @@ pub(super) async fn run(
     let SourcePlan::Iso(iso) = &plan.source else {
         return Err(BuildError::new(BuildErrorKind::Failed, "only an `[source.iso]` has an installer"));
     };
-    let spec = spec(plan, &installer);
+    let served = match (&iso.answers.place, ready.hypervisor.loopback_for_guests()) {
+        (AnswerPlace::Served, Some(host)) => Some(
+            Served::start(cx, host, &iso.answers.files)
+                .await
+                .map_err(|error| BuildError::because("could not serve the installer's answers", error))?,
+        ),
+        _ => None,
+    };
+    let mut spec = spec(plan, &installer);
+    if let (Some(served), Boot::Kernel(kernel)) = (&served, &mut spec.boot) {
+        kernel.cmdline = served.told(&kernel.cmdline);
+    }
     let machine = ready.hypervisor.create(cx, &spec).await?;
     let machine = &**live.machine.insert(machine);
     let watch = Watch::over(machine);
     machine.power_on(cx).await?;
     let mut console = Console::of(machine);
-    if let InstallerBoot::Typed { steps } = &iso.boot {
-        typing::run(cx, machine, steps, &mut console, &|| watch.trouble()).await?;
+    let mut installs = async || {
+        if let InstallerBoot::Typed { steps } = &iso.boot {
+            let steps: Vec<TypedStep> = steps.iter().map(|step| told(step, served.as_ref())).collect();
+            typing::run(cx, machine, &steps, &mut console, &|| watch.trouble()).await?;
+        }
+        wait(cx, machine, &watch, iso, &installer.disk, &mut console).await
+    };
+    let installed = installs().await;
+    let never = served.as_ref().and_then(Served::never_fetched);
+    drop((watch, served));
+    match (installed, never) {
+        (Err(error), Some(never)) => return Err(error.hint(never)),
+        (Err(error), None) => return Err(error),
+        (Ok(()), Some(never)) => cx.events().warn(never, None),
+        (Ok(()), None) => {}
     }
-    wait(cx, machine, &watch, iso, &installer.disk, &mut console).await?;
-    drop(watch);
     let resource = machine.resource().clone();
     cx.undo()
         .undo_resource(&resource, undoer, cx.stop())
@@ -59,6 +82,12 @@ pub(super) async fn run(
     let adopted = world.adopt_installed(cx, plan, installer).await?;
     *live = Live::default();
     Ok(adopted)
+}
+
+/// `step`, with the address of the answers that are served.
+fn told(step: &TypedStep, served: Option<&Served>) -> TypedStep {
+    let keys = served.map_or_else(|| step.keys.clone(), |served| served.told(&step.keys));
+    TypedStep { keys, ..step.clone() }
 }
 
 /// The machine of an installer: the disk to fill, the answers after it, and the medium in a drive.

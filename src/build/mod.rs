@@ -17,6 +17,7 @@ mod prove;
 mod real;
 mod recipe;
 mod run;
+mod serve;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use super::{BuildError, BuildErrorKind, login, recipe::machine_spec, world::Worl
 use crate::{
     cx::Cx,
     driver::{Boot, Hypervisor, MachineSpec, Readiness},
-    plan::{Plan, SourcePlan},
+    plan::{AnswerPlace, Plan, SourcePlan},
     provision::Secrets,
     value::Size,
 };
@@ -53,6 +53,12 @@ async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -
     if matches!(plan.source, SourcePlan::Iso(_)) {
         // The machine of the installer asks more of a hypervisor than the one that is built in.
         spec = MachineSpec { boot: Boot::Optical, ends_at_restart: true, ..spec };
+    }
+    let served = matches!(&plan.source, SourcePlan::Iso(iso) if iso.answers.place == AnswerPlace::Served);
+    if served && hypervisor.loopback_for_guests().is_none() {
+        let why = "answers cannot be served to an installer on another host: its network ends there";
+        return Err(BuildError::new(BuildErrorKind::Preflight, why)
+            .hint("leave `serve` out of `[source.iso.answers]`: a volume of answers travels there"));
     }
     let readiness = hypervisor.preflight(&spec).await?;
     cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));

@@ -13,7 +13,7 @@ use crate::{
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -75,6 +75,10 @@ pub(crate) struct FakeHypervisor {
 
 #[async_trait]
 impl Hypervisor for FakeHypervisor {
+    fn loopback_for_guests(&self) -> Option<IpAddr> {
+        None
+    }
+
     fn name(&self) -> &'static str {
         "fake"
     }

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use std::{
     fmt::Debug,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
@@ -172,6 +172,9 @@ pub struct GuestAddresses {
 /// A hypervisor that can make machines.
 #[async_trait]
 pub trait Hypervisor: Debug + Send + Sync {
+    /// Where guests of its machines reach this host's loopback; `None` when they cannot.
+    fn loopback_for_guests(&self) -> Option<IpAddr>;
+
     /// The driver's name, as in [`ResourceRef::driver`].
     fn name(&self) -> &'static str;
 

@@ -110,6 +110,9 @@ pub struct Answers {
 pub enum AnswerPlace {
     /// In the root folder of a second medium with this label.
     Volume(String),
+    /// On a server of ours, which runs as long as the installer. Its arguments or keys say where, by placeholders
+    /// ([`with_server`](super::with_server)).
+    Served,
     /// In the initial RAM disk, at its root. Only with a kernel that is started directly.
     Initrd,
 }

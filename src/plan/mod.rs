@@ -6,6 +6,7 @@ mod iso;
 mod machine;
 mod output;
 mod role;
+mod served;
 mod source;
 mod step;
 pub mod typed;
@@ -18,6 +19,7 @@ pub use machine::{
 };
 pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
 pub use role::{ListedRole, Param, ParamKind, RoleUse, listed_roles, variable};
+pub use served::{says_server, with_server};
 pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };

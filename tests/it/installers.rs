@@ -54,9 +54,22 @@ const URL: &str = "url = \"https://example.org/a.iso\"\n";
 #[test_case("path = \"a.iso\"\n[source.iso.answers]\nvolume = \"far too long\"\nfile = []", "cannot be the label" ; "a long label")]
 #[test_case("path = \"a.iso\"\n[[source.iso.answers.file]]\nname = \"../x\"\ncontent = \"\"", "cannot name a file of answers" ; "a file elsewhere")]
 #[test_case("path = \"a.iso\"\n[[source.iso.answers.file]]\nname = \"x\"", "needs `content` or `source`" ; "a file without text")]
+#[test_case("path = \"a.iso\"\n[source.iso.answers]\nserve = true\nfile = []", "nothing tells the installer where its answers are served" ; "answers that nobody finds")]
+#[test_case("path = \"a.iso\"\narguments = [\"url=http://{{ .HTTPIP }}:{{ .HTTPPort }}/a\"]", "are where answers are served, and none are" ; "an address of nothing")]
+#[test_case("path = \"a.iso\"\narguments = [\"url={{ .HTTPIP }}\"]\n[source.iso.answers]\nserve = true\nvolume = \"X\"\nfile = []", "answers are either served or on a medium" ; "served and on a medium")]
 fn what_is_wrong_is_said(text: &str, expected: &str) {
     let messages = iso(&format!("[source.iso]\n{text}\n")).unwrap_err();
     assert!(messages.len() == 1 && messages[0].contains(expected), "{messages:?}");
+}
+
+#[test]
+fn answers_are_served_where_the_arguments_say() {
+    let iso = iso(
+        "[source.iso]\npath = \"a.iso\"\narguments = [\"url=http://{{ .HTTPIP }}:{{ .HTTPPort }}/preseed.cfg\"]\n\
+         [source.iso.answers]\nserve = true\nfile = [{ name = \"preseed.cfg\", content = \"d-i\" }]\n",
+    )
+    .unwrap();
+    assert_eq!(iso.answers.place, AnswerPlace::Served);
 }
 
 #[test]

@@ -294,6 +294,7 @@ fn installer(iso: &IsoPlan) -> Vec<String> {
     }
     let place = match &iso.answers.place {
         AnswerPlace::Volume(label) => format!("in a volume called {label}"),
+        AnswerPlace::Served => "served by HTTP".to_owned(),
         AnswerPlace::Initrd => "in the initial RAM disk".to_owned(),
     };
     for AnswerFile { name, text } in &iso.answers.files {

@@ -49,6 +49,9 @@ table! {
         volume: optional Text,
         /// Put them into the root of the initial RAM disk instead. Default: false.
         initrd: optional bool,
+        /// Serve them by HTTP while the installer runs, instead. `arguments` or `keys` say where: `url=http://{{ .HTTPIP }}:{{ .HTTPPort }}/preseed.cfg`.
+        /// Default: false.
+        serve: optional bool,
         /// The files.
         file: required List<IsoFile>,
     }

@@ -10,7 +10,10 @@ use crate::{
         reader::{At, Field, Reader, blame_variables},
         scalar::Text,
     },
-    plan::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait},
+    plan::{
+        AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait,
+        says_server,
+    },
     value::HumanDuration,
 };
 use std::path::PathBuf;
@@ -67,6 +70,7 @@ pub(super) fn iso(
         }
         None => None,
     };
+    let answers_at = raw.answers.span().cloned();
     let answers = match raw.answers.maybe()? {
         Some(answers) => self::answers(answers, installs, typed_at.is_some(), reader)?,
         None => Answers { place: AnswerPlace::Volume(LABEL.to_owned()), files: Vec::new() },
@@ -94,6 +98,29 @@ pub(super) fn iso(
             keep_menu: raw.menu_arguments.or(!installs)?,
         }
     };
+    let says = match &boot {
+        InstallerBoot::Direct { arguments, .. } => arguments.iter().any(|text| says_server(text)),
+        InstallerBoot::Typed { steps } => steps.iter().any(|step| says_server(&step.keys)),
+    };
+    let place = answers_at.unwrap_or(header);
+    match (says, answers.place == AnswerPlace::Served) {
+        (false, true) => {
+            reader
+                .report(&place, "nothing tells the installer where its answers are served")
+                .help("write `http://{{ .HTTPIP }}:{{ .HTTPPort }}/NAME` into `arguments` or `keys`");
+            return None;
+        }
+        (true, false) => {
+            reader
+                .report(
+                    &place,
+                    "`{{ .HTTPIP }}` and `{{ .HTTPPort }}` are where answers are served, and none are",
+                )
+                .help("add `serve = true` to `[source.iso.answers]`");
+            return None;
+        }
+        _ => {}
+    }
     let timeout = raw.timeout.or(TIMEOUT)?;
     Some(IsoPlan { origins, digest, boot, answers, install: None, remarks: Vec::new(), timeout })
 }
@@ -113,7 +140,9 @@ fn answers(
 ) -> Option<Answers> {
     let volume_at = raw.volume.span().cloned();
     let initrd_at = raw.initrd.span().cloned();
-    if let (true, Some(span)) = (installs, volume_at.as_ref().or(initrd_at.as_ref())) {
+    let serve_at = raw.serve.span().cloned();
+    let elsewhere = volume_at.as_ref().or(initrd_at.as_ref()).or(serve_at.as_ref());
+    if let (true, Some(span)) = (installs, elsewhere) {
         reader.report(span, "with `[source.iso.install]`, answers are where its installer looks for them");
         return None;
     }
@@ -132,7 +161,13 @@ fn answers(
             "a label has 1 to 11 capital letters, digits, `-` and `_`, such as `CIDATA` or `OEMDRV`",
         )?,
     };
-    let place = if raw.initrd.or(false)? {
+    let place = if raw.serve.or(false)? {
+        if let (Some(also), Some(at)) = (volume_at.or(initrd_at), serve_at) {
+            reader.report(&also, "answers are either served or on a medium").also(at, "`serve` is here");
+            return None;
+        }
+        AnswerPlace::Served
+    } else if raw.initrd.or(false)? {
         let at = initrd_at.unwrap_or_default();
         check::holds(&at, !typed, reader, || {
             "answers can only be put into the initial RAM disk when the kernel is started directly".to_owned()

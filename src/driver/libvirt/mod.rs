@@ -47,6 +47,7 @@ use crate::cx::{BuildId, Cx, ResourceRef, Stop, Undo};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -161,6 +162,10 @@ impl Libvirt {
 
 #[async_trait]
 impl Hypervisor for Libvirt {
+    fn loopback_for_guests(&self) -> Option<IpAddr> {
+        (self.place != Place::Remote).then_some(IpAddr::V4(usernet::HOST))
+    }
+
     fn name(&self) -> &'static str {
         NAME
     }

@@ -3,6 +3,9 @@ use super::machine::LibvirtMachine;
 use crate::driver::{DriverError, DriverErrorKind, GuestAddresses, Machine as _};
 use std::net::Ipv4Addr;
 
+/// The host's loopback as the guest sees it: the network's second address, `10.0.2.0/24` unless told otherwise.
+pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+
 /// The SSH port as the guest sees it.
 pub(super) const GUEST_PORT: u16 = 22;
 

@@ -63,7 +63,7 @@ pub fn render(plan: &AnswersPlan) -> Result<Vec<RenderedFile>, SeedError> {
     };
     let beside = |name: &str| match place {
         AnswerPlace::Initrd => format!("{IN_INITRD}/{name}"),
-        AnswerPlace::Volume(_) => name.to_owned(),
+        AnswerPlace::Volume(_) | AnswerPlace::Served => name.to_owned(),
     };
     let mut files = vec![RenderedFile { name: file.into(), ..main }];
     if plan.installer == Installer::Subiquity {
@@ -149,7 +149,10 @@ fn names(plan: &AnswersPlan, place: &AnswerPlace) -> Value {
         instance_id => "goldsmith-installer",
         folder => FOLDER,
         seed => format!("/{IN_INITRD}"),
-        label => match place { AnswerPlace::Volume(label) => label.as_str(), AnswerPlace::Initrd => "" },
+        label => match place {
+            AnswerPlace::Volume(label) => label.as_str(),
+            AnswerPlace::Initrd | AnswerPlace::Served => "",
+        },
     };
     minijinja::value::merge_maps([medium, software, disk, system])
 }

@@ -1,11 +1,7 @@
 //! debian-installer, as Debian packages it for network boots.
 use super::iso;
 use crate::support::{Home, beside, tool};
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Where the package debian-installer-12-netboot-amd64 has it.
 const IMAGES: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
@@ -94,41 +90,29 @@ fn debian_installer_is_told_by_keys_where_its_answers_are() {
     let _turn = beside();
     let home = Home::new("debian-typed");
     let iso = medium(&home);
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = server.local_addr().unwrap().port();
-    let asked = std::thread::spawn(move || answer(&server));
-    let keys = format!(
-        "install auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200 url=http://10.0.2.2:{port}/preseed.cfg<enter>"
-    );
+    // The notation is Packer's, the server is goldsmith's own.
+    let keys = "install auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200 url=http://{{ .HTTPIP }}:{{ .HTTPPort }}/preseed.cfg<enter>";
     let definition = home.definition(
         "typed",
         &format!(
             "name = \"typed\"\n[source.iso]\npath = \"{}\"\ntimeout = \"5m\"\n\
-             [[source.iso.type]]\nname = \"the boot prompt\"\nserial = \"boot:\"\nkeys = \"{keys}\"\n\
+             [[source.iso.type]]\nname = \"the boot prompt\"\nscreen = \"boot:\"\nkeys = \"{keys}\"\n\
+             [source.iso.answers]\nserve = true\n[[source.iso.answers.file]]\nname = \"preseed.cfg\"\n\
+             content = \"d-i preseed/early_command string poweroff -f\\n\"\n\
              [machine]\nfirmware = \"bios\"\nmemory = \"1GiB\"\ndisk = \"2GiB\"\n[guest]\nseed = \"credentials\"\n[[output]]\nformat = \"raw\"\n",
             iso.display()
         ),
     );
-    home.run(&["build", definition.to_str().unwrap()])
-        .expect_code(1)
-        .expect_stderr(&["typing: the boot prompt", "there is no partition on the disk"]);
-    let request = asked.join().unwrap();
-    assert!(request.starts_with("GET /preseed.cfg "), "{request}");
+    home.run(&["build", definition.to_str().unwrap()]).expect_code(1).expect_stderr(&[
+        "typing: the boot prompt",
+        "the installer fetches `preseed.cfg`",
+        "there is no partition on the disk",
+    ]);
     let logs = log_folder(&home);
     for picture in ["typed-1-before.png", "typed-1-after.png"] {
         assert!(std::fs::read(logs.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
     }
     home.assert_clean("an installer that was typed to");
-}
-
-/// Answers one request with a preseed file; returns the request.
-fn answer(server: &TcpListener) -> String {
-    let (mut stream, _) = server.accept().unwrap();
-    let mut request = [0; 1024];
-    let length = stream.read(&mut request).unwrap();
-    let text = "d-i preseed/early_command string poweroff -f\n";
-    write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).unwrap();
-    String::from_utf8_lossy(&request[..length]).into_owned()
 }
 
 fn log_folder(home: &Home) -> PathBuf {
