@@ -96,7 +96,7 @@ fn error_text(stage: &str, error: &BuildError) -> String {
 }
 
 /// The last lines of a serial console, for people: without control sequences, and a counter that runs is one line.
-fn last_lines(console: &str) -> Vec<String> {
+pub(super) fn last_lines(console: &str) -> Vec<String> {
     const LINES: usize = 6;
     const LONGEST: usize = 160;
     let mut lines: Vec<String> = Vec::new();

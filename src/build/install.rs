@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
-    cx::{Cx, Look, Sight},
+    cx::{Cx, Look, Sight, WaitError},
     driver::{Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineSpec, MachineState},
     plan::{InstallerBoot, IsoPlan, Plan, SourcePlan},
     source::{BaseDisk, Installer, Kernel},
@@ -104,7 +104,7 @@ async fn wait(
             if fresh {
                 symptom = console.symptom();
             }
-            let (last, symptom) = (console.last_line().to_owned(), symptom.clone());
+            let (last, symptom) = (cx.redactor().redact(console.last_line()), symptom.clone());
             async move {
                 match watch.ended() {
                     Some(Ended::Off) => return Look::Ready(()),
@@ -127,9 +127,15 @@ async fn wait(
         })
         .await;
     waited.map_err(|error| {
-        BuildError::because("the installer did not come to its end", error)
+        let slow = matches!(error, WaitError::TimedOut { .. });
+        let failed = BuildError::because("the installer did not come to its end", error)
             .kind_unless_interrupted(BuildErrorKind::Failed)
-            .hint("the whole console is in `serial-install.log`, the screen in `screenshot.png`")
+            .hint("the whole console is in `serial-install.log`, the screen in `screenshot.png`");
+        if slow {
+            failed.hint("an installer that waits for an answer needs it among its answers; one that is only slow needs a longer `source.iso.timeout`")
+        } else {
+            failed
+        }
     })
 }
 

@@ -7,14 +7,17 @@ use super::{
 use crate::{
     cx::{BuildId, Cx},
     disk::Needle,
-    driver::{Credential, DiskAttachment, DiskFormat, Machine, MachineSpec},
-    guest::{BuildKeys, Credentials, HostKey, Login, Proof},
+    driver::{Credential, DiskAttachment, DiskFormat, GuestAddresses, Machine, MachineSpec},
+    guest::{BuildKeys, Credentials, GuestError, HostKey, Login, Proof},
     plan::{LoginProof, Plan, SeedKind},
     provision::Secrets,
     seed::{self, SeedSpec},
     value::Secret,
 };
-use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+use std::{
+    convert::Infallible, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::PathBuf,
+    time::Duration,
+};
 
 /// Keys of one machine and the seed that carries them.
 pub(super) struct Keys {
@@ -160,17 +163,70 @@ pub(super) async fn connect(
         write_access(cx, &login, keys, address)
             .map_err(|error| BuildError::because("could not write the key of the build user", error))?,
     );
-    let trouble = || watch.trouble_at_boot();
-    world.connect(cx, address, &login, keys.own.as_ref(), plan.guest.connect_timeout, &trouble).await
+    let trouble = || watch.trouble_at_boot().map(|why| cx.redactor().redact(&why));
+    let (own, limit) = (keys.own.as_ref(), plan.guest.connect_timeout);
+    let connected = tokio::select! {
+        connected = world.connect(cx, address, &login, own, limit, &trouble) => connected,
+        never = follow(cx, machine) => match never {},
+    };
+    match connected {
+        Err(error) if watch.trouble_at_boot().is_some() => Err(error.hint(
+            "`serial-build.log` among the records is all that its console said, `screenshot.png` is its screen",
+        )),
+        Err(error) if is_silent(&error) => Err(match machine.guest_addresses().await {
+            Some(addresses) => error.hint(whereabouts(address, &addresses)),
+            None => error,
+        }),
+        connected => connected,
+    }
+}
+
+/// Leads the way to the guest's SSH to where the guest is: its own configuration may give it another address than DHCP would.
+async fn follow(cx: &Cx, machine: &dyn Machine) -> Infallible {
+    /// How often is looked.
+    const EVERY: Duration = Duration::from_secs(5);
+    let mut told = false;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match machine.follow_guest().await {
+            Ok(Some(guest)) => {
+                cx.events().notice(format!("the guest has the address {guest}; its SSH is looked for there"));
+            }
+            Err(error) if !told => {
+                told = true;
+                let chain = BuildError::from(error).chain();
+                cx.events().warn(chain.join(": "), None);
+            }
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Whether no SSH server ever spoke.
+fn is_silent(error: &BuildError) -> bool {
+    let first: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    std::iter::successors(first, |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(GuestError::Unreachable { silent: true, .. })))
+}
+
+/// Where a guest was looked for that did not answer.
+fn whereabouts(way: SocketAddr, addresses: &GuestAddresses) -> String {
+    let GuestAddresses { leads_to, answers, others } = addresses;
+    let there = match (answers, &**others) {
+        (true, _) => "; the guest has this address, so its SSH server does not run, or a firewall is before it".to_owned(),
+        (false, []) => "; the guest never spoke from any address: it did not get so far, or its network is not configured. \
+                        It should use DHCP on its first network card"
+            .to_owned(),
+        (false, others) => format!(
+            ", but the guest speaks from {}: it should use DHCP on its first network card",
+            others.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+        ),
+    };
+    format!("{way} leads to {leads_to} in the machine's network{there}")
 }
 
 /// Key and known_hosts files for `ssh`, readable by their owner only, in the work folder.
-fn write_access(
-    cx: &Cx,
-    login: &Login,
-    keys: &Keys,
-    address: std::net::SocketAddr,
-) -> std::io::Result<Access> {
+fn write_access(cx: &Cx, login: &Login, keys: &Keys, address: SocketAddr) -> std::io::Result<Access> {
     let file = |name: String, text: &str| {
         let path = cx.work().join(name);
         std::fs::OpenOptions::new()

@@ -2,8 +2,8 @@
 //!
 //! Faults can be injected before or after the side effect of each call.
 use super::{
-    DriverError, DriverErrorKind, ExportedDisk, Hypervisor, Machine, MachineEvent, MachineSpec, MachineState,
-    Readiness,
+    DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, Machine, MachineEvent,
+    MachineSpec, MachineState, Readiness,
 };
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop, Undo},
@@ -13,7 +13,7 @@ use crate::{
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -180,6 +180,14 @@ impl Machine for FakeMachine {
         );
         self.cloud.trip("ssh_address", true)?;
         Ok(([127, 0, 0, 1], 1).into())
+    }
+
+    async fn guest_addresses(&self) -> Option<GuestAddresses> {
+        None
+    }
+
+    async fn follow_guest(&self) -> Result<Option<Ipv4Addr>, DriverError> {
+        Ok(None)
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {

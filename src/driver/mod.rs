@@ -17,7 +17,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use serde::Serialize;
-use std::{fmt::Debug, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt::Debug,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 use tokio::sync::broadcast;
 
 /// One machine to make: for a build, or for the proof of one output.
@@ -153,6 +158,17 @@ pub struct ExportedDisk {
     pub format: DiskFormat,
 }
 
+/// Addresses of a guest in the network of its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestAddresses {
+    /// The one that the way to its SSH port leads to.
+    pub leads_to: Ipv4Addr,
+    /// Whether it speaks from there.
+    pub answers: bool,
+    /// Others that it speaks from.
+    pub others: Vec<Ipv4Addr>,
+}
+
 /// A hypervisor that can make machines.
 #[async_trait]
 pub trait Hypervisor: Debug + Send + Sync {
@@ -183,6 +199,12 @@ pub trait Machine: Debug + Send + Sync {
 
     /// Where the guest's SSH port can be reached from this host, on loopback only. The guest need not listen yet.
     async fn ssh_address(&self, cx: &Cx) -> Result<SocketAddr, DriverError>;
+
+    /// Where that way leads to, and where the guest is; `None` when nobody can tell.
+    async fn guest_addresses(&self) -> Option<GuestAddresses>;
+
+    /// Leads that way to the guest's address, when it has proved to be another than expected, and returns this one.
+    async fn follow_guest(&self) -> Result<Option<Ipv4Addr>, DriverError>;
 
     /// Its state now.
     async fn state(&self) -> Result<MachineState, DriverError>;

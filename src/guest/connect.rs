@@ -3,7 +3,8 @@ use super::{
     CommError, Command, Credentials, Exit, Guest, Login, LoginError,
     auth::Identity,
     capture,
-    ssh::{Denied, Session},
+    obstacle::{Attempt, Obstacle, Refusals, describe, hint, patience},
+    ssh::Session,
 };
 use crate::{
     cx::{Cancelled, Cx, Look, Sight, WaitError},
@@ -35,6 +36,8 @@ pub enum GuestError {
         user: String,
         /// The address on this host.
         addr: SocketAddr,
+        /// Whether no SSH server ever spoke there.
+        silent: bool,
         /// What was seen last.
         #[source]
         source: WaitError,
@@ -114,7 +117,7 @@ pub async fn connect(
     limit: HumanDuration,
     trouble: Trouble<'_>,
 ) -> Result<Guest, GuestError> {
-    reach(cx, addr, login, &login.into(), limit, trouble).await
+    reach(cx, addr, login, &login.into(), limit, patience(login), trouble).await
 }
 
 /// Like [`connect`], for a machine that we did not seed.
@@ -131,53 +134,25 @@ pub async fn connect_with(
         authorized_key: String::new(),
         host_key: String::new(),
     };
-    reach(cx, addr, &login, credentials, limit, trouble).await
+    reach(cx, addr, &login, credentials, limit, None, trouble).await
 }
 
-async fn reach(
+/// A server that knows us and refuses for longer than `patience` is not waited for.
+pub(super) async fn reach(
     cx: &Cx,
     addr: SocketAddr,
     login: &Login,
     credentials: &Credentials,
     limit: HumanDuration,
+    patience: Option<Duration>,
     trouble: Trouble<'_>,
 ) -> Result<Guest, GuestError> {
     let host = addr.ip().to_string();
     let identity = Identity::load(&host, credentials).map_err(GuestError::Login)?;
-    let session = open(cx, "the guest's SSH login", addr, &identity, limit, trouble)
+    let session = open(cx, "the guest's SSH login", addr, &identity, limit, patience, trouble)
         .await
         .map_err(|(source, last)| unreachable(login, addr, source, last))?;
     Ok(Guest::new(addr, login.clone(), identity, session))
-}
-
-/// Which kind of obstacle was seen last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Obstacle {
-    Port,
-    Banner,
-    HostKey,
-    Login,
-    Handshake,
-    Bastion,
-}
-
-/// The last attempt that failed.
-struct Attempt {
-    obstacle: Obstacle,
-    sights: Vec<Sight>,
-    at: Instant,
-}
-
-impl Attempt {
-    /// Newer servers shut out an address that keeps failing (`PerSourcePenalties`: five seconds for a refused login, one
-    /// for a connection without any, and a ban from fifteen on), so such attempts must be rare.
-    fn rest(&self) -> Duration {
-        match self.obstacle {
-            Obstacle::Port | Obstacle::Banner => Duration::ZERO,
-            Obstacle::HostKey | Obstacle::Handshake => Duration::from_secs(2),
-            Obstacle::Login | Obstacle::Bastion => Duration::from_secs(6),
-        }
-    }
 }
 
 async fn open(
@@ -186,10 +161,12 @@ async fn open(
     addr: SocketAddr,
     identity: &Identity,
     limit: HumanDuration,
+    patience: Option<Duration>,
     trouble: Trouble<'_>,
 ) -> Result<Session, (WaitError, Option<Obstacle>)> {
     let last: Mutex<Option<Attempt>> = Mutex::new(None);
-    let last = &last;
+    let refusals = Mutex::new(Refusals::default());
+    let (last, refusals) = (&last, &refusals);
     let result = cx
         .wait_for(what, limit.get(), BETWEEN, || async move {
             if let Some(trouble) = trouble() {
@@ -206,8 +183,10 @@ async fn open(
                 Err(denied) => {
                     let (obstacle, sights) = describe(addr, denied);
                     let attempt = Attempt { obstacle, sights: sights.clone(), at: Instant::now() };
+                    let mut refusals = refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                    let refused = patience.and_then(|limit| refusals.take(&attempt, &identity.user, limit));
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt);
-                    Look::NotYet(sights)
+                    refused.map_or(Look::NotYet(sights), |refused| Look::Hopeless(refused.into()))
                 }
             }
         })
@@ -223,62 +202,13 @@ fn causes(error: &dyn std::error::Error) -> String {
     all.collect::<Vec<_>>().join(": ")
 }
 
-/// What is up and what is not, in the order of a connection.
-fn describe(addr: SocketAddr, denied: Denied) -> (Obstacle, Vec<Sight>) {
-    let port = Sight::yes(format!("port {}", addr.port()), "");
-    let banner = Sight::yes("SSH server", "");
-    match denied {
-        Denied::Port(why) => (Obstacle::Port, vec![Sight { up: Some(false), detail: why, ..port }]),
-        Denied::Banner(why) => (Obstacle::Banner, vec![port, Sight::no("SSH server", why)]),
-        Denied::Handshake(why) => (Obstacle::Handshake, vec![port, banner, Sight::no("handshake", why)]),
-        Denied::HostKey { shown } => {
-            (Obstacle::HostKey, vec![port, banner, Sight::no("host key", format!("not ours: {shown}"))])
-        }
-        Denied::Bastion { host, why } => {
-            let seen = match *why {
-                Denied::Port(why) => why,
-                why => Sight::line(&describe(addr, why).1[1..]),
-            };
-            (Obstacle::Bastion, vec![Sight::no(format!("jump host {host}"), seen)])
-        }
-        Denied::Login(why) => {
-            (Obstacle::Login, vec![port, banner, Sight::yes("host key", ""), Sight::no("login", why)])
-        }
-    }
-}
-
 fn unreachable(login: &Login, addr: SocketAddr, source: WaitError, last: Option<Obstacle>) -> GuestError {
     if let WaitError::Cancelled(cancelled) = source {
         return GuestError::Cancelled(cancelled);
     }
-    let hint = match (last, &source) {
-        (_, WaitError::Hopeless { .. }) | (None, _) => None,
-        (Some(Obstacle::Port | Obstacle::Banner), _) => {
-            Some("the guest did not boot to an SSH server: look at the serial log and the screenshot".to_owned())
-        }
-        (Some(Obstacle::HostKey), _) if login.authorized_key.is_empty() => {
-            Some("the image has another host key than `guest.login` says: is it of this image?".to_owned())
-        }
-        (Some(Obstacle::Login), _) if login.authorized_key.is_empty() => {
-            Some(format!("the image has this host key but lets `{}` not in: try `ssh` to a copy of it", login.user))
-        }
-        (Some(Obstacle::HostKey), _) => Some(
-            "the guest has a host key of its own, so it never took the seed: is cloud-init installed and enabled in \
-             it, and does its kernel see the seed disk? (with `seed = \"credentials\"`: is its systemd 252 or newer?)"
-                .to_owned(),
-        ),
-        (Some(Obstacle::Login), _) => Some(format!(
-            "the guest took the host key but lets `{}` not in: look for errors of cloud-init in the serial log",
-            login.user
-        )),
-        (Some(Obstacle::Bastion), _) => {
-            Some("the jump host does not let us through: try `ssh` to it with the same key".to_owned())
-        }
-        (Some(Obstacle::Handshake), _) => {
-            Some("something speaks SSH there, but breaks off: look for sshd in the serial log".to_owned())
-        }
-    };
-    GuestError::Unreachable { user: login.user.clone(), addr, source, hint }
+    let silent = matches!(last, Some(Obstacle::Port | Obstacle::Banner));
+    let hint = hint(login, &source, last);
+    GuestError::Unreachable { user: login.user.clone(), addr, silent, source, hint }
 }
 
 impl Guest {
@@ -301,9 +231,11 @@ impl Guest {
         limit: HumanDuration,
         trouble: Trouble<'_>,
     ) -> Result<(), GuestError> {
-        let session = open(cx, "the guest's SSH login", self.addr(), self.identity(), limit, trouble)
-            .await
-            .map_err(|(source, last)| unreachable(self.login(), self.addr(), source, last))?;
+        let patience = patience(self.login());
+        let session =
+            open(cx, "the guest's SSH login", self.addr(), self.identity(), limit, patience, trouble)
+                .await
+                .map_err(|(source, last)| unreachable(self.login(), self.addr(), source, last))?;
         self.replace(session).await;
         Ok(())
     }

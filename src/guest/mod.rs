@@ -26,6 +26,7 @@ mod launch;
 mod login;
 #[cfg(test)]
 mod login_tests;
+mod obstacle;
 mod output;
 mod quote;
 mod session;

@@ -374,6 +374,31 @@ async fn a_refused_key_is_waited_for_and_named() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_refused_for_too_long_ends_the_wait() {
+    let (sshd, cx) = (Sshd::start(), cx());
+    sshd.authorize("");
+    let (login, limit) = (sshd.login(), HumanDuration::seconds(600));
+    let error = super::connect::reach(
+        &cx,
+        sshd.addr,
+        &login,
+        &(&login).into(),
+        limit,
+        Some(Duration::ZERO),
+        NO_TROUBLE,
+    )
+    .await
+    .unwrap_err();
+    let GuestError::Unreachable { silent: false, source: WaitError::Hopeless { source, .. }, .. } = &error
+    else {
+        panic!("{error:?}")
+    };
+    let expected = format!("the guest's sshd refused the key of this build for user `{}` once", sshd::me());
+    assert!(source.to_string().starts_with(&expected), "{source}");
+    assert!(error.hint().unwrap().contains("`AuthorizedKeysFile`"), "{:?}", error.hint());
+}
+
+#[tokio::test]
 async fn a_port_that_accepts_but_never_speaks_is_told_from_a_server() {
     let cx = cx();
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -184,7 +184,13 @@ async fn listed(cx: &Cx, source: &IsoPlan, list: &Url, fetcher: &Fetcher) -> Res
 /// Kernel and initial RAM disk, with answers in it when they belong there.
 async fn take_kernel(cx: &Cx, source: &IsoPlan, medium: &Fetched) -> Result<Option<Kernel>, SourceError> {
     let InstallerBoot::Direct { kernel, initrd, arguments, keep_menu } = source.boot.clone() else {
-        return Ok(None);
+        // Its own boot loader need not be readable here, but a medium that is cut off may begin to install.
+        let path = medium.path.clone();
+        return blocking(move || match iso::Iso::open(&path) {
+            Err(error @ iso::IsoError::Truncated { .. }) => Err(error.into()),
+            _ => Ok(None),
+        })
+        .await;
     };
     let taken = Kernel {
         kernel: cx.work().join("installer.kernel"),

@@ -1,6 +1,9 @@
 //! What goes wrong in a guest while it is provisioned: said clearly, soon, and nothing is left. Builds run two at a time, and each
 //! guest suffers as much as it can.
-use crate::support::{Home, alone, base, tool};
+use crate::{
+    support::{Home, alone, base, tool},
+    told::{Told, says},
+};
 use serde_json::Value;
 use std::{
     fmt::Write as _,
@@ -205,50 +208,6 @@ fn image_that_refuses(home: &Home) -> PathBuf {
 
 /// Bytes of a file that takes a while to send.
 const LARGE: usize = 64 << 20;
-
-/// What a build said.
-struct Told {
-    chain: String,
-    hints: String,
-    console: String,
-    warnings: String,
-    timeline: String,
-}
-
-impl Told {
-    fn by(result: &Value, name: &str) -> Self {
-        let builds = result["builds"].as_array().unwrap();
-        let build = builds.iter().find(|build| build["name"] == name).unwrap();
-        assert_eq!(build["status"], "failed", "{build:#}");
-        let texts = |value: &Value| {
-            let lines = value.as_array().into_iter().flatten();
-            lines.map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("\n")
-        };
-        let logs = PathBuf::from(build["logs"].as_str().unwrap());
-        let events = std::fs::read_to_string(logs.join("build.jsonl")).unwrap();
-        let mut warnings = String::new();
-        for event in events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
-            if event["level"] == "warning" {
-                let hint = event["hint"].as_str().unwrap_or_default();
-                let _ = writeln!(warnings, "{}\n{hint}", event["text"].as_str().unwrap());
-            }
-        }
-        Self {
-            chain: texts(&build["error"]["chain"]),
-            hints: texts(&build["error"]["hints"]),
-            console: texts(&build["error"]["console"]),
-            warnings,
-            timeline: std::fs::read_to_string(logs.join("timeline.txt")).unwrap(),
-        }
-    }
-}
-
-#[track_caller]
-fn says(text: &str, words: &[&str]) {
-    for word in words {
-        assert!(text.contains(word), "no {word:?} in\n{text}");
-    }
-}
 
 #[test]
 fn what_goes_wrong_in_a_guest_is_said_clearly_and_soon_and_nothing_is_left() {

@@ -24,4 +24,5 @@ mod refused;
 mod remote;
 mod software;
 mod support;
+mod told;
 mod units;

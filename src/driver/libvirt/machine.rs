@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     cx::{Cx, Look, ResourceRef, Sight},
-    driver::{DriverError, DriverErrorKind, ExportedDisk, Machine, MachineEvent, MachineSpec, MachineState},
+    driver::{
+        DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent, MachineSpec,
+        MachineState,
+    },
     value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
@@ -64,7 +67,7 @@ impl LibvirtMachine {
     }
 
     /// One line for QEMU's own monitor.
-    async fn monitor(&self, command: String) -> Result<String, DriverError> {
+    pub(super) async fn monitor(&self, command: String) -> Result<String, DriverError> {
         let attempt = format!("run the monitor command `{command}`");
         let domain = self.running(&attempt)?;
         blocking(&attempt.clone(), CALL_LIMIT, move || {
@@ -164,6 +167,15 @@ impl Machine for LibvirtMachine {
         };
         *known = Some(address);
         Ok(address)
+    }
+
+    async fn guest_addresses(&self) -> Option<GuestAddresses> {
+        let info = self.monitor("info usernet".to_owned()).await.ok()?;
+        usernet::guest_addresses(&info)
+    }
+
+    async fn follow_guest(&self) -> Result<Option<Ipv4Addr>, DriverError> {
+        self.follow().await
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {

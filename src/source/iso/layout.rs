@@ -186,8 +186,8 @@ pub struct NoEntry {
 impl NoEntry {
     /// What to write into the definition.
     pub fn hint(&self) -> String {
-        "name them in the definition, in `[source.iso]`: `kernel = \"/path/in/the/iso\"`, `initrd = \"/path/in/the/iso\"` and \
-         `arguments = [\"…\"]`; or let a boot command be typed at the medium's own menu with `[[source.iso.type]]`"
+        "name them in the definition, in `[source.iso]`: `kernel = \"/path/in/the/iso\"`, `initrd = \"/path/in/the/iso\"`, \
+         `arguments = [\"…\"]`, and `menu-arguments = false`, for there is no menu to take more from; or let a boot command be typed at the medium's own menu with `[[source.iso.type]]`"
             .to_owned()
     }
 }

@@ -25,6 +25,7 @@ answers=$(blkid -t LABEL=CIDATA -o device)
 mount -t vfat -o ro "$answers" /answers || die "the volume of answers cannot be read"
 . /answers/install.conf
 say "answers from $answers: $marker"
+[ ! -d /sys/firmware/efi ] || say "started by EFI"
 case ${behave:-} in
     hang) say "waiting for ever"; while :; do sleep 60; done ;;
     nothing) say "restarting with nothing done"; reboot -f ;;
@@ -40,6 +41,11 @@ busybox blockdev --rereadpt /dev/vda || say "the new partitions are not seen"
 root=$(blkid -t TYPE=ext4 -o device | busybox grep '^/dev/vda' | busybox head -n 1)
 mount -t ext4 "$root" /target || die "the new system cannot be mounted"
 echo "$marker" >/target/etc/installed-by
+# What the answers want to be done in the end, as the late commands of real installers.
+if command -v late >/dev/null; then
+    say "late commands"
+    (cd /target && late) || die "late commands"
+fi
 umount /target
 sync
 say "restarting into the new system"

@@ -2,8 +2,10 @@
 //!
 //! debian-installer is the real one, as Debian packages it; it cannot finish where the mirror lacks its packages, so it goes as far as
 //! its look at the mirror. A whole installation from end to end is done by a stand-in of ours, and, in a tier of its own, by FAI.
+mod broken;
 mod debian;
 mod fai;
+mod media;
 mod stand_in;
 
 use crate::support::tool;
