@@ -114,6 +114,9 @@ impl Shelf {
         const MOST: usize = 100;
         let name = request.uri().path().trim_start_matches('/');
         let file = self.files.get(name);
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return respond(StatusCode::METHOD_NOT_ALLOWED, Bytes::new());
+        }
         let first = {
             let mut asked = self.asked();
             asked.len() < MOST && asked.insert(name.to_owned())
@@ -126,41 +129,50 @@ impl Shelf {
                 }
             });
         }
-        let (status, body) = match (request.method(), file) {
-            (&Method::GET | &Method::HEAD, Some(file)) => (StatusCode::OK, file.clone()),
-            (&Method::GET | &Method::HEAD, None) => (StatusCode::NOT_FOUND, Bytes::new()),
-            _ => (StatusCode::METHOD_NOT_ALLOWED, Bytes::new()),
-        };
-        let mut response = Response::new(Full::new(body));
-        *response.status_mut() = status;
-        response
+        match file {
+            Some(file) => respond(StatusCode::OK, file.clone()),
+            None => respond(StatusCode::NOT_FOUND, Bytes::new()),
+        }
     }
+}
+
+fn respond(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cx::tests_support::cx;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// What a server answers to one request, sent as it is.
+    async fn say(address: &str, request: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
 
     #[tokio::test]
     async fn answers_are_fetched_and_nothing_else_is_there() {
-        let cx = cx();
         let file = AnswerFile { name: "preseed.cfg".into(), text: "d-i\n".into() };
-        let served = Served::start(&cx, Ipv4Addr::LOCALHOST.into(), &[file]).await.unwrap();
+        let served = Served::start(&cx(), Ipv4Addr::LOCALHOST.into(), &[file]).await.unwrap();
+        let address = served.told("{{ .HTTPIP }}:{{ .HTTPPort }}");
         let never = served.never_fetched().unwrap();
-        let base = served.told("http://{{ .HTTPIP }}:{{ .HTTPPort }}/");
-        assert!(never.contains(&format!("never fetched its answers from {base}:")), "{never}");
-        let get = async |path: &str| reqwest::get(format!("{base}{path}")).await.unwrap();
-        assert_eq!(get("../etc/passwd").await.status(), 404);
-        assert!(served.never_fetched().unwrap().contains(", but asked for `etc/passwd`"));
-        let response = get("preseed.cfg").await;
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.text().await.unwrap(), "d-i\n");
+        assert!(never.contains(&format!("never fetched its answers from http://{address}/:")), "{never}");
+        assert!(say(&address, "GET /../etc/passwd").await.starts_with("HTTP/1.1 404 "));
+        assert!(served.never_fetched().unwrap().contains(", but asked for `../etc/passwd`"));
+        assert!(say(&address, "POST /preseed.cfg").await.starts_with("HTTP/1.1 405 "));
+        let answer = say(&address, "GET /preseed.cfg").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nd-i\n"), "{answer}");
         assert_eq!(served.never_fetched(), None);
-        let posted = reqwest::Client::new().post(format!("{base}preseed.cfg")).send().await.unwrap();
-        assert_eq!(posted.status(), 405);
+        assert!(say(&address, "nonsense").await.starts_with("HTTP/1.1 400 "));
         drop(served);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(reqwest::get(&base).await.is_err(), "it ends with the installer");
+        assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "it ends with the installer");
     }
 }
