@@ -34,6 +34,7 @@ const SYMPTOMS: &[(&str, &str)] = &[
     ("network autoconfiguration failed", "debian-installer got no address: no DHCP server answered"),
     ("failed to load preconfiguration file", "debian-installer cannot read its answers: they are not valid"),
     ("failed to retrieve the preconfiguration file", "debian-installer cannot get its answers"),
+    ("failed to run preseeded command", "a command in debian-installer's answers failed"),
     ("no root file system is defined", "debian-installer was not told how to partition the disk"),
     ("detect and mount installation media", "debian-installer does not find its medium"),
     // Anaconda

@@ -1,5 +1,5 @@
 //! The demo: Debian 12 from the mirror, delivered and proved.
-use crate::support::{Home, base, beside, tool};
+use crate::support::{Home, alone, base, beside, tool};
 use std::{
     io::Read,
     process::{Command, Stdio},
@@ -8,7 +8,8 @@ use std::{
 
 #[test]
 fn the_demo_delivers_images_that_other_tools_accept() {
-    let _turn = beside();
+    // Guests of other tests start from these images.
+    let _turn = alone();
     let demo = base();
     let out = demo.home.out();
     tool("qemu-img", &["check", "-f", "qcow2", "debian-12.qcow2"], &out);
