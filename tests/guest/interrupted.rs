@@ -2,7 +2,7 @@
 //!
 //! Every stage is cut both ways. The guest takes its keys from credentials, which spares it cloud-init and half of its boot.
 //! The engine's own tests cut before and after every stage and every driver call in a world in memory.
-use crate::support::{Building, Home, alone, over_base};
+use crate::support::{Building, Home, beside, over_base};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ fn kill(home: &Home, stage: &str) {
 
 #[test]
 fn ctrl_c_cleans_up() {
-    let _turn = alone();
+    let _turn = beside();
     let home = Home::new("ctrl-c");
     for stage in STAGES {
         interrupt(&home, stage);
@@ -77,7 +77,7 @@ fn ctrl_c_cleans_up() {
 
 #[test]
 fn after_kill_9_gc_cleans_up() {
-    let _turn = alone();
+    let _turn = beside();
     let home = Home::new("kill-9");
     for stage in STAGES {
         kill(&home, stage);
@@ -86,7 +86,7 @@ fn after_kill_9_gc_cleans_up() {
 
 #[test]
 fn after_kill_9_in_a_bootstrap_of_an_ordinary_user_gc_cleans_up() {
-    let _turn = alone();
+    let _turn = beside();
     let home = Home::ordinary("kill-bootstrap");
     let definition = home.definition(
         "cut",

@@ -1,14 +1,14 @@
 //! A build whose machine runs on another host: the disks go there through libvirt's connection, and come back.
 use crate::{
     peer::Peer,
-    support::{Home, alone, over_base, tool},
+    support::{Home, beside, over_base, tool},
 };
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
 #[test]
 fn a_build_runs_on_another_host_and_is_cleaned_up_there_after_kill_9() {
-    let _turn = alone();
+    let _turn = beside();
     let mut peer = Peer::start();
     // The owner of that host says where disks go.
     let disks = peer.disks();
@@ -40,6 +40,7 @@ boot = false
     building.signal(Signal::SIGKILL);
     building.end(Duration::from_secs(10));
     assert_eq!(std::fs::read_dir(&disks).unwrap().count(), 1, "the folder of the build");
+    peer.notice_a_death();
     // A host that cannot be reached is named, and nothing is forgotten.
     peer.cut_off();
     home.run(&["gc"]).expect_code(4).expect_stderr(&["qemu+ssh://", "libvirt pool"]);

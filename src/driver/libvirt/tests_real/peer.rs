@@ -238,6 +238,16 @@ impl Peer {
         run(self.as_user("virsh").args(["-q", "-c", "qemu:///session"]).args(arguments))
     }
 
+    /// Gives the daemon time to notice that a client died, after which it may lock up, and then ends it.
+    pub(crate) fn notice_a_death(&self) {
+        for _ in 0..3 {
+            run(Command::new("sleep").arg("3"));
+            if self.end_locked_daemon() {
+                break;
+            }
+        }
+    }
+
     /// Ends a daemon that answers nobody any more, as that host's owner would; whether there was one. libvirtd 11.3 was seen locked up
     /// for good (its main thread waits for a mutex) some time after a client had died in the middle of sending.
     pub(crate) fn end_locked_daemon(&self) -> bool {

@@ -222,13 +222,7 @@ async fn what_a_killed_process_leaves_on_another_host_is_removed_when_that_host_
         })
         .await;
         assert!(folder_of(&build).is_dir());
-        // It may lock up only when it notices that its client is gone.
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            if peer.end_locked_daemon() {
-                break;
-            }
-        }
+        peer.notice_a_death();
         if running {
             peer.cut_off();
             let environment = [("PEER_URI", uri.as_str()), ("REACHABLE", "no")];
