@@ -1,5 +1,5 @@
 //! Two builds in one call do not meet.
-use crate::support::{Home, beside, over_base};
+use crate::support::{Home, alone, over_base};
 use std::time::Duration;
 
 /// The image has 4 GiB, the machine 5: without cloud-init, goldsmith itself grows the root file system.
@@ -8,7 +8,7 @@ const SEED: &str = "[guest]\nseed = \"credentials\"";
 
 #[test]
 fn two_builds_in_one_call_both_succeed() {
-    let _turn = beside();
+    let _turn = alone();
     let home = Home::new("parallel");
     let one = home.definition("one", &over_base("one", SEED, REST));
     let two = home.definition("two", &over_base("two", &format!("firmware = \"bios\"\n{SEED}"), REST));

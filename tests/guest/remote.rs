@@ -1,14 +1,14 @@
 //! A build whose machine runs on another host: the disks go there through libvirt's connection, and come back.
 use crate::{
     peer::Peer,
-    support::{Home, beside, over_base, tool},
+    support::{Home, alone, over_base, tool},
 };
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
 #[test]
 fn a_build_runs_on_another_host_and_is_cleaned_up_there_after_kill_9() {
-    let _turn = beside();
+    let _turn = alone();
     let mut peer = Peer::start();
     // The owner of that host says where disks go.
     let disks = peer.disks();
