@@ -4,7 +4,7 @@ use super::{
     console::{Console, squeezed},
 };
 use crate::{
-    cx::{Cx, Look, Sight},
+    cx::{Cx, Look, Sight, WaitError},
     driver::Machine,
     plan::{
         TypedStep, TypedWait,
@@ -89,9 +89,7 @@ async fn wait(
             })
             .await
             .map_err(|error| {
-                BuildError::because(format!("could not type `{}`", step.label), error)
-                    .kind_unless_interrupted(BuildErrorKind::Failed)
-                    .hint("a screen can be read in text mode only: `screenshot.png` shows what was there. Use `after` or `serial` for others")
+                failed(step, error, "a screen can be read in text mode only: `screenshot.png` shows what was there. Use `after` or `serial` for others")
             }),
         TypedWait::Serial { text, limit } => cx
             .wait_for(&format!("the console to print \u{201c}{text}\u{201d}"), limit.get(), EVERY, || {
@@ -107,11 +105,16 @@ async fn wait(
             })
             .await
             .map_err(|error| {
-                BuildError::because(format!("could not type `{}`", step.label), error)
-                    .kind_unless_interrupted(BuildErrorKind::Failed)
-                    .hint("does the boot loader write to the serial console? Use `after` with a time where it does not")
+                failed(step, error, "does the boot loader write to the serial console? Use `after` with a time where it does not")
             }),
     }
+}
+
+/// What was waited for before `step` did not come.
+fn failed(step: &TypedStep, error: WaitError, hint: &str) -> BuildError {
+    BuildError::because(format!("could not type `{}`", step.label), error)
+        .kind_unless_interrupted(BuildErrorKind::Failed)
+        .hint(hint)
 }
 
 /// A picture of the screen; what cannot be photographed is left out.

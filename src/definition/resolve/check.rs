@@ -5,6 +5,7 @@ use crate::definition::{
     scalar::{List, Text},
     suggest::one_of,
 };
+use crate::plan::is_login;
 
 /// Reports `message` at `span` unless `condition` holds.
 pub(in crate::definition) fn holds(
@@ -99,11 +100,7 @@ pub(super) const GUEST_PATH: &str = "write an absolute path, without `.` and `..
 
 /// Whether `name` is a login or group name that all tools of a guest take (see `useradd(8)`).
 pub(super) fn is_account(name: &str) -> bool {
-    name.len() <= 32
-        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
+    is_login(name)
 }
 
 /// What [`is_account`] asks for.

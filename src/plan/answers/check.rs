@@ -287,7 +287,7 @@ fn is_hostname(text: &str) -> bool {
 }
 
 /// What `useradd` takes everywhere.
-fn is_login(name: &str) -> bool {
+pub(crate) fn is_login(name: &str) -> bool {
     name.len() <= 32
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')

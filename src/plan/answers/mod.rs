@@ -10,6 +10,7 @@ mod start;
 mod tests;
 
 pub use check::AnswersProblem;
+pub(crate) use check::is_login;
 
 use crate::{
     plan::{Firmware, Provider, SeedKind},
