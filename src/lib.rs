@@ -2,6 +2,8 @@
 //!
 //! Arrows between the modules point only downwards; ARCHITECTURE.md says which, and `tests/it/tidy.rs` checks it. A good place
 //! to start reading is [`build`], whose recipe is one function.
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod build;
 pub mod cli;
 pub mod cx;

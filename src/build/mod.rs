@@ -19,6 +19,7 @@ mod recipe;
 mod run;
 mod serve;
 mod stage;
+mod task;
 #[cfg(test)]
 mod tests;
 mod typing;
@@ -36,5 +37,6 @@ pub use preview::{PreviewError, preview};
 pub use real::RealWorld;
 pub use run::{Job, OnError, run};
 pub use stage::STAGES;
+pub use task::{TaskOutcome, task};
 pub use undoer::LocalUndoer;
 pub use world::{Session, World};

@@ -70,6 +70,19 @@ fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError>
         .because("this goldsmith was compiled without the feature `libvirt`"))
 }
 
+#[cfg(feature = "aws")]
+async fn remove_from_aws(resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
+    crate::aws::remove(resource, stop).await.map_err(|error| {
+        DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
+    })
+}
+
+#[cfg(not(feature = "aws"))]
+async fn remove_from_aws(resource: &ResourceRef, _: &Stop) -> Result<(), DriverError> {
+    Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
+        .because("this goldsmith was compiled without the feature `aws`"))
+}
+
 #[async_trait]
 impl World for RealWorld {
     async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
@@ -79,6 +92,7 @@ impl World for RealWorld {
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
         match (resource.driver.as_str(), resource.details.get("uri")) {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
+            ("aws", _) => remove_from_aws(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }

@@ -52,7 +52,7 @@ pub async fn run(
 ) -> Result<Outcome, BuildError> {
     let start = Instant::now();
     let plan = &*job.plan;
-    let cx = open(plan, dirs, sinks, stop)
+    let cx = open(&plan.name, &plan.definition, dirs, sinks, stop)
         .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
     let names = if job.image.is_some() { PROOF_STAGES.to_vec() } else { stage::of(plan) };
     cx.emit(Event::BuildStarted {
@@ -113,19 +113,25 @@ pub async fn run(
 }
 
 /// Makes the journal first, then everything that the journal says how to remove.
-fn open(plan: &Plan, dirs: &Dirs, mut sinks: Vec<Arc<dyn Sink>>, stop: &Stop) -> Result<Cx, BuildError> {
+pub(super) fn open(
+    name: &str,
+    subject: &Path,
+    dirs: &Dirs,
+    mut sinks: Vec<Arc<dyn Sink>>,
+    stop: &Stop,
+) -> Result<Cx, BuildError> {
     let id = BuildId::random();
     let because =
         |error: super::DirError| BuildError::because("could not prepare the build's folders", error);
-    let logs = dirs.logs(&plan.name, &id);
+    let logs = dirs.logs(name, &id);
     let work = dirs.work(&id);
     make_private(&dirs.journals()).map_err(because)?;
     make_private(dirs.work_root()).map_err(because)?;
     make_private(&logs).map_err(because)?;
     let header = Header {
         build: id.clone(),
-        name: plan.name.clone(),
-        definition: plan.definition.clone(),
+        name: name.to_owned(),
+        definition: subject.to_owned(),
         created: jiff::Timestamp::now(),
         pid: std::process::id(),
     };
@@ -137,7 +143,7 @@ fn open(plan: &Plan, dirs: &Dirs, mut sinks: Vec<Arc<dyn Sink>>, stop: &Stop) ->
         BuildLog::create(&logs)
             .map_err(|error| BuildError::because("could not open the build log", error))?,
     ));
-    let events = Events::new(id.clone(), plan.name.clone(), sinks);
+    let events = Events::new(id.clone(), name, sinks);
     Ok(Cx::new(id, work, logs, events, stop.clone(), undo))
 }
 

@@ -236,6 +236,7 @@ fn plan(out: &Path) -> Plan {
             shutdown_timeout: HumanDuration::seconds(1),
         },
         provider: crate::plan::Provider::default(),
+        aws: crate::plan::AwsPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },

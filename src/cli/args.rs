@@ -1,4 +1,10 @@
 //! The command line: what the user may say. What it means is decided by the commands.
+#[cfg(feature = "aws")]
+mod aws;
+
+#[cfg(feature = "aws")]
+pub(super) use aws::*;
+
 use super::{
     env::VARIABLES,
     outputs::{self, OutputArg},

@@ -23,6 +23,9 @@ pub(super) enum Problem {
     Disk { attempt: String, error: Box<DiskError>, hints: Vec<String> },
     /// An installer's medium could not be read.
     Iso(IsoError),
+    /// A service of Amazon's said no.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::AwsError),
     /// A bug.
     Internal(String),
 }
@@ -66,6 +69,13 @@ impl Problem {
                 _ => Exit::Failed,
             },
             Self::Iso(_) => Exit::Failed,
+            #[cfg(feature = "aws")]
+            Self::Aws(error) => match error.kind() {
+                crate::aws::AwsErrorKind::Usage => Exit::Usage,
+                crate::aws::AwsErrorKind::Auth => Exit::Preflight,
+                crate::aws::AwsErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -81,6 +91,11 @@ impl Problem {
             }
             Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
             Self::Iso(error) => failure::chain(theme, &messages(error), &[]),
+            #[cfg(feature = "aws")]
+            Self::Aws(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &messages(error), &hints)
+            }
             Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, &**error), hints),
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(

@@ -50,6 +50,7 @@ fn subject(source: SourcePlan) -> Subject {
             shutdown_timeout: HumanDuration::seconds(1),
         },
         provider: crate::plan::Provider::default(),
+        aws: crate::plan::AwsPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },

@@ -2,6 +2,7 @@
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
 mod answers;
+mod aws;
 mod iso;
 mod machine;
 mod output;
@@ -12,6 +13,7 @@ mod step;
 pub mod typed;
 
 pub use answers::*;
+pub use aws::AwsPlan;
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,
@@ -47,6 +49,9 @@ pub struct Plan {
     pub guest: GuestPlan,
     /// What the image is for, which decides about agents and drivers in it.
     pub provider: Provider,
+    /// Which Amazon account AMIs are published to.
+    #[serde(skip_serializing_if = "AwsPlan::is_default")]
+    pub aws: AwsPlan,
     /// What is done in the guest, in order. Steps of roles are among them, in their places.
     pub provision: Vec<Step>,
     /// The roles that steps belong to.

@@ -52,6 +52,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             shutdown_timeout: HumanDuration::seconds(120),
         },
         provider: crate::plan::Provider::default(),
+        aws: crate::plan::AwsPlan::default(),
         provision: steps,
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },

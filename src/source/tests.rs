@@ -34,6 +34,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
             shutdown_timeout: HumanDuration::seconds(60),
         },
         provider: crate::plan::Provider::default(),
+        aws: crate::plan::AwsPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },

@@ -1,6 +1,8 @@
 //! Tests that boot nothing: the invariants of the house and the behaviour of the binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod answers;
+#[cfg(feature = "aws")]
+mod aws;
 mod cli;
 mod convert;
 mod definition;

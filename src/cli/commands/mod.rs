@@ -1,4 +1,6 @@
 //! The commands: what the arguments mean.
+#[cfg(feature = "aws")]
+mod aws;
 mod build;
 mod convert;
 pub(in crate::cli) mod doctor;

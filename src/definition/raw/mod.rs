@@ -1,4 +1,5 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod aws;
 mod files;
 mod flow;
 mod install;
@@ -8,6 +9,7 @@ mod software;
 mod step;
 mod system;
 
+pub(super) use aws::*;
 pub(super) use files::*;
 pub(super) use flow::*;
 pub(super) use install::*;
@@ -53,6 +55,8 @@ table! {
         /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
         /// agents and drivers by it. Default: `generic`.
         provider: optional One<Provider>,
+        /// Which Amazon account AMIs are published to.
+        aws: optional Aws,
         /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
         roles: optional List<Text>,
         /// What is done in the guest, in order.
@@ -299,6 +303,7 @@ const TABLES: &[(&str, &[Key])] = &[
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
     let more = [
+        aws::TABLES,
         step::TABLES,
         files::TABLES,
         system::TABLES,

@@ -1,6 +1,7 @@
 //! From what was read to the plan: defaults, and what must hold between keys.
 //!
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
+mod aws;
 mod check;
 mod deliver;
 mod install;
@@ -35,6 +36,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         machine,
         guest,
         provider,
+        aws,
         roles,
         provision,
         seal,
@@ -54,6 +56,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         None => None,
     };
     let secrets = secrets(secret, reader);
+    let aws = aws::aws(aws, reader);
     let machine = machine::machine(machine, arch, reader);
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
@@ -99,6 +102,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         machine: machine?.plan()?,
         guest: guest?,
         provider: provider?,
+        aws: aws?,
         provision: provision?,
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,

@@ -1,0 +1,195 @@
+//! What a build makes in an account, as undo data, and how it is removed.
+use super::{Account, Aws, AwsError, AwsErrorKind};
+use crate::cx::{ResourceRef, Stop};
+use aws_sdk_ec2::types::InstanceStateName;
+use std::{collections::BTreeMap, time::Duration};
+
+/// The word for all of this in journals.
+pub const DRIVER: &str = "aws";
+
+/// Kinds of things that a build makes in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An instance; it is terminated.
+    Instance,
+    /// A volume.
+    Volume,
+    /// A snapshot.
+    Snapshot,
+    /// An AMI with its snapshots.
+    Image,
+    /// A key pair, by name.
+    KeyPair,
+    /// A security group.
+    SecurityGroup,
+    /// An object in S3, as `bucket/key`.
+    Object,
+}
+
+impl Kind {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Instance, "instance"),
+        (Self::Volume, "volume"),
+        (Self::Snapshot, "snapshot"),
+        (Self::Image, "image"),
+        (Self::KeyPair, "key-pair"),
+        (Self::SecurityGroup, "security-group"),
+        (Self::Object, "object"),
+    ];
+
+    /// As in [`ResourceRef::kind`].
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("thing", |(_, name)| name)
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+/// Undo data for the thing `id`, which is in the session's region.
+pub fn resource(aws: &Aws, kind: Kind, id: impl Into<String>) -> ResourceRef {
+    let Account { profile, region, endpoint } = aws.account().clone();
+    let details = [("profile", profile), ("region", region), ("endpoint", endpoint)];
+    let details: BTreeMap<String, String> =
+        details.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    ResourceRef { driver: DRIVER.to_owned(), kind: kind.name().to_owned(), id: id.into(), details }
+}
+
+/// Removes a thing for good. Gone already is `Ok`.
+pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+    let detail = |name: &str| resource.details.get(name).cloned();
+    let account =
+        Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
+    let Some(kind) = Kind::of(&resource.kind) else {
+        return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
+            .because("this goldsmith does not know such a thing: a newer one made it"));
+    };
+    let aws = Aws::open(&account).await?;
+    let removed = one(&aws, kind, &resource.id, stop).await;
+    match removed {
+        Err(error) if error.kind() == AwsErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsError> {
+    let ec2 = aws.ec2();
+    let attempt = || format!("remove the {} `{id}` in {}", kind.name(), aws.region());
+    match kind {
+        Kind::Instance => {
+            ec2.terminate_instances()
+                .instance_ids(id)
+                .send()
+                .await
+                .map_err(|error| AwsError::of(attempt(), "TerminateInstances", error))?;
+            terminated(aws, id, stop).await
+        }
+        Kind::Volume => ec2
+            .delete_volume()
+            .volume_id(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "DeleteVolume", error)),
+        Kind::Snapshot => ec2
+            .delete_snapshot()
+            .snapshot_id(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)),
+        Kind::Image => image(aws, id).await,
+        Kind::KeyPair => ec2
+            .delete_key_pair()
+            .key_name(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "DeleteKeyPair", error)),
+        Kind::SecurityGroup => ec2
+            .delete_security_group()
+            .group_id(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "DeleteSecurityGroup", error)),
+        Kind::Object => {
+            let (bucket, key) = id.split_once('/').unwrap_or((id, ""));
+            aws.s3()
+                .delete_object()
+                .bucket(bucket)
+                .key(key)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| AwsError::of(attempt(), "DeleteObject", error))
+        }
+    }
+}
+
+/// Waits until an instance is gone: what it uses (its security group, its volumes) cannot be removed before.
+async fn terminated(aws: &Aws, id: &str, stop: &Stop) -> Result<(), AwsError> {
+    const EVERY: Duration = Duration::from_secs(3);
+    const LIMIT: Duration = Duration::from_secs(300);
+    let begun = tokio::time::Instant::now();
+    let limit = if stop.is_hurried() { Duration::from_secs(30) } else { LIMIT };
+    loop {
+        let attempt = || format!("look at the instance `{id}` in {}", aws.region());
+        let answer = aws
+            .ec2()
+            .describe_instances()
+            .instance_ids(id)
+            .send()
+            .await
+            .map_err(|error| AwsError::of(attempt(), "DescribeInstances", error))?;
+        let state = answer
+            .reservations()
+            .iter()
+            .flat_map(|reservation| reservation.instances())
+            .find_map(|instance| instance.state()?.name().cloned());
+        match state {
+            None | Some(InstanceStateName::Terminated) => return Ok(()),
+            Some(state) if begun.elapsed() >= limit => {
+                return Err(AwsError::new(AwsErrorKind::Timeout, format!("see the instance `{id}` end"))
+                    .because(format!("it is {} still", state.as_str())));
+            }
+            Some(_) => tokio::time::sleep(EVERY).await,
+        }
+    }
+}
+
+/// Deregisters an AMI, then deletes its snapshots: they cannot go before.
+async fn image(aws: &Aws, id: &str) -> Result<(), AwsError> {
+    let attempt = || format!("remove the image `{id}` in {}", aws.region());
+    let ec2 = aws.ec2();
+    let answer = ec2
+        .describe_images()
+        .image_ids(id)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))?;
+    let snapshots: Vec<String> = answer
+        .images()
+        .iter()
+        .flat_map(|image| image.block_device_mappings())
+        .filter_map(|device| device.ebs()?.snapshot_id().map(ToOwned::to_owned))
+        .collect();
+    if answer.images().is_empty() {
+        return Ok(());
+    }
+    ec2.deregister_image()
+        .image_id(id)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DeregisterImage", error))?;
+    for snapshot in snapshots {
+        let removed = ec2.delete_snapshot().snapshot_id(&snapshot).send().await;
+        let attempt = || format!("remove the snapshot `{snapshot}` of the image `{id}` in {}", aws.region());
+        match removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}

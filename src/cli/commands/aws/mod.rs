@@ -1,0 +1,71 @@
+//! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+use super::{block_on, dirs};
+use crate::{
+    aws::{Account, Aws, AwsError},
+    build::{self, RealWorld, TaskOutcome},
+    cli::{args::AccountArgs, console::Console, exit::Exit, problem::Problem, render, signals},
+    cx::{Cx, Stop},
+};
+use std::{path::Path, sync::Arc};
+
+impl AccountArgs {
+    /// As the session wants it.
+    fn account(&self) -> Account {
+        Account {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint: self.endpoint_url.clone(),
+        }
+    }
+}
+
+/// Runs `work` as a task called `name` about `subject`: with a session, a journal, progress, and signals. Returns what it made and how the
+/// command ends; what went wrong was told.
+fn run<T>(
+    console: &Console,
+    account: &AccountArgs,
+    name: &str,
+    subject: &Path,
+    work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
+) -> Result<(Option<T>, Exit), Problem> {
+    let account = account.account();
+    let dirs = dirs()?;
+    block_on(async {
+        let show = render::choose(console, &[name]);
+        let stop = Stop::default();
+        let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
+            .map_err(|error| Problem::host("could not listen for signals", error))?;
+        let aws = Aws::open(&account).await.map_err(Problem::Aws)?;
+        let world = RealWorld::new(dirs.clone());
+        let sinks = vec![Arc::clone(&show).sink()];
+        let work = async |cx: &Cx| work(cx, &aws).await;
+        let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
+        show.close();
+        ended(console, outcome.map_err(Problem::Build)?, &stop)
+    })?
+}
+
+fn ended<T>(
+    console: &Console,
+    outcome: TaskOutcome<T, AwsError>,
+    stop: &Stop,
+) -> Result<(Option<T>, Exit), Problem> {
+    let left = !outcome.unwound.leftovers.is_empty();
+    for leftover in &outcome.unwound.leftovers {
+        console.err(&format!("{} is still there", leftover.undo));
+    }
+    match outcome.result {
+        Ok(made) => Ok((Some(made), if left { Exit::Leftovers } else { Exit::Ok })),
+        Err(error) => {
+            let problem = Problem::Aws(error);
+            let exit = match (left, stop.is_cancelled()) {
+                (true, true) => Exit::InterruptedLeftovers,
+                (true, false) => Exit::Leftovers,
+                (false, true) => Exit::Interrupted,
+                (false, false) => problem.exit(),
+            };
+            console.err(&problem.render(console.err_theme(), console.err_width()));
+            Ok((None, exit))
+        }
+    }
+}

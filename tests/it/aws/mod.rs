@@ -1,0 +1,4 @@
+//! Amazon's cloud, played by moto, which CI starts; with a proxy before it for the trouble that moto does not make.
+mod moto;
+mod proxy;
+mod session;
