@@ -29,7 +29,7 @@ impl Moto {
     /// Starts one with these variables in its environment.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(python())
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/aws/moto.py"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/aws/serve_moto.py"))
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
