@@ -55,20 +55,42 @@ pub struct Published {
     pub blocks_repeated: u64,
 }
 
+/// Why no AMI was made, and whether there is an upload to go on with.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Why.
+    pub error: AwsError,
+    /// What arrived is kept: the same call goes on with it, and `gc` removes it.
+    pub kept: bool,
+}
+
+impl From<Stopped> for AwsError {
+    fn from(stopped: Stopped) -> Self {
+        const WAY: &str = "what arrived is kept: the same command goes on with it, `goldsmith gc` removes it";
+        let Stopped { error, kept } = stopped;
+        match error.hint_text().map(ToOwned::to_owned) {
+            _ if !kept => error,
+            None => error.hint(WAY),
+            Some(hint) => error.hint(format!("{hint}; {WAY}")),
+        }
+    }
+}
+
 impl FromDisk<'_> {
     /// Makes the AMI. After an error or an interruption the upload stays, and the same call goes on with it.
-    pub async fn publish(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Published, AwsError> {
-        spec::check(self.ami, Some(source.disk.size()))?;
-        spec::uefi_data(self.ami).await?;
-        let identity = self.identity(cx, aws, source).await?;
-        let open = ebs::is_open(self.folder, &self.ami.name, &identity);
-        if !open {
+    pub async fn publish(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Published, Stopped> {
+        let fresh = |error| Stopped { error, kept: false };
+        spec::check(self.ami, Some(source.disk.size())).map_err(fresh)?;
+        spec::uefi_data(self.ami).await.map_err(fresh)?;
+        let identity = self.identity(cx, aws, source).await.map_err(fresh)?;
+        let is_open = || ebs::is_open(self.folder, &self.ami.name, &identity);
+        if !is_open() {
             // Who goes on may have registered the AMI already.
-            register::check(aws, self.ami, None).await?;
+            register::check(aws, self.ami, None).await.map_err(fresh)?;
         }
         let made = self.go_on(cx, aws, source, &identity).await;
-        let left = ebs::is_open(self.folder, &self.ami.name, &identity);
-        made.map_err(|error| if left { with_way_on(error) } else { error })
+        // Who may not even begin leaves nothing; what another process is at is not ours.
+        made.map_err(|error| Stopped { kept: is_open() && error.kind() != AwsErrorKind::Usage, error })
     }
 
     async fn go_on(
@@ -168,11 +190,4 @@ fn together(
         }
         (Ok(()), read) => read.map_err(|error| reading(source, error)),
     }
-}
-
-/// Says how to go on with what is there.
-fn with_way_on(error: AwsError) -> AwsError {
-    const WAY: &str = "what arrived is kept: the same command goes on with it, `goldsmith gc` removes it";
-    let hint = error.hint_text().map_or_else(|| WAY.to_owned(), |hint| format!("{hint}; {WAY}"));
-    error.hint(hint)
 }

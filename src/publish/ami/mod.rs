@@ -5,5 +5,5 @@ mod from_disk;
 mod register;
 mod spec;
 
-pub use from_disk::{DiskSource, FromDisk, Published};
+pub use from_disk::{DiskSource, FromDisk, Published, Stopped};
 pub use register::{Ami, check, register};

@@ -16,8 +16,8 @@ use aws_sdk_ec2::types::SnapshotState;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// The end of the names of journals in the folder of uploads.
-pub const JOURNAL: &str = "journal";
+/// The end of the names of journals in the folder of uploads; `goldsmith gc` looks for it.
+const JOURNAL: &str = "journal";
 
 /// An upload with its two files.
 #[derive(Debug)]
@@ -115,7 +115,19 @@ impl Resumable {
                 let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
                 let token = self.id.uuid("snapshot").to_string();
                 let spec = SnapshotSpec { tags, token, ..spec };
-                let upload = Upload::start(aws, &self.log, self.id.as_str(), spec).await?;
+                let upload = match Upload::start(aws, &self.log, self.id.as_str(), spec).await {
+                    Ok(upload) => upload,
+                    Err(error) => {
+                        if matches!(
+                            error.kind(),
+                            AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
+                        ) {
+                            // There is no snapshot for sure, and nobody would ever look for this upload.
+                            self.close(&Stop::default()).await?;
+                        }
+                        return Err(error);
+                    }
+                };
                 self.record.snapshot(upload.snapshot())?;
                 upload
             }
@@ -169,6 +181,10 @@ impl Resumable {
 
     /// The snapshot, and what was made of it, is a result; the two files have served.
     pub async fn finish(self, stop: &Stop) -> Result<(), AwsError> {
+        self.close(stop).await
+    }
+
+    async fn close(&self, stop: &Stop) -> Result<(), AwsError> {
         self.log.keep_where(|undo| matches!(undo, Undo::Resource(_)))?;
         self.log.unwind(&Remover, stop, &|_| {}).await;
         self.log.close()?;
