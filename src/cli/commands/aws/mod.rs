@@ -1,4 +1,6 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+pub(super) mod publish;
+
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
