@@ -5,10 +5,12 @@
 mod error;
 mod remove;
 mod tag;
+mod tagged;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
 pub use remove::{DRIVER, Kind, remove, resource};
 pub use tag::{BUILD, Tags};
+pub use tagged::{ROLE, of_build, tagged};
 
 use crate::value::Secret;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};

@@ -1,5 +1,5 @@
 //! What a build makes in an account, as undo data, and how it is removed.
-use super::{Account, Aws, AwsError, AwsErrorKind};
+use super::{Account, Aws, AwsError, AwsErrorKind, tagged};
 use crate::cx::{ResourceRef, Stop};
 use aws_sdk_ec2::types::InstanceStateName;
 use std::{collections::BTreeMap, time::Duration};
@@ -24,10 +24,12 @@ pub enum Kind {
     SecurityGroup,
     /// An object in S3, as `bucket/key`.
     Object,
+    /// A request for a spot instance, which would start another one; it is cancelled.
+    SpotRequest,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::Instance, "instance"),
         (Self::Volume, "volume"),
         (Self::Snapshot, "snapshot"),
@@ -35,6 +37,7 @@ impl Kind {
         (Self::KeyPair, "key-pair"),
         (Self::SecurityGroup, "security-group"),
         (Self::Object, "object"),
+        (Self::SpotRequest, "spot-request"),
     ];
 
     /// As in [`ResourceRef::kind`].
@@ -66,10 +69,33 @@ pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError>
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
     let aws = Aws::open(&account).await?;
-    let removed = one(&aws, kind, &resource.id, stop).await;
-    match removed {
-        Err(error) if error.kind() == AwsErrorKind::NotFound => Ok(()),
-        other => other,
+    let ids = match tagged::sought(&resource.details) {
+        Some(tags) => tagged::find(&aws, kind, &tags, stop.is_hurried()).await?,
+        None => vec![resource.id.clone()],
+    };
+    for id in ids {
+        match patiently(&aws, kind, &id, stop).await {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A terminated instance holds on to its security group and its volumes for some seconds more.
+async fn patiently(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsError> {
+    const EVERY: Duration = Duration::from_secs(3);
+    const LIMIT: Duration = Duration::from_secs(120);
+    let begun = tokio::time::Instant::now();
+    loop {
+        let removed = one(aws, kind, id, stop).await;
+        let in_use = |error: &AwsError| matches!(error.code(), Some("DependencyViolation" | "VolumeInUse"));
+        match &removed {
+            Err(error) if in_use(error) && !stop.is_hurried() && begun.elapsed() < LIMIT => {
+                tokio::time::sleep(EVERY).await;
+            }
+            _ => return removed,
+        }
     }
 }
 
@@ -78,6 +104,7 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
     let attempt = || format!("remove the {} `{id}` in {}", kind.name(), aws.region());
     match kind {
         Kind::Instance => {
+            cancel_spot_request(aws, id).await?;
             ec2.terminate_instances()
                 .instance_ids(id)
                 .send()
@@ -125,7 +152,37 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
                 .map(drop)
                 .map_err(|error| AwsError::of(attempt(), "DeleteObject", error))
         }
+        Kind::SpotRequest => ec2
+            .cancel_spot_instance_requests()
+            .spot_instance_request_ids(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)),
     }
+}
+
+/// A persistent request would start another instance when its own is terminated.
+async fn cancel_spot_request(aws: &Aws, instance: &str) -> Result<(), AwsError> {
+    let attempt = || format!("look at the instance `{instance}` in {}", aws.region());
+    let answer = aws
+        .ec2()
+        .describe_instances()
+        .instance_ids(instance)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeInstances", error))?;
+    let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    for request in instances.filter_map(|instance| instance.spot_instance_request_id()) {
+        let attempt = || format!("cancel the spot request `{request}` in {}", aws.region());
+        let cancelled =
+            aws.ec2().cancel_spot_instance_requests().spot_instance_request_ids(request).send().await;
+        match cancelled.map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Waits until an instance is gone: what it uses (its security group, its volumes) cannot be removed before.

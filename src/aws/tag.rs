@@ -28,6 +28,13 @@ impl Tags {
         self
     }
 
+    /// Adds what the thing is in its build, such as `proof`, so that [`super::tagged`] finds it.
+    #[must_use]
+    pub fn role(mut self, role: &str) -> Self {
+        self.0.insert(super::ROLE.to_owned(), role.to_owned());
+        self
+    }
+
     /// Key and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))

@@ -227,6 +227,7 @@ fn plan(out: &Path) -> Plan {
             memory: Size::mib(256),
             disk: Size::mib(24),
             accelerator: Accelerator::Auto,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,

@@ -3,6 +3,7 @@
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
 mod answers;
 mod aws;
+mod ec2;
 mod iso;
 mod machine;
 mod output;
@@ -14,6 +15,9 @@ pub mod typed;
 
 pub use answers::*;
 pub use aws::AwsPlan;
+pub use ec2::{
+    AmiFilter, AmiSourcePlan, Ec2Plan, ImdsPlan, RootVolume, SpotPlan, SshFrom, SshWay, SurrogatePlan,
+};
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,

@@ -25,6 +25,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
             memory: Size::gib(1),
             disk,
             accelerator: Accelerator::Tcg,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
