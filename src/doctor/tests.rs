@@ -56,6 +56,7 @@ fn subject(source: SourcePlan) -> Subject {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     };

@@ -1,6 +1,7 @@
 //! The plan: what a build will do, fully resolved and immutable. Values only; everything may read them.
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
+mod ami;
 mod answers;
 mod aws;
 mod ec2;
@@ -13,6 +14,7 @@ mod source;
 mod step;
 pub mod typed;
 
+pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
 pub use answers::*;
 pub use aws::AwsPlan;
 pub use ec2::{
@@ -64,6 +66,9 @@ pub struct Plan {
     pub seal: SealPlan,
     /// The files to deliver.
     pub outputs: Vec<OutputPlan>,
+    /// The AMIs to make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amis: Vec<AmiPlan>,
     /// How they are proved.
     pub verify: VerifyPlan,
     /// Where secrets come from, by name; they are read when they are first needed.

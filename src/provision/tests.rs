@@ -58,6 +58,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan {
             boot: true,
             firmware: vec![Firmware::Bios],

@@ -40,6 +40,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan { boot: false, firmware: vec![], commands: vec![] },
         secrets: BTreeMap::new(),
     }

@@ -1,4 +1,5 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod ami;
 mod aws;
 mod files;
 mod flow;
@@ -9,6 +10,7 @@ mod software;
 mod step;
 mod system;
 
+pub(super) use ami::*;
 pub(super) use aws::*;
 pub(super) use files::*;
 pub(super) use flow::*;
@@ -22,13 +24,11 @@ pub(super) use system::*;
 use super::{
     early::{ImageArch, ImageName, Variables},
     reader::{Key, Table},
-    scalar::{Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
+    scalar::{Delivery, Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
     table::table,
 };
 use crate::{
-    plan::{
-        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, Provider, SeedKind,
-    },
+    plan::{Accelerator, Compression, Firmware, ImageFormat, PartitionSize, Provider, SeedKind},
     value::{Digest, HumanDuration, Size},
 };
 use url::Url;
@@ -63,7 +63,7 @@ table! {
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
         seal: optional Seal,
-        /// The files to deliver.
+        /// The files and AMIs to deliver.
         output: required List<Output>,
         /// How the outputs are proved.
         verify: optional Verify,
@@ -229,10 +229,11 @@ table! {
 }
 
 table! {
-    /// One file to deliver.
+    /// One file or AMI to deliver.
     "an `[[output]]`", Output {
-        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
-        format: required One<OutputFormat>,
+        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`; or `ami`, which is no file
+        /// but an image in an Amazon account.
+        format: required One<Delivery>,
         /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
@@ -243,6 +244,8 @@ table! {
         compression: optional One<Compression>,
         /// What an `ova` says about its machine.
         ova: optional Ova,
+        /// What Amazon is told about an `ami`.
+        ami: optional Ami,
     }
 }
 
@@ -303,6 +306,7 @@ const TABLES: &[(&str, &[Key])] = &[
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
     let more = [
+        ami::TABLES,
         aws::TABLES,
         step::TABLES,
         files::TABLES,

@@ -1,6 +1,7 @@
 //! From what was read to the plan: defaults, and what must hold between keys.
 //!
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
+mod ami;
 mod aws;
 mod check;
 mod deliver;
@@ -84,7 +85,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
     let seal = deliver::seal(seal);
-    let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
+    let (outputs, amis) = deliver::outputs(output, name.as_deref(), arch, firmware, reader).unzip();
     let verify = deliver::verify(verify, firmware, arch, reader);
     if let (Some(guest), Some(seal), Some(verify)) = (&guest, &seal, &verify) {
         login::recognisable(&guest_span, guest, seal, verify, reader)?;
@@ -107,6 +108,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
         outputs: outputs?,
+        amis: amis?,
         verify: verify?,
         secrets: secrets?,
     })

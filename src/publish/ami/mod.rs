@@ -1,0 +1,1 @@
+//! AMIs: made from snapshots.

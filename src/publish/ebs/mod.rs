@@ -1,0 +1,1 @@
+//! Snapshots made directly from disks.
