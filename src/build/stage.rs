@@ -23,8 +23,27 @@ pub const STAGES: [&str; 13] = [
     "publish",
 ];
 
+/// The stages of a build whose disk stays with the hypervisor, which makes the image itself.
+pub const KEPT_STAGES: [&str; 12] = [
+    "preflight",
+    "source",
+    "seed",
+    "create",
+    "power-on",
+    "connect",
+    "provision",
+    "seal",
+    "shut-down",
+    "image",
+    "verify",
+    "publish",
+];
+
 /// The stages of a build of `plan`: an installer is only run where there is one.
 pub(super) fn of(plan: &Plan) -> Vec<&'static str> {
+    if plan.machine.ec2.is_some() {
+        return KEPT_STAGES.to_vec();
+    }
     let installs = matches!(plan.source, SourcePlan::Iso(_));
     STAGES.into_iter().filter(|stage| installs || *stage != "install").collect()
 }

@@ -268,7 +268,7 @@ impl Bench {
     }
 
     async fn run(&self, hooks: &dyn Hooks, stop: &Stop, on_error: OnError) -> Outcome {
-        let job = Job { plan: Arc::new(plan(&self.out())), image: None, on_error };
+        let job = Job { plan: Arc::new(plan(&self.out())), image: None, ami: None, on_error };
         run(&self.world, &job, &self.dirs(), vec![], stop, hooks).await.unwrap()
     }
 
@@ -447,7 +447,7 @@ async fn stages_are_reported_in_the_order_of_the_table() {
     }
     let bench = Bench::new(GuestBehaviour::Good);
     let seen = Arc::new(Seen::default());
-    let job = Job { plan: Arc::new(plan(&bench.out())), image: None, on_error: OnError::Cleanup };
+    let job = Job { plan: Arc::new(plan(&bench.out())), image: None, ami: None, on_error: OnError::Cleanup };
     run(&bench.world, &job, &bench.dirs(), vec![seen.clone()], &Stop::default(), &NoHooks).await.unwrap();
     assert_eq!(*seen.0.lock().unwrap(), STAGES);
 }
@@ -458,7 +458,7 @@ async fn an_image_that_exists_is_proved_and_nothing_else_is_touched() {
     bench.simple().await.result.expect("the fake build succeeds");
     let prove = async |name: &str, hooks: &dyn Hooks| {
         let image = Some(bench.out().join(name));
-        let job = Job { plan: Arc::new(plan(&bench.out())), image, on_error: OnError::Cleanup };
+        let job = Job { plan: Arc::new(plan(&bench.out())), image, ami: None, on_error: OnError::Cleanup };
         run(&bench.world, &job, &bench.dirs(), vec![], &Stop::default(), hooks).await.unwrap()
     };
     for name in ["tiny.raw", "tiny.raw.gz", "tiny.qcow2"] {

@@ -310,6 +310,7 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Bootstrap(_) => "packages",
         SourcePlan::Disk(_) => "image",
         SourcePlan::Iso(_) => "medium",
+        SourcePlan::Ami(_) => "AMI",
     };
     match &subject.source {
         Ok(_) => {

@@ -1,6 +1,6 @@
 //! A build on Amazon EC2: the AMI to start from and the instance.
 use super::VolumeKind;
-use crate::value::Size;
+use crate::value::{Arch, Size};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -64,6 +64,33 @@ pub struct Ec2Plan {
     pub tags: BTreeMap<String, String>,
     /// A second volume that becomes the image's, instead of the instance's own.
     pub surrogate: Option<SurrogatePlan>,
+}
+
+impl Ec2Plan {
+    /// An instance about which nothing is said.
+    pub fn plain(arch: Arch) -> Self {
+        let kind = match arch {
+            Arch::X86_64 => "t3.small",
+            Arch::Aarch64 => "t4g.small",
+        };
+        Self {
+            instance_types: vec![kind.to_owned()],
+            spot: None,
+            subnet: None,
+            vpc: None,
+            public_ip: None,
+            profile: None,
+            imds: ImdsPlan { v2_required: true, hop_limit: 1 },
+            security_groups: Vec::new(),
+            ssh_from: SshFrom::Auto,
+            ssh: SshWay::Public,
+            ssh_port: 22,
+            root: RootVolume::default(),
+            user_data: None,
+            tags: BTreeMap::new(),
+            surrogate: None,
+        }
+    }
 }
 
 /// Spot instances.
@@ -133,8 +160,4 @@ pub struct SurrogatePlan {
     pub device: String,
     /// The volume.
     pub volume: RootVolume,
-    /// The name of the root device in the image: `/dev/sda1`.
-    pub root_device: String,
-    /// Size of the root volume in the image; by default that of the volume.
-    pub root_size: Option<Size>,
 }

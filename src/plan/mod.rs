@@ -14,6 +14,7 @@ mod source;
 mod step;
 pub mod typed;
 
+pub(crate) use ami::tag_fault;
 pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
 pub use answers::*;
 pub use aws::AwsPlan;

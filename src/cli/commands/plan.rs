@@ -246,6 +246,7 @@ fn source(source: &SourcePlan) -> Vec<String> {
             lines
         }
         SourcePlan::Iso(iso) => installer(iso),
+        SourcePlan::Ami(ami) => super::plan_ec2::source(ami),
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));
