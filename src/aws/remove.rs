@@ -1,7 +1,7 @@
 //! What a build makes in an account, as undo data, and how it is removed.
-use super::{Account, Aws, AwsError, AwsErrorKind, tagged};
+use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD, tagged};
 use crate::cx::{ResourceRef, Stop};
-use aws_sdk_ec2::types::InstanceStateName;
+use aws_sdk_ec2::types::{Filter, InstanceStateName};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
@@ -16,8 +16,12 @@ pub enum Kind {
     Volume,
     /// A snapshot.
     Snapshot,
+    /// The snapshot of an upload whose id nobody heard, by the upload's tag.
+    Upload,
     /// An AMI with its snapshots.
     Image,
+    /// AMIs that were made of a snapshot and whose ids nobody heard, by the id of the snapshot.
+    ImageOf,
     /// A key pair, by name.
     KeyPair,
     /// A security group.
@@ -29,11 +33,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Instance, "instance"),
         (Self::Volume, "volume"),
         (Self::Snapshot, "snapshot"),
+        (Self::Upload, "upload"),
         (Self::Image, "image"),
+        (Self::ImageOf, "image-of"),
         (Self::KeyPair, "key-pair"),
         (Self::SecurityGroup, "security-group"),
         (Self::Object, "object"),
@@ -126,7 +132,14 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
             .await
             .map(drop)
             .map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)),
+        Kind::Upload => upload(aws, id).await,
         Kind::Image => image(aws, id).await,
+        Kind::ImageOf => {
+            for image in images_of(aws, id).await? {
+                self::image(aws, &image).await?;
+            }
+            Ok(())
+        }
         Kind::KeyPair => ec2
             .delete_key_pair()
             .key_name(id)
@@ -214,6 +227,49 @@ async fn terminated(aws: &Aws, id: &str, stop: &Stop) -> Result<(), AwsError> {
             Some(_) => tokio::time::sleep(EVERY).await,
         }
     }
+}
+
+/// Deletes every snapshot that has the tag of this upload.
+async fn upload(aws: &Aws, id: &str) -> Result<(), AwsError> {
+    let attempt = || format!("look for the snapshot of the upload `{id}` in {}", aws.region());
+    let filter = Filter::builder().name(format!("tag:{UPLOAD}")).values(id).build();
+    let answer = aws
+        .ec2()
+        .describe_snapshots()
+        .owner_ids("self")
+        .filters(filter)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error))?;
+    for snapshot in answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id()) {
+        let removed = aws.ec2().delete_snapshot().snapshot_id(snapshot).send().await;
+        let attempt = || format!("remove the snapshot `{snapshot}` in {}", aws.region());
+        match removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Our own AMIs that were made of a snapshot: by what they are made of, or by our tag.
+pub async fn images_of(aws: &Aws, snapshot: &str) -> Result<Vec<String>, AwsError> {
+    let attempt = || format!("look for images of the snapshot `{snapshot}` in {}", aws.region());
+    let mut found = Vec::new();
+    for name in ["block-device-mapping.snapshot-id", &format!("tag:{SNAPSHOT}")] {
+        let answer = aws
+            .ec2()
+            .describe_images()
+            .owners("self")
+            .filters(Filter::builder().name(name).values(snapshot).build())
+            .send()
+            .await
+            .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))?;
+        found.extend(answer.images().iter().filter_map(|image| image.image_id()).map(ToOwned::to_owned));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Deregisters an AMI, then deletes its snapshots: they cannot go before.

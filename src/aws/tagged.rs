@@ -89,8 +89,8 @@ async fn once(aws: &Aws, kind: Kind, tags: &[(&str, &str)]) -> Result<Vec<String
             let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeSecurityGroups", error))?;
             all(answer.security_groups().iter().map(|group| group.group_id()).collect())
         }
-        // These have names of our own choosing.
-        Kind::KeyPair | Kind::Object => Vec::new(),
+        // These have names of our own choosing, or tags of their own.
+        Kind::KeyPair | Kind::Object | Kind::Upload | Kind::ImageOf => Vec::new(),
     })
 }
 

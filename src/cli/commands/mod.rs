@@ -9,6 +9,7 @@ mod init;
 pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
+mod plan_ec2;
 mod verify;
 mod work;
 

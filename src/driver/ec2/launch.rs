@@ -24,7 +24,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 #[derive(Debug, Clone)]
 pub(super) struct Launched {
     pub(super) id: String,
-    pub(super) kind: String,
     /// What it calls the disk that it starts from.
     pub(super) root_device: String,
 }
@@ -114,7 +113,7 @@ impl Request<'_> {
                 Ok(instance) => {
                     return Ok(Launched {
                         id: instance.instance_id().unwrap_or_default().to_owned(),
-                        kind: kind.clone(),
+
                         root_device: self.root_device.clone(),
                     });
                 }
