@@ -64,7 +64,8 @@ async fn once(aws: &Aws, kind: Kind, tags: &[(&str, &str)]) -> Result<Vec<String
         }
         Kind::SpotRequest => {
             let answer = ec2.describe_spot_instance_requests().set_filters(Some(filters())).send().await;
-            let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeSpotInstanceRequests", error))?;
+            let answer =
+                answer.map_err(|error| AwsError::of(attempt(), "DescribeSpotInstanceRequests", error))?;
             let requests = answer.spot_instance_requests().iter();
             all(requests.map(|request| request.spot_instance_request_id()).collect())
         }
@@ -74,8 +75,7 @@ async fn once(aws: &Aws, kind: Kind, tags: &[(&str, &str)]) -> Result<Vec<String
             all(answer.volumes().iter().map(|volume| volume.volume_id()).collect())
         }
         Kind::Snapshot => {
-            let answer =
-                ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters())).send().await;
+            let answer = ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters())).send().await;
             let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error))?;
             all(answer.snapshots().iter().map(|snapshot| snapshot.snapshot_id()).collect())
         }

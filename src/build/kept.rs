@@ -6,8 +6,7 @@
 //!
 //! Nothing of the disk comes here, so it is neither converted nor looked into. The proof starts a machine from the image, as everybody will.
 use super::{
-    AmiArtifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer, Verified,
-    login,
+    AmiArtifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer, Verified, login,
     preflight::{self, Ready},
     recipe::{Live, furnish, machine_spec},
     relaunch,
@@ -126,7 +125,8 @@ pub(super) async fn test(
     let find = async {
         let source = AmiSourcePlan::Id(test.id.clone());
         let found = ready.hypervisor.find_image(cx, &source, plan.arch).await;
-        Ok(found.map_err(|error| BuildError::from(error).kind_unless_interrupted(BuildErrorKind::Preflight))?)
+        Ok(found
+            .map_err(|error| BuildError::from(error).kind_unless_interrupted(BuildErrorKind::Preflight))?)
     };
     let image: KeptImage = stages.run("source", None, find).await?;
     let proof = relaunch::Proof { cx, world, plan, ready: &ready, undoer };

@@ -52,7 +52,8 @@ impl Keys {
     /// The machine of `spec` that starts from an image of the hypervisor's own, with the seed.
     pub(super) fn instance(&self, spec: MachineSpec, image: &str) -> MachineSpec {
         let instance = InstanceSeed {
-            user_data: matches!(self.kind, SeedKind::UserData | SeedKind::Ignition).then(|| self.seed.clone()),
+            user_data: matches!(self.kind, SeedKind::UserData | SeedKind::Ignition)
+                .then(|| self.seed.clone()),
             authorized_key: Some(self.pairs.authorized_key().to_owned()),
         };
         MachineSpec { boot: Boot::Image(image.to_owned()), instance, ..spec }

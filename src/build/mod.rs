@@ -35,7 +35,9 @@ pub use dirs::{DirError, Dirs};
 pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
 pub use kept::AmiTest;
-pub use outcome::{AmiArtifact, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified};
+pub use outcome::{
+    AmiArtifact, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified,
+};
 pub use preview::{PreviewError, preview};
 pub use real::RealWorld;
 pub use run::{Job, OnError, run};

@@ -66,7 +66,9 @@ pub(super) async fn build(
             let installed = install::run(cx, world, plan, &ready, installer, undoer, live);
             stages.run("install", None, installed).await?
         }
-        Prepared::Kept(source) => return kept::build(cx, world, plan, ready, source, undoer, stages, live).await,
+        Prepared::Kept(source) => {
+            return kept::build(cx, world, plan, ready, source, undoer, stages, live).await;
+        }
     };
     let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
@@ -85,7 +87,13 @@ pub(super) async fn build(
         .await?;
     let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;
 
-    Ok(BuildResult { artifacts, amis: Vec::new(), machine: ready.readiness, guest: facts, source: base.description })
+    Ok(BuildResult {
+        artifacts,
+        amis: Vec::new(),
+        machine: ready.readiness,
+        guest: facts,
+        source: base.description,
+    })
 }
 
 /// What every build does, wherever its disk is: makes the machine of `spec`, logs in, carries out the steps, and seals. The machine is in
@@ -156,11 +164,7 @@ pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
 }
 
 /// Powers the guest off and returns its disk.
-async fn shut_down(
-    cx: &Cx,
-    plan: &Plan,
-    live: &Live,
-) -> Result<crate::driver::ExportedDisk, BuildError> {
+async fn shut_down(cx: &Cx, plan: &Plan, live: &Live) -> Result<crate::driver::ExportedDisk, BuildError> {
     let machine = live.machine()?;
     machine.shut_down(cx, plan.guest.shutdown_timeout).await?;
     Ok(machine.export(cx, 0).await?)

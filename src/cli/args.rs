@@ -1,7 +1,15 @@
 //! The command line: what the user may say. What it means is decided by the commands.
 #[cfg(feature = "aws")]
+mod ami;
+#[cfg(feature = "aws")]
+mod ami_test;
+#[cfg(feature = "aws")]
 mod aws;
 
+#[cfg(feature = "aws")]
+pub(super) use ami::*;
+#[cfg(feature = "aws")]
+pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
 
@@ -143,6 +151,9 @@ pub(super) enum Command {
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),
+    /// Copy, share, name, list, test, export and retire AMIs
+    #[cfg(feature = "aws")]
+    Ami(Ami),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\

@@ -97,7 +97,8 @@ impl Judge<'_> {
         arches.extend(self.facts.arch.filter(|_| arches.is_empty()));
         arches.dedup();
         let remote = !self.facts.subjects.is_empty() && !self.needs(is_local);
-        let embedded = self.facts.subjects.is_empty() || self.needs(|plan| is_local(plan) && plan.machine.uri == EMBEDDED_URI);
+        let embedded = self.facts.subjects.is_empty()
+            || self.needs(|plan| is_local(plan) && plan.machine.uri == EMBEDDED_URI);
         let mut findings = Vec::new();
         if !remote {
             for arch in &arches {

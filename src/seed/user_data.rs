@@ -131,7 +131,8 @@ mod tests {
         let alone = written(|path| write_user_data(path, &spec("builder", &secret), None)).unwrap();
         assert!(alone.starts_with("#cloud-config\n"));
         let own = "#!/bin/sh\necho 'é' >/run/own\n";
-        let both = written(|path| write_user_data(path, &spec("builder", &secret), Some(own.as_bytes()))).unwrap();
+        let both =
+            written(|path| write_user_data(path, &spec("builder", &secret), Some(own.as_bytes()))).unwrap();
         assert_eq!(parts(&both), [own, &alone]);
     }
 
@@ -149,7 +150,10 @@ mod tests {
             json!([{ "name": "core", "sshAuthorizedKeys": ["ssh-ed25519 AAAA build"] }])
         );
         let key = &config["storage"]["files"][0];
-        assert_eq!((key["path"].as_str(), key["mode"].as_u64()), (Some("/etc/ssh/ssh_host_ed25519_key"), Some(384)));
+        assert_eq!(
+            (key["path"].as_str(), key["mode"].as_u64()),
+            (Some("/etc/ssh/ssh_host_ed25519_key"), Some(384))
+        );
         let other = written(|path| write_ignition(path, &spec("builder", &secret), None)).unwrap();
         assert!(other.contains(r#""groups":["wheel","sudo"]"#), "{other}");
     }

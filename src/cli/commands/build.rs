@@ -35,8 +35,10 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
     }
     load::distinct(&plans)?;
     let on_error = arguments.on_error.into();
-    let jobs: Vec<Job> =
-        plans.into_iter().map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error }).collect();
+    let jobs: Vec<Job> = plans
+        .into_iter()
+        .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
+        .collect();
     let dirs = dirs()?;
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
     block_on(all(&jobs, manner, &dirs, console))?

@@ -12,8 +12,8 @@ use crate::{
         scalar::{Delivery, Driver, List, Map, One, Text},
     },
     plan::{
-        AmiFilter, AmiPlan, AmiSourcePlan, AmiVolume, Ec2Plan, ImdsPlan, RootVolume, SeedKind, SourcePlan, SpotPlan,
-        SshFrom, SshWay, SurrogatePlan,
+        AmiFilter, AmiPlan, AmiSourcePlan, AmiVolume, Ec2Plan, ImdsPlan, RootVolume, SeedKind, SourcePlan,
+        SpotPlan, SshFrom, SshWay, SurrogatePlan,
     },
     value::{Arch, Size},
 };
@@ -84,7 +84,10 @@ pub(super) fn fits(
         }
         if let Some(first) = &first {
             let first = first.clone();
-            reader.report(span, "an instance becomes one AMI").label("the second one").also(first, "the first one");
+            reader
+                .report(span, "an instance becomes one AMI")
+                .label("the second one")
+                .also(first, "the first one");
         }
         first.get_or_insert_with(|| span.clone());
         if !surrogate && let Field::Good(At { value: ami, .. }) = &raw.ami {
@@ -148,7 +151,12 @@ pub(super) fn seed(source: Option<&SourcePlan>) -> SeedKind {
 }
 
 /// Reports a seed that the machine cannot take.
-pub(super) fn fitting_seed(on_ec2: bool, seed: SeedKind, place: &Span, reader: &mut Reader<'_>) -> Option<()> {
+pub(super) fn fitting_seed(
+    on_ec2: bool,
+    seed: SeedKind,
+    place: &Span,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
     let of_ec2 = matches!(seed, SeedKind::UserData | SeedKind::Ignition);
     let fits = seed == SeedKind::Login || of_ec2 == on_ec2;
     check::holds(place, fits, reader, || {
@@ -205,7 +213,8 @@ pub(super) fn source(
     let mut filters = raw.filters.or(Map::new()).and_then(|map| self::filters(map, reader));
     if let Some(at) = raw.name.maybe()? {
         let at_span = at.span.clone();
-        let name = check::text(at, reader, |text| !text.trim().is_empty(), "is not a name", "`*` is a wildcard")?;
+        let name =
+            check::text(at, reader, |text| !text.trim().is_empty(), "is not a name", "`*` is a wildcard")?;
         if let Some(filters) = &mut filters
             && filters.insert("name".to_owned(), vec![name]).is_some()
         {
@@ -241,15 +250,16 @@ fn filters(map: Map<List<Text>>, reader: &mut Reader<'_>) -> Option<BTreeMap<Str
         .map(|(name, entry)| {
             let At { value: list, span } = entry.value;
             check::holds(&span, !list.is_empty(), reader, || format!("the filter `{name}` has no value"))?;
-            let retired = name == "root-device-type"
-                && list.iter().any(|value| value.value.0.text == "instance-store");
+            let retired =
+                name == "root-device-type" && list.iter().any(|value| value.value.0.text == "instance-store");
             if retired {
                 reader
                     .report(&span, "EC2 has retired AMIs in instance stores")
                     .help("start from an AMI in EBS: leave this filter away");
                 return None;
             }
-            let values = check::texts(list, reader, check::is_line, "is not a line of text", "write one line")?;
+            let values =
+                check::texts(list, reader, check::is_line, "is not a line of text", "write one line")?;
             Some((name, values))
         })
         .collect();
@@ -259,7 +269,8 @@ fn filters(map: Map<List<Text>>, reader: &mut Reader<'_>) -> Option<BTreeMap<Str
 /// Whether `text` is an id of Amazon's with this prefix.
 fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        (8..=32).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        (8..=32).contains(&rest.len())
+            && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 
@@ -359,11 +370,20 @@ pub(super) fn ec2(field: Field<Ec2>, arch: Option<Arch>, reader: &mut Reader<'_>
     })
 }
 
-fn instance_types(field: Field<List<Text>>, arch: Option<Arch>, reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    let Some(At { value: list, span }) = field.maybe()? else { return arch.map(|arch| Ec2Plan::plain(arch).instance_types) };
-    check::holds(&span, !list.is_empty(), reader, || "a build needs at least one type of instance".to_owned())?;
+fn instance_types(
+    field: Field<List<Text>>,
+    arch: Option<Arch>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<String>> {
+    let Some(At { value: list, span }) = field.maybe()? else {
+        return arch.map(|arch| Ec2Plan::plain(arch).instance_types);
+    };
+    check::holds(&span, !list.is_empty(), reader, || {
+        "a build needs at least one type of instance".to_owned()
+    })?;
     let right = |text: &str| {
-        text.split_once('.').is_some_and(|(family, size)| check::is_word(family, "-") && check::is_word(size, "-"))
+        text.split_once('.')
+            .is_some_and(|(family, size)| check::is_word(family, "-") && check::is_word(size, "-"))
     };
     check::texts(list, reader, right, "is not a type of instance", "types read like `t3.small`")
 }
@@ -373,7 +393,9 @@ fn spot(spot: Field<bool>, price: Field<Text>, reader: &mut Reader<'_>) -> Optio
     let right = |text: &str| text.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite());
     let max_price = match price.maybe()? {
         None => None,
-        Some(at) => Some(check::text(at, reader, right, "is not a price", "write dollars an hour, such as `0.05`")?),
+        Some(at) => {
+            Some(check::text(at, reader, right, "is not a price", "write dollars an hour, such as `0.05`")?)
+        }
     };
     match (spot.or(false)?, price_at) {
         (true, _) => Some(Some(SpotPlan { max_price })),
@@ -436,7 +458,9 @@ fn volume(At { value: raw, .. }: At<Ec2Volume>, reader: &mut Reader<'_>) -> Opti
     match kind {
         None => {
             if let Some((name, Some(place))) = numbers.iter().find(|(_, place)| place.is_some()) {
-                reader.report(place, format!("`{name}` needs the volume's `type`")).help("add `type = \"gp3\"`");
+                reader
+                    .report(place, format!("`{name}` needs the volume's `type`"))
+                    .help("add `type = \"gp3\"`");
                 return None;
             }
         }
@@ -460,7 +484,9 @@ fn volume(At { value: raw, .. }: At<Ec2Volume>, reader: &mut Reader<'_>) -> Opti
 fn size(field: Field<Size>, reader: &mut Reader<'_>) -> Option<Option<Size>> {
     let Some(At { value: size, span }) = field.maybe()? else { return Some(None) };
     let whole = size.as_bytes() > 0 && size.as_bytes() % (1 << 30) == 0;
-    check::holds(&span, whole, reader, || format!("{size} is not a number of whole GiB, which volumes are made of"))?;
+    check::holds(&span, whole, reader, || {
+        format!("{size} is not a number of whole GiB, which volumes are made of")
+    })?;
     Some(Some(size))
 }
 
@@ -468,7 +494,9 @@ fn surrogate(At { value: raw, span }: At<Ec2Surrogate>, reader: &mut Reader<'_>)
     let is_device = |text: &str| text.strip_prefix("/dev/").is_some_and(|name| check::is_word(name, ""));
     let device = match raw.device.maybe() {
         Some(None) => Some("/dev/sdb".to_owned()),
-        Some(Some(at)) => check::text(at, reader, is_device, "is not a device", "devices read like `/dev/sdb`"),
+        Some(Some(at)) => {
+            check::text(at, reader, is_device, "is not a device", "devices read like `/dev/sdb`")
+        }
         None => None,
     };
     let volume = volume(raw.volume.required()?, reader)?;

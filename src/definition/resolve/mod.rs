@@ -62,7 +62,14 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let on_ec2 = ec2::is_meant(&machine);
     let machine = machine::machine(machine, arch, reader);
     let instance = machine.as_ref().and_then(|machine| machine.ec2.as_deref());
-    ec2::fits(on_ec2, &source, &output, &verify, instance.is_some_and(|plan| plan.surrogate.is_some()), reader);
+    ec2::fits(
+        on_ec2,
+        &source,
+        &output,
+        &verify,
+        instance.is_some_and(|plan| plan.surrogate.is_some()),
+        reader,
+    );
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
     let usual = if on_ec2 { Provider::Aws } else { Provider::default() };
@@ -105,7 +112,9 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         login::recognisable(&guest_span, guest, seal, verify, reader)?;
     }
     let mut machine = machine;
-    if let (Some(plan), Some([ami, ..])) = (machine.as_mut().and_then(|machine| machine.ec2.as_mut()), amis.as_deref()) {
+    if let (Some(plan), Some([ami, ..])) =
+        (machine.as_mut().and_then(|machine| machine.ec2.as_mut()), amis.as_deref())
+    {
         ec2::encrypt(plan, ami);
     }
     let places = match var {

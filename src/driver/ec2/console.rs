@@ -24,9 +24,9 @@ pub(super) async fn output(ec2: &Ec2, id: &str, file: &Path) -> Result<(), Drive
             .map_err(|error| AwsError::of(attempt(), "GetConsoleOutput", error))?,
     };
     let Some(encoded) = answer.output() else { return Ok(()) };
-    let bytes = STANDARD.decode(encoded.replace(['\n', '\r'], "")).map_err(|error| {
-        DriverError::new(DriverErrorKind::Other, attempt()).because(error)
-    })?;
+    let bytes = STANDARD
+        .decode(encoded.replace(['\n', '\r'], ""))
+        .map_err(|error| DriverError::new(DriverErrorKind::Other, attempt()).because(error))?;
     tokio::fs::write(file, bytes)
         .await
         .map_err(|error| DriverError::new(DriverErrorKind::Other, attempt()).because(error))

@@ -42,19 +42,30 @@ pub(super) fn kept(aws: &Aws, image: &Image) -> KeptImage {
     }
 }
 
+/// What an AMI is for.
+pub(super) async fn architecture_of(aws: &Aws, id: &str) -> Result<Arch, AwsError> {
+    let found = by_id(aws, id).await?;
+    let name = found.architecture().map_or("nothing known", |architecture| architecture.as_str());
+    [Arch::X86_64, Arch::Aarch64].into_iter().find(|arch| architecture(*arch) == name).ok_or_else(|| {
+        AwsError::new(AwsErrorKind::Usage, format!("start from the AMI `{id}` in {}", aws.region()))
+            .because(format!("it is for {name}"))
+    })
+}
+
 async fn by_id(aws: &Aws, id: &str) -> Result<Image, AwsError> {
     let attempt = || format!("look at the AMI `{id}` in {}", aws.region());
-    let answer = aws
-        .ec2()
-        .describe_images()
-        .image_ids(id)
-        .send()
-        .await
-        .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))
-        .map_err(|error| match error.kind() {
-            AwsErrorKind::NotFound => error.hint("AMIs have another id in each region, and some are shared with some accounts only"),
-            _ => error,
-        })?;
+    let answer =
+        aws.ec2()
+            .describe_images()
+            .image_ids(id)
+            .send()
+            .await
+            .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))
+            .map_err(|error| match error.kind() {
+                AwsErrorKind::NotFound => error
+                    .hint("AMIs have another id in each region, and some are shared with some accounts only"),
+                _ => error,
+            })?;
     answer.images().first().cloned().ok_or_else(|| {
         AwsError::new(AwsErrorKind::NotFound, attempt())
             .because("there is none, or it is not shared with this account")
@@ -125,9 +136,9 @@ async fn by_filter(aws: &Aws, wanted: &AmiFilter, arch: Arch) -> Result<Image, A
     }
     // Dates are written so that they sort.
     found.into_iter().max_by(|a, b| a.creation_date().cmp(&b.creation_date())).ok_or_else(|| {
-        AwsError::new(AwsErrorKind::NotFound, attempt())
-            .because(format!("there is none for {arch}"))
-            .hint("`aws ec2 describe-images` with the same filters shows what is there; `*` and `?` are wildcards")
+        AwsError::new(AwsErrorKind::NotFound, attempt()).because(format!("there is none for {arch}")).hint(
+            "`aws ec2 describe-images` with the same filters shows what is there; `*` and `?` are wildcards",
+        )
     })
 }
 
@@ -143,7 +154,8 @@ fn describe(wanted: &AmiFilter) -> String {
 fn usable(aws: &Aws, image: &Image, arch: Arch) -> Result<(), AwsError> {
     let id = image.image_id().unwrap_or_default();
     let refused = |why: String| {
-        AwsError::new(AwsErrorKind::Usage, format!("start from the AMI `{id}` in {}", aws.region())).because(why)
+        AwsError::new(AwsErrorKind::Usage, format!("start from the AMI `{id}` in {}", aws.region()))
+            .because(why)
     };
     if let Some(state) = image.state()
         && *state != ImageState::Available

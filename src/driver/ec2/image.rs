@@ -186,7 +186,8 @@ async fn snapshots(ec2: &Ec2, cx: &Cx) -> Option<Sight> {
         .send()
         .await
         .ok()?;
-    let all: Vec<u64> = answer.snapshots().iter().filter_map(|snapshot| percent(snapshot.progress()?)).collect();
+    let all: Vec<u64> =
+        answer.snapshots().iter().filter_map(|snapshot| percent(snapshot.progress()?)).collect();
     let least = all.iter().min().copied()?;
     progress(cx, least);
     Some(Sight::no("snapshot", format!("{least} %")))

@@ -117,9 +117,7 @@ impl Request<'_> {
                         root_device: self.root_device.clone(),
                     });
                 }
-                Err(Failed::Aws(error))
-                    if fault::another_type_may_do(&error) && number + 1 < types.len() =>
-                {
+                Err(Failed::Aws(error)) if fault::another_type_may_do(&error) && number + 1 < types.len() => {
                     let code = error.code().unwrap_or_default().to_owned();
                     let next = &types[number + 1];
                     self.cx.events().warn(
@@ -130,7 +128,8 @@ impl Request<'_> {
                 Err(failed) => return Err(failed.into()),
             }
         }
-        Err(DriverError::new(DriverErrorKind::Unsupported, "launch an instance").because("no type of it is named"))
+        Err(DriverError::new(DriverErrorKind::Unsupported, "launch an instance")
+            .because("no type of it is named"))
     }
 
     async fn launch(&self, number: usize, kind: &str) -> Result<Instance, Failed> {
@@ -146,10 +145,12 @@ impl Request<'_> {
         if self.ec2.plan.spot.is_some() {
             let _ = plan(Kind::SpotRequest)?;
         }
-        let attempt = || format!("launch an instance of type {kind} from `{}` in {}", self.image, aws.region());
+        let attempt =
+            || format!("launch an instance of type {kind} from `{}` in {}", self.image, aws.region());
         let sent = self.request(number, kind).send().await;
         // What Amazon refused was not made. Of anything else nobody knows.
-        let refused = matches!(&sent, Err(SdkError::ServiceError(error)) if error.raw().status().is_client_error());
+        let refused =
+            matches!(&sent, Err(SdkError::ServiceError(error)) if error.raw().status().is_client_error());
         let sent = sent.map_err(|error| AwsError::of(attempt(), "RunInstances", error));
         let answer = match sent {
             Ok(answer) => answer,
@@ -227,7 +228,9 @@ impl Request<'_> {
                     .set_groups(Some(self.groups.clone()))
                     .build(),
             ),
-            None => request.set_subnet_id(plan.subnet.clone()).set_security_group_ids(Some(self.groups.clone())),
+            None => {
+                request.set_subnet_id(plan.subnet.clone()).set_security_group_ids(Some(self.groups.clone()))
+            }
         }
     }
 
@@ -246,7 +249,10 @@ impl Request<'_> {
 }
 
 fn device(name: &str, volume: &RootVolume) -> BlockDeviceMapping {
-    BlockDeviceMapping::builder().device_name(name).ebs(ebs(volume).delete_on_termination(true).build()).build()
+    BlockDeviceMapping::builder()
+        .device_name(name)
+        .ebs(ebs(volume).delete_on_termination(true).build())
+        .build()
 }
 
 /// A volume in a block device mapping.

@@ -177,16 +177,15 @@ fn told(described: &Described) -> String {
 
 /// Whether it may work later.
 pub(super) fn passes(error: &AwsError) -> bool {
-    matches!(
-        error.kind(),
-        AwsErrorKind::NotFound | AwsErrorKind::Throttled | AwsErrorKind::Unavailable
-    )
+    matches!(error.kind(), AwsErrorKind::NotFound | AwsErrorKind::Throttled | AwsErrorKind::Unavailable)
 }
 
 /// The innermost message.
 pub(super) fn aws_text(error: &AwsError) -> String {
     let first: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(first), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
+    std::iter::successors(Some(first), |error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// The address by which the plan's way leads to the instance.
@@ -307,12 +306,12 @@ impl Machine for Instance {
             .await
             .map_err(|error| AwsError::of(attempt(), "StopInstances", error))?;
         let over = [InstanceStateName::ShuttingDown, InstanceStateName::Terminated];
-        self.wait_for(cx, &InstanceStateName::Stopped, &over, limit.get()).await.map_err(|error| {
-            match error.kind() {
+        self.wait_for(cx, &InstanceStateName::Stopped, &over, limit.get()).await.map_err(
+            |error| match error.kind() {
                 DriverErrorKind::Timeout => error.hint("raise `guest.shutdown-timeout` if it is only slow"),
                 _ => error,
-            }
-        })?;
+            },
+        )?;
         let _ = self.events.send(MachineEvent::Off);
         Ok(())
     }
@@ -347,7 +346,8 @@ mod tests {
 
     #[test]
     fn the_way_decides_about_the_address() {
-        let described = Described::builder().public_ip_address("203.0.113.7").private_ip_address("10.0.0.7").build();
+        let described =
+            Described::builder().public_ip_address("203.0.113.7").private_ip_address("10.0.0.7").build();
         assert_eq!(address(&described, SshWay::Public), Some(Ipv4Addr::new(203, 0, 113, 7).into()));
         assert_eq!(address(&described, SshWay::Private), Some(Ipv4Addr::new(10, 0, 0, 7).into()));
         let six = Described::builder().ipv6_address("2001:db8::7").build();

@@ -14,9 +14,7 @@ mod network;
 mod surrogate;
 mod tunnel;
 
-use super::{
-    Boot, DriverError, DriverErrorKind, Hypervisor, KeptImage, Machine, MachineSpec, Readiness,
-};
+use super::{Boot, DriverError, DriverErrorKind, Hypervisor, KeptImage, Machine, MachineSpec, Readiness};
 use crate::{
     aws::{self, Aws, Kind, Tags},
     cx::{BuildId, Cx, ResourceRef, Stop},
@@ -46,6 +44,11 @@ impl Default for Pace {
             image: HumanDuration::seconds(6 * 3600),
         }
     }
+}
+
+/// What an AMI is for. Makes nothing.
+pub async fn architecture_of(aws: &Aws, id: &str) -> Result<Arch, aws::AwsError> {
+    find::architecture_of(aws, id).await
 }
 
 /// EC2 in one region, for one plan.
@@ -79,7 +82,8 @@ impl Ec2 {
         let wanted = find::architecture(arch);
         for kind in &self.plan.instance_types {
             let attempt = || format!("look at the instance type `{kind}` in {}", self.aws.region());
-            let answer = self.aws.ec2().describe_instance_types().instance_types(kind.as_str().into()).send().await;
+            let answer =
+                self.aws.ec2().describe_instance_types().instance_types(kind.as_str().into()).send().await;
             let answer = answer.map_err(|error| {
                 let error = aws::AwsError::of(attempt(), "DescribeInstanceTypes", error);
                 match error.code() {
@@ -129,16 +133,24 @@ impl Hypervisor for Ec2 {
         })
     }
 
-    async fn find_image(&self, cx: &Cx, source: &AmiSourcePlan, arch: Arch) -> Result<KeptImage, DriverError> {
+    async fn find_image(
+        &self,
+        cx: &Cx,
+        source: &AmiSourcePlan,
+        arch: Arch,
+    ) -> Result<KeptImage, DriverError> {
         let found = cx.stop().unless_cancelled(find::image(&self.aws, source, arch)).await?;
         Ok(found?)
     }
 
     async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError> {
         let Boot::Image(image) = &spec.boot else {
-            return Err(DriverError::new(DriverErrorKind::Unsupported, "start an instance from a disk of this host")
-                .because("instances start from AMIs")
-                .hint("a definition with `driver = \"ec2\"` has a `[source.ami]`"));
+            return Err(DriverError::new(
+                DriverErrorKind::Unsupported,
+                "start an instance from a disk of this host",
+            )
+            .because("instances start from AMIs")
+            .hint("a definition with `driver = \"ec2\"` has a `[source.ami]`"));
         };
         let launched = launch::instance(self, cx, spec, image).await?;
         Ok(Box::new(machine::Instance::new(self.clone(), cx, spec, launched)))

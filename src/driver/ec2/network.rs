@@ -127,7 +127,9 @@ async fn address_towards(ec2: &Ec2, vpc: Option<&str>) -> Result<IpAddr, DriverE
     let request = ec2.aws.ec2().describe_vpcs();
     let request = match vpc {
         Some(id) => request.vpc_ids(id),
-        None => request.filters(aws_sdk_ec2::types::Filter::builder().name("is-default").values("true").build()),
+        None => {
+            request.filters(aws_sdk_ec2::types::Filter::builder().name("is-default").values("true").build())
+        }
     };
     let answer = request.send().await.map_err(|error| AwsError::of(attempt(), "DescribeVpcs", error))?;
     let network = answer.vpcs().first().and_then(|vpc| vpc.cidr_block()).unwrap_or_default();

@@ -118,9 +118,9 @@ async fn request(
         encrypted: None,
         kms_key: None,
     };
-    let device = BlockDeviceMapping::builder().device_name(&ami.root_device).ebs(
-        super::launch::ebs(&root).snapshot_id(snapshot).delete_on_termination(!ami.volume.keep).build(),
-    );
+    let device = BlockDeviceMapping::builder()
+        .device_name(&ami.root_device)
+        .ebs(super::launch::ebs(&root).snapshot_id(snapshot).delete_on_termination(!ami.volume.keep).build());
     let boot_mode = match ami.boot_mode {
         BootMode::Bios => BootModeValues::LegacyBios,
         BootMode::Uefi => BootModeValues::Uefi,

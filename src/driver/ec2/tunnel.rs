@@ -50,14 +50,18 @@ pub(super) async fn check() -> Result<(), DriverError> {
         )
     };
     let asked = Command::new(PLUGIN).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
-    let told = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| missing("it does not answer".into()))?;
+    let told =
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| missing("it does not answer".into()))?;
     let told = told.map_err(|error| missing(error.into()))?;
     let text = String::from_utf8_lossy(&told.stdout).trim().to_owned();
     match version(&text) {
         Some(version) if version >= LEAST => Ok(()),
         _ => Err(missing(
-            format!("it is version `{}`, and only 1.2.500 and later take a token that others cannot read", text.escape_debug())
-                .into(),
+            format!(
+                "it is version `{}`, and only 1.2.500 and later take a token that others cannot read",
+                text.escape_debug()
+            )
+            .into(),
         )),
     }
 }
@@ -72,7 +76,8 @@ impl Tunnel {
     /// Listens. A session is begun with each connection.
     pub(super) async fn open(ec2: &Ec2, instance: &str) -> Result<Self, DriverError> {
         let failed = |error: std::io::Error| {
-            DriverError::new(DriverErrorKind::Other, "listen on loopback for the session manager").because(error)
+            DriverError::new(DriverErrorKind::Other, "listen on loopback for the session manager")
+                .because(error)
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -133,7 +138,12 @@ async fn carry(ec2: &Ec2, instance: &str, mut stream: TcpStream) -> Result<(), D
         .arg("StartSession")
         .arg(account.profile.as_deref().unwrap_or_default())
         .arg(request.to_string())
-        .arg(account.endpoint.clone().unwrap_or_else(|| format!("https://ssm.{}.amazonaws.com", ec2.aws.region())))
+        .arg(
+            account
+                .endpoint
+                .clone()
+                .unwrap_or_else(|| format!("https://ssm.{}.amazonaws.com", ec2.aws.region())),
+        )
         .env(RESPONSE, response.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -64,8 +64,11 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
         Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
         Boot::Disk | Boot::Optical => Vec::new(),
         Boot::Image(id) => {
-            return Err(DriverError::new(DriverErrorKind::Unsupported, format!("start from the image `{id}`"))
-                .because("libvirt starts from files of this host"));
+            return Err(DriverError::new(
+                DriverErrorKind::Unsupported,
+                format!("start from the image `{id}`"),
+            )
+            .because("libvirt starts from files of this host"));
         }
     };
     for path in kernel.into_iter().chain(&spec.optical) {
