@@ -70,17 +70,21 @@ pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError>
     let detail = |name: &str| resource.details.get(name).cloned();
     let account =
         Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
+    remove_from(&Aws::open(&account).await?, resource, stop).await
+}
+
+/// The same through a session that is in the account and the region already.
+pub async fn remove_from(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    let aws = Aws::open(&account).await?;
     let ids = match tagged::sought(&resource.details) {
-        Some(tags) => tagged::find(&aws, kind, &tags, stop.is_hurried()).await?,
+        Some(tags) => tagged::find(aws, kind, &tags, stop.is_hurried()).await?,
         None => vec![resource.id.clone()],
     };
     for id in ids {
-        match patiently(&aws, kind, &id, stop).await {
+        match patiently(aws, kind, &id, stop).await {
             Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
             _ => {}
         }

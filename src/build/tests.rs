@@ -1,4 +1,6 @@
 //! The recipe against the in-memory world: wherever it fails, nothing is left.
+mod kept;
+
 use super::{world::*, *};
 use crate::{
     cx::{Check, Cx, Record, ResourceRef, Sink, Stop},
@@ -9,7 +11,7 @@ use crate::{
     },
     guest::{Credentials, Login, Trouble},
     plan::*,
-    source::{BaseDisk, Installer, Prepared},
+    source::{BaseDisk, Installer, KeptSource, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -69,7 +71,11 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<Prepared, BuildError> {
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        if matches!(plan.source, SourcePlan::Ami(_)) {
+            let description = "an image of the fake's own".into();
+            return Ok(Prepared::Kept(KeptSource { id: "source".into(), description }));
+        }
         let path = cx.work().join("blank.raw");
         std::fs::write(&path, b"").unwrap();
         Ok(Prepared::Installer(Installer::of_disk(path)))
@@ -143,6 +149,23 @@ impl Session for FakeSession {
     ) -> Result<Vec<Check>, BuildError> {
         let passed = self.guest != GuestBehaviour::CheckFails;
         Ok(vec![Check { name: "motd".into(), passed, expected: "golden".into(), found: "lead".into() }])
+    }
+
+    async fn ask(
+        &mut self,
+        _: &Cx,
+        _: &str,
+        script: &str,
+        _: HumanDuration,
+    ) -> Result<(bool, String), BuildError> {
+        let said = match script {
+            "uname -m" => "x86_64\n",
+            script if script.contains("os-release") => "PRETTY_NAME=\"Fake 9.6\"\nFake release 9.6\n",
+            script if script.contains("rpm -qa") => "a-1.noarch\nb-2.noarch\n",
+            // Keys, users, newer packages: none.
+            _ => "",
+        };
+        Ok((true, said.to_owned()))
     }
 
     async fn diagnose(&mut self, _: &Cx) -> Vec<(String, String)> {
