@@ -1,5 +1,5 @@
 //! What a build makes in an account, as undo data, and how it is removed.
-use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD};
+use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD, tagged};
 use crate::cx::{ResourceRef, Stop};
 use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, Image, InstanceStateName, Tag};
 use std::{collections::BTreeMap, time::Duration};
@@ -28,10 +28,12 @@ pub enum Kind {
     SecurityGroup,
     /// An object in S3, as `bucket/key`.
     Object,
+    /// A request for a spot instance, which would start another one; it is cancelled.
+    SpotRequest,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Instance, "instance"),
         (Self::Volume, "volume"),
         (Self::Snapshot, "snapshot"),
@@ -41,6 +43,7 @@ impl Kind {
         (Self::KeyPair, "key-pair"),
         (Self::SecurityGroup, "security-group"),
         (Self::Object, "object"),
+        (Self::SpotRequest, "spot-request"),
     ];
 
     /// As in [`ResourceRef::kind`].
@@ -67,15 +70,42 @@ pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError>
     let detail = |name: &str| resource.details.get(name).cloned();
     let account =
         Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
+    remove_from(&Aws::open(&account).await?, resource, stop).await
+}
+
+/// The same through a session that is in the account and the region already.
+pub async fn remove_from(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    let aws = Aws::open(&account).await?;
-    let removed = one(&aws, kind, &resource.id, stop).await;
-    match removed {
-        Err(error) if error.kind() == AwsErrorKind::NotFound => Ok(()),
-        other => other,
+    let ids = match tagged::sought(&resource.details) {
+        Some(tags) => tagged::find(aws, kind, &tags, stop.is_hurried()).await?,
+        None => vec![resource.id.clone()],
+    };
+    for id in ids {
+        match patiently(aws, kind, &id, stop).await {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A terminated instance holds on to its security group and its volumes for some seconds more.
+async fn patiently(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsError> {
+    const EVERY: Duration = Duration::from_secs(3);
+    const LIMIT: Duration = Duration::from_secs(120);
+    let begun = tokio::time::Instant::now();
+    loop {
+        let removed = one(aws, kind, id, stop).await;
+        let in_use = |error: &AwsError| matches!(error.code(), Some("DependencyViolation" | "VolumeInUse"));
+        match &removed {
+            Err(error) if in_use(error) && !stop.is_hurried() && begun.elapsed() < LIMIT => {
+                tokio::time::sleep(EVERY).await;
+            }
+            _ => return removed,
+        }
     }
 }
 
@@ -84,6 +114,7 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
     let attempt = || format!("remove the {} `{id}` in {}", kind.name(), aws.region());
     match kind {
         Kind::Instance => {
+            cancel_spot_request(aws, id).await?;
             ec2.terminate_instances()
                 .instance_ids(id)
                 .send()
@@ -138,7 +169,37 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
                 .map(drop)
                 .map_err(|error| AwsError::of(attempt(), "DeleteObject", error))
         }
+        Kind::SpotRequest => ec2
+            .cancel_spot_instance_requests()
+            .spot_instance_request_ids(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)),
     }
+}
+
+/// A persistent request would start another instance when its own is terminated.
+async fn cancel_spot_request(aws: &Aws, instance: &str) -> Result<(), AwsError> {
+    let attempt = || format!("look at the instance `{instance}` in {}", aws.region());
+    let answer = aws
+        .ec2()
+        .describe_instances()
+        .instance_ids(instance)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeInstances", error))?;
+    let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    for request in instances.filter_map(|instance| instance.spot_instance_request_id()) {
+        let attempt = || format!("cancel the spot request `{request}` in {}", aws.region());
+        let cancelled =
+            aws.ec2().cancel_spot_instance_requests().spot_instance_request_ids(request).send().await;
+        match cancelled.map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Waits until an instance is gone: what it uses (its security group, its volumes) cannot be removed before.

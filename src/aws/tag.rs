@@ -32,6 +32,12 @@ impl Tags {
         self
     }
 
+    /// Adds what the thing is in its build, such as `proof`, so that [`super::tagged`] finds it.
+    #[must_use]
+    pub fn role(self, role: &str) -> Self {
+        self.with(super::ROLE, role)
+    }
+
     /// Adds one of ours, which has one of the names of this module.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {

@@ -1,9 +1,17 @@
 //! The command line: what the user may say. What it means is decided by the commands.
 #[cfg(feature = "aws")]
+mod ami;
+#[cfg(feature = "aws")]
+mod ami_test;
+#[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
 mod publish;
 
+#[cfg(feature = "aws")]
+pub(super) use ami::*;
+#[cfg(feature = "aws")]
+pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
 #[cfg(feature = "aws")]
@@ -156,6 +164,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Publish,
     },
+    /// Copy, share, name, list, test, export and retire AMIs
+    #[cfg(feature = "aws")]
+    Ami(Ami),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\

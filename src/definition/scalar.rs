@@ -9,7 +9,7 @@ use super::{
 use crate::{
     plan::{
         Accelerator, BootMode, Compression, Firmware, ImageFormat, OutputFormat, ParamKind, PartitionSize,
-        Provider, SeedKind, ServiceState, Via, VolumeKind,
+        Provider, SeedKind, ServiceState, SshWay, Via, VolumeKind,
     },
     value::{Arch, Digest, HumanDuration, Size},
 };
@@ -369,15 +369,17 @@ impl<T: Choice> Raw for One<T> {
 }
 
 /// The hypervisors that this version drives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Driver {
     /// QEMU through libvirt.
     Libvirt,
+    /// Amazon EC2.
+    Ec2,
 }
 
 impl Choice for Driver {
     const WHAT: &'static str = "a driver";
-    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt)];
+    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt), ("ec2", Self::Ec2)];
 }
 
 impl Choice for Arch {
@@ -431,8 +433,13 @@ impl Choice for Accelerator {
 
 impl Choice for SeedKind {
     const WHAT: &'static str = "a kind of seed";
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials), ("login", Self::Login)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("nocloud", Self::NoCloud),
+        ("credentials", Self::Credentials),
+        ("login", Self::Login),
+        ("user-data", Self::UserData),
+        ("ignition", Self::Ignition),
+    ];
 }
 
 impl Choice for ImageFormat {
@@ -469,6 +476,12 @@ impl Choice for BootMode {
     const WHAT: &'static str = "a boot mode";
     const NAMES: &'static [(&'static str, Self)] =
         &[("bios", Self::Bios), ("uefi", Self::Uefi), ("uefi-preferred", Self::UefiPreferred)];
+}
+
+impl Choice for SshWay {
+    const WHAT: &'static str = "a way to SSH";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("public", Self::Public), ("private", Self::Private), ("session-manager", Self::SessionManager)];
 }
 
 impl Choice for VolumeKind {

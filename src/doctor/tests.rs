@@ -41,6 +41,7 @@ fn subject(source: SourcePlan) -> Subject {
             memory: Size::gib(2),
             disk: Size::gib(20),
             accelerator: Accelerator::Auto,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,

@@ -171,7 +171,9 @@ impl AmiPlan {
                 format!("`{}` is not a device such as `/dev/sda1`", self.root_device.escape_debug()),
             );
         }
-        self.volume.faults(&mut fault);
+        for AmiFault { key, why } in self.volume.faults() {
+            fault(key, why);
+        }
         for (key, value) in &self.tags {
             if let Some(why) = tag_fault(key, value) {
                 fault("tags", why);
@@ -186,7 +188,14 @@ impl AmiPlan {
 }
 
 impl AmiVolume {
-    fn faults(&self, fault: &mut impl FnMut(&'static str, String)) {
+    /// What of it Amazon would refuse.
+    pub fn faults(&self) -> Vec<AmiFault> {
+        let mut faults = Vec::new();
+        self.look(&mut |key, why| faults.push(AmiFault { key, why }));
+        faults
+    }
+
+    fn look(&self, fault: &mut impl FnMut(&'static str, String)) {
         let kind = self.kind.name();
         if let Some(iops) = self.iops {
             let range = match self.kind {
@@ -244,7 +253,8 @@ fn name_fault(name: &str) -> Option<String> {
     })
 }
 
-fn tag_fault(key: &str, value: &str) -> Option<String> {
+/// Why this cannot be a tag of what we make.
+pub(crate) fn tag_fault(key: &str, value: &str) -> Option<String> {
     let shown = key.escape_debug();
     if key.is_empty() || key.chars().count() > 128 {
         Some(format!("`{shown}` cannot be the key of a tag: it has 1 to 128 characters"))

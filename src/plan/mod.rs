@@ -4,6 +4,7 @@
 mod ami;
 mod answers;
 mod aws;
+mod ec2;
 mod iso;
 mod machine;
 mod output;
@@ -13,9 +14,13 @@ mod source;
 mod step;
 pub mod typed;
 
+pub(crate) use ami::tag_fault;
 pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
 pub use answers::*;
 pub use aws::AwsPlan;
+pub use ec2::{
+    AmiFilter, AmiSourcePlan, Ec2Plan, ImdsPlan, RootVolume, SpotPlan, SshFrom, SshWay, SurrogatePlan,
+};
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,

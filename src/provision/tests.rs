@@ -43,6 +43,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             memory: Size::gib(1),
             disk: Size::gib(4),
             accelerator: Accelerator::Tcg,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,

@@ -1,6 +1,8 @@
 //! Amazon's cloud, played by moto, which CI starts; with a proxy before it for the trouble that moto does not make.
 mod bench;
 mod ebs;
+mod ec2;
+mod ec2_world;
 mod moto;
 mod proxy;
 mod publish;

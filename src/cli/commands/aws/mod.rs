@@ -1,14 +1,28 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
 pub(super) mod publish;
+mod test;
 
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
     build::{self, RealWorld, TaskOutcome},
-    cli::{args::AccountArgs, console::Console, exit::Exit, problem::Problem, render, signals},
+    cli::{
+        args::{self, AccountArgs},
+        console::Console,
+        exit::Exit,
+        problem::Problem,
+        render, signals,
+    },
     cx::{Cx, Stop},
 };
 use std::{path::Path, sync::Arc};
+
+/// `goldsmith ami`.
+pub(super) fn ami(arguments: &args::Ami, console: &Console) -> Result<Exit, Problem> {
+    match &arguments.command {
+        args::AmiCommand::Test(arguments) => test::run(arguments, console),
+    }
+}
 
 impl AccountArgs {
     /// As the session wants it.
