@@ -9,7 +9,7 @@ use super::{
     public_access::{self, Blocks},
     regions::{Which, regions},
     share::{Audience, share},
-    wait::{Patience, Settled, settled},
+    wait::{Board, Patience, Settled, settled},
 };
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, BUILD},
@@ -148,10 +148,11 @@ pub async fn copy(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<CopyReport, Aws
     let blocked = check_public_access(cx, aws, plan, &targets).await?;
     // Somebody else's image can be copied, but not changed.
     let mine = find::named(aws, &source.name).await?.is_some_and(|own| own.id == source.id);
-    let job = Job { cx, plan, source: &source, tags: snapshot_tags(aws, &source).await?, blocked };
+    let what = format!("copies of {}", source.name);
+    let tags = snapshot_tags(aws, &source).await?;
+    let job = Job { cx, plan, source: &source, tags, blocked, board: Board::new(&what) };
     cx.check()?;
 
-    let what = format!("copies of {}", source.name);
     let total = targets.len() as u64;
     let progress = |done| {
         cx.emit(Event::Progress { what: what.clone(), done, total: Some(total), unit: Unit::Items });
@@ -209,7 +210,8 @@ async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Ami, AwsError> {
         return Ok(source);
     }
     let attempt = || format!("copy `{}` from {}", plan.ami, aws.region());
-    match settled(cx, aws, &plan.ami, plan.patience).await? {
+    let board = Board::new(format!("`{}`", plan.ami));
+    match settled(cx, aws, &plan.ami, plan.patience, &board).await? {
         Settled::Available(ami) => Ok(*ami),
         Settled::Broken(ami) => {
             Err(AwsError::new(AwsErrorKind::Usage, attempt()).because(broken(&ami)))
@@ -317,6 +319,8 @@ struct Job<'a> {
     tags: BTreeMap<String, String>,
     /// What forbids public images where.
     blocked: BTreeMap<String, Blocks>,
+    /// What all waits see.
+    board: Board,
 }
 
 impl Job<'_> {
@@ -334,7 +338,7 @@ impl Job<'_> {
                 self.is_ours(&there)?;
                 copied.ami = Some(there.id.clone());
                 copied.found = true;
-                match settled(self.cx, aws, &there.id, self.plan.patience).await? {
+                match settled(self.cx, aws, &there.id, self.plan.patience, &self.board).await? {
                     Settled::Available(ami) => *ami,
                     Settled::Broken(ami) => return Err(self.failed(&ami)),
                     Settled::Gone => self.make(aws, copied, Some(&there.id)).await?,
@@ -383,7 +387,7 @@ impl Job<'_> {
             let id = self.ask(aws, gone.as_deref()).await?;
             copied.ami = Some(id.clone());
             copied.found = false;
-            match settled(self.cx, aws, &id, self.plan.patience).await? {
+            match settled(self.cx, aws, &id, self.plan.patience, &self.board).await? {
                 Settled::Available(ami) => return Ok(*ami),
                 Settled::Broken(ami) => return Err(self.failed(&ami)),
                 Settled::Gone => gone = Some(id),

@@ -24,7 +24,7 @@ pub use regions::{Regions, Which, regions};
 pub use retain::{Fate, Judged, Retired, Rules, judge, retire};
 pub use share::{Audience, audience};
 pub use usage::{Usage, usage};
-pub use wait::{Patience, Settled, settled};
+pub use wait::{Board, Patience, Settled, settled};
 
 use std::error::Error;
 

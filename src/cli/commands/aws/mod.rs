@@ -1,4 +1,8 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+mod ami;
+
+pub(super) use ami::run as ami;
+
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
@@ -28,10 +32,20 @@ fn run<T>(
     subject: &Path,
     work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
 ) -> Result<(Option<T>, Exit), Problem> {
+    run_shown(console, render::choose(console, &[name]), account, (name, subject), work)
+}
+
+/// The same, with progress shown by `show`: some commands print one result, and no events, as JSON.
+fn run_shown<T>(
+    console: &Console,
+    show: Arc<dyn render::Show>,
+    account: &AccountArgs,
+    (name, subject): (&str, &Path),
+    work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
+) -> Result<(Option<T>, Exit), Problem> {
     let account = account.account();
     let dirs = dirs()?;
     block_on(async {
-        let show = render::choose(console, &[name]);
         let stop = Stop::default();
         let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
             .map_err(|error| Problem::host("could not listen for signals", error))?;
