@@ -28,10 +28,8 @@ pub(crate) struct Moto {
 impl Moto {
     /// Starts one with these variables in its environment.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
-        // Isolated, or this folder's own moto.py would stand in for moto.
         let mut child = Command::new(python())
-            .arg("-I")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/aws/moto.py"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/aws/serve_moto.py"))
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
