@@ -1,4 +1,5 @@
 //! Amazon's cloud, played by moto, which CI starts; with a proxy before it for the trouble that moto does not make.
+mod botocore;
 mod moto;
 mod proxy;
 mod session;
