@@ -2,7 +2,7 @@
 //!
 //! A release is `set` to a channel such as `candidate`, the regions are read back and compared (`validate`), and then the same values go
 //! to the next channel (`promote`), in all regions or in none.
-use super::{causes, find::{self, Ami}};
+use super::{causes, find::{self, Image}};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
     cx::{Cx, Look, Sight},
@@ -220,7 +220,7 @@ async fn write(
 }
 
 /// EC2's word for the image's architecture.
-fn arch(ami: &Ami) -> Result<&str, AwsError> {
+fn arch(ami: &Image) -> Result<&str, AwsError> {
     match ami.architecture.as_deref().or(ami.arch()) {
         Some("aarch64") => Ok("arm64"),
         Some(arch) => Ok(arch),
@@ -231,8 +231,8 @@ fn arch(ami: &Ami) -> Result<&str, AwsError> {
 }
 
 /// What each parameter of `amis` in `places` is to name, and what it names.
-async fn look(aws: &Aws, amis: &[Ami], channel: &Channel, places: &Places) -> Result<Vec<Slot>, AwsError> {
-    let mut wanted: BTreeMap<String, &Ami> = BTreeMap::new();
+async fn look(aws: &Aws, amis: &[Image], channel: &Channel, places: &Places) -> Result<Vec<Slot>, AwsError> {
+    let mut wanted: BTreeMap<String, &Image> = BTreeMap::new();
     for ami in amis {
         let parameter = channel.parameter(arch(ami)?)?;
         if let Some(other) = wanted.insert(parameter.clone(), ami) {
@@ -264,7 +264,7 @@ async fn look(aws: &Aws, amis: &[Ami], channel: &Channel, places: &Places) -> Re
     Ok(slots)
 }
 
-async fn slot(aws: &Aws, parameter: &str, ami: &Ami) -> Result<Slot, AwsError> {
+async fn slot(aws: &Aws, parameter: &str, ami: &Image) -> Result<Slot, AwsError> {
     let there =
         if ami.region == aws.region() { Some(ami.clone()) } else { find::named(aws, &ami.name).await? };
     let wanted = there.filter(|there| there.state == "available").map(|there| there.id);
@@ -285,7 +285,7 @@ async fn slot(aws: &Aws, parameter: &str, ami: &Ami) -> Result<Slot, AwsError> {
 /// Compares the parameters of `amis` and their copies with what they are to be. Changes nothing.
 pub async fn validate(
     aws: &Aws,
-    amis: &[Ami],
+    amis: &[Image],
     channel: &Channel,
     places: &Places,
 ) -> Result<Vec<Slot>, AwsError> {
@@ -297,7 +297,7 @@ pub async fn validate(
 pub async fn set(
     cx: &Cx,
     aws: &Aws,
-    amis: &[Ami],
+    amis: &[Image],
     channel: &Channel,
     places: &Places,
     overwrite: bool,
@@ -314,7 +314,7 @@ pub async fn set(
             .because(taken.join(", "))
             .hint("`--overwrite` changes parameters that exist; nothing was written"));
     }
-    let releases: BTreeMap<String, &Ami> = amis
+    let releases: BTreeMap<String, &Image> = amis
         .iter()
         .map(|ami| Ok((channel.parameter(arch(ami)?)?, ami)))
         .collect::<Result<_, AwsError>>()?;

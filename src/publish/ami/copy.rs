@@ -4,7 +4,7 @@
 //! same command again. It finds what is there by its name, and EC2 knows a repeated request by its token for a day.
 use super::{
     causes,
-    find::{self, Ami, SOURCE},
+    find::{self, Image, SOURCE},
     life::{self, Protection},
     public_access::{self, Blocks},
     regions::{Which, regions},
@@ -116,7 +116,7 @@ impl Copied {
 #[serde(rename_all = "kebab-case")]
 pub struct CopyReport {
     /// The AMI that was copied.
-    pub source: Ami,
+    pub source: Image,
     /// Its own region first, then the others in the order of their names.
     pub regions: Vec<Copied>,
     /// Regions that the account would have to enable first.
@@ -204,7 +204,7 @@ fn tell(cx: &Cx, copied: &Copied) {
 }
 
 /// The source, as soon as it is available.
-async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Ami, AwsError> {
+async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Image, AwsError> {
     let source = find::one(aws, &plan.ami).await?;
     if source.state == "available" {
         return Ok(source);
@@ -220,12 +220,12 @@ async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Ami, AwsError> {
     }
 }
 
-fn broken(ami: &Ami) -> String {
+fn broken(ami: &Image) -> String {
     let reason = ami.reason.as_deref().unwrap_or("EC2 gives no reason");
     format!("`{}` in {} is {}: {reason}", ami.id, ami.region, ami.state)
 }
 
-fn check_keys(plan: &CopyPlan, source: &Ami, targets: &[String]) -> Result<(), AwsError> {
+fn check_keys(plan: &CopyPlan, source: &Image, targets: &[String]) -> Result<(), AwsError> {
     let targets: BTreeSet<&str> = targets.iter().map(String::as_str).collect();
     if let Some(region) = plan.keys.keys().find(|region| !targets.contains(region.as_str())) {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("use the key for {region}"))
@@ -287,7 +287,7 @@ async fn check_public_access(
 }
 
 /// Tags of the source's first snapshot: EC2 copies none of them.
-async fn snapshot_tags(aws: &Aws, source: &Ami) -> Result<BTreeMap<String, String>, AwsError> {
+async fn snapshot_tags(aws: &Aws, source: &Image) -> Result<BTreeMap<String, String>, AwsError> {
     let Some(id) = source.snapshots.first() else { return Ok(BTreeMap::new()) };
     let answer = aws.ec2().describe_snapshots().snapshot_ids(id).send().await;
     let answer = answer.map_err(|error| {
@@ -314,7 +314,7 @@ impl CopyPlan {
 struct Job<'a> {
     cx: &'a Cx,
     plan: &'a CopyPlan,
-    source: &'a Ami,
+    source: &'a Image,
     /// The source's snapshot's.
     tags: BTreeMap<String, String>,
     /// What forbids public images where.
@@ -351,7 +351,7 @@ impl Job<'_> {
     }
 
     /// An image that has the name but is a copy of another must not be taken for ours.
-    fn is_ours(&self, there: &Ami) -> Result<(), AwsError> {
+    fn is_ours(&self, there: &Image) -> Result<(), AwsError> {
         match &there.copy_of {
             Some(of) if *of != self.source.id => {
                 let attempt = format!("copy `{}` to {}", self.source.id, there.region);
@@ -369,7 +369,7 @@ impl Job<'_> {
         }
     }
 
-    fn failed(&self, ami: &Ami) -> AwsError {
+    fn failed(&self, ami: &Image) -> AwsError {
         AwsError::new(AwsErrorKind::Other, format!("copy `{}` to {}", self.source.id, ami.region))
             .because(broken(ami))
             .hint(format!(
@@ -380,7 +380,7 @@ impl Job<'_> {
 
     /// Asks for a copy and waits for it. `gone` is a copy that EC2 still knows but that somebody deregistered: the same token would
     /// give that one again.
-    async fn make(&self, aws: &Aws, copied: &mut Copied, gone: Option<&str>) -> Result<Ami, AwsError> {
+    async fn make(&self, aws: &Aws, copied: &mut Copied, gone: Option<&str>) -> Result<Image, AwsError> {
         let mut gone = gone.map(ToOwned::to_owned);
         for _ in 0..3 {
             self.cx.check()?;
@@ -464,7 +464,7 @@ impl Job<'_> {
     }
 
     /// Tags were given with the request; whatever is missing still (the copy is somebody else's work, or of an older version) is added.
-    async fn tag(&self, aws: &Aws, ami: &Ami) -> Result<(), AwsError> {
+    async fn tag(&self, aws: &Aws, ami: &Image) -> Result<(), AwsError> {
         let missing = |wanted: &BTreeMap<String, String>, have: &BTreeMap<String, String>| {
             wanted
                 .iter()
@@ -510,7 +510,7 @@ impl Job<'_> {
     }
 
     /// Shares, deprecates and protects an image that is available.
-    async fn finish(&self, aws: &Aws, ami: &Ami) -> Result<(), AwsError> {
+    async fn finish(&self, aws: &Aws, ami: &Image) -> Result<(), AwsError> {
         let (cx, plan) = (self.cx, self.plan);
         cx.check()?;
         let blocks = self.blocked.get(aws.region());

@@ -1,6 +1,6 @@
 //! AMIs as they are: found by id, by name, or all of an account's own in a region.
 use crate::aws::{Aws, AwsError, AwsErrorKind};
-use aws_sdk_ec2::types::{Filter, Image, Tag};
+use aws_sdk_ec2::types::{self as ec2, Filter, Tag};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// An AMI in its region.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct Ami {
+pub struct Image {
     /// `ami-…`.
     pub id: String,
     /// Where it is.
@@ -52,8 +52,8 @@ pub struct Ami {
 /// The tag of a copy with the region and id of its source, as `us-east-1:ami-…`.
 pub(super) const SOURCE: &str = "goldsmith:source";
 
-impl Ami {
-    pub(super) fn of(region: &str, image: &Image) -> Self {
+impl Image {
+    pub(super) fn of(region: &str, image: &ec2::Image) -> Self {
         let root = image.root_device_name();
         let mut disks: Vec<_> =
             image.block_device_mappings().iter().filter_map(|device| Some((device, device.ebs()?))).collect();
@@ -111,23 +111,23 @@ pub enum Query<'a> {
 }
 
 /// The account's own AMIs in the session's region, in the order of their names.
-pub async fn own(aws: &Aws, query: Query<'_>) -> Result<Vec<Ami>, AwsError> {
+pub async fn own(aws: &Aws, query: Query<'_>) -> Result<Vec<Image>, AwsError> {
     let mut call =
         aws.ec2().describe_images().owners("self").include_deprecated(true).include_disabled(true);
     if let Query::Named(name) = query {
         call = call.filters(Filter::builder().name("name").values(name).build());
     }
-    let images: Vec<Image> =
+    let images: Vec<ec2::Image> =
         call.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(|error| {
             AwsError::of(format!("list the AMIs in {}", aws.region()), "DescribeImages", error)
         })?;
-    let mut found: Vec<Ami> = images.iter().map(|image| Ami::of(aws.region(), image)).collect();
+    let mut found: Vec<Image> = images.iter().map(|image| Image::of(aws.region(), image)).collect();
     found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Ok(found)
 }
 
 /// The account's own AMI of exactly this name in the session's region, if there is one. What is gone but still listed does not count.
-pub async fn named(aws: &Aws, name: &str) -> Result<Option<Ami>, AwsError> {
+pub async fn named(aws: &Aws, name: &str) -> Result<Option<Image>, AwsError> {
     // A name may hold characters that a filter takes for patterns.
     let escaped: String = name.chars().flat_map(|c| ["\\"].into_iter().filter(move |_| "*?\\".contains(c)).flat_map(str::chars).chain([c])).collect();
     let found = own(aws, Query::Named(&escaped)).await?;
@@ -135,7 +135,7 @@ pub async fn named(aws: &Aws, name: &str) -> Result<Option<Ami>, AwsError> {
 }
 
 /// The AMI `id` in the session's region, whoever owns it.
-pub async fn one(aws: &Aws, id: &str) -> Result<Ami, AwsError> {
+pub async fn one(aws: &Aws, id: &str) -> Result<Image, AwsError> {
     let attempt = || format!("find the AMI `{id}` in {}", aws.region());
     if !id.starts_with("ami-") || !id[4..].chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(AwsError::new(AwsErrorKind::Usage, attempt()).because("that is no id of an AMI").hint(
@@ -150,7 +150,7 @@ pub async fn one(aws: &Aws, id: &str) -> Result<Ami, AwsError> {
             let error = AwsError::of(attempt(), "DescribeImages", error);
             if error.kind() == AwsErrorKind::NotFound { error.hint(elsewhere()) } else { error }
         })?;
-    answer.images().first().map(|image| Ami::of(aws.region(), image)).ok_or_else(|| {
+    answer.images().first().map(|image| Image::of(aws.region(), image)).ok_or_else(|| {
         AwsError::new(AwsErrorKind::NotFound, attempt()).because("there is none").hint(elsewhere())
     })
 }

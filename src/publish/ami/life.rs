@@ -1,5 +1,5 @@
 //! An AMI's end, and what keeps it from ending: deprecation and protection from deregistration.
-use super::find::Ami;
+use super::find::Image;
 use crate::aws::{Aws, AwsError};
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ pub enum Protection {
 
 /// From `at` on, `ami` is not offered to those who look for images; it can still be used. EC2 counts in minutes
 /// ([EnableImageDeprecation](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html)).
-pub(super) async fn deprecate(aws: &Aws, ami: &Ami, at: Timestamp) -> Result<(), AwsError> {
+pub(super) async fn deprecate(aws: &Aws, ami: &Image, at: Timestamp) -> Result<(), AwsError> {
     aws.ec2()
         .enable_image_deprecation()
         .image_id(&ami.id)
@@ -34,7 +34,7 @@ pub(super) fn is_protected(word: Option<&str>) -> bool {
 }
 
 /// Nobody deregisters `ami` before its protection is taken away.
-pub(super) async fn protect(aws: &Aws, ami: &Ami, protection: Protection) -> Result<(), AwsError> {
+pub(super) async fn protect(aws: &Aws, ami: &Image, protection: Protection) -> Result<(), AwsError> {
     if is_protected(ami.protection.as_deref()) {
         return Ok(());
     }

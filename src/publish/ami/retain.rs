@@ -1,7 +1,7 @@
 //! Retention: which old AMIs may go, why the others stay, and their removal.
 use super::{
     causes,
-    find::Ami,
+    find::Image,
     life::is_protected,
     usage::Usage,
 };
@@ -52,7 +52,7 @@ pub enum Fate {
 pub struct Judged {
     /// Which.
     #[serde(flatten)]
-    pub ami: Ami,
+    pub ami: Image,
     /// Its fate.
     pub fate: Fate,
     /// Why.
@@ -63,12 +63,12 @@ pub struct Judged {
 
 /// Judges `all` AMIs of an account in one region: only those that the rules are about are in the result. Pure, so that what is shown is
 /// what is done.
-pub fn judge(all: &[Ami], used: &Usage, rules: &Rules, now: Timestamp) -> Vec<Judged> {
+pub fn judge(all: &[Image], used: &Usage, rules: &Rules, now: Timestamp) -> Vec<Judged> {
     let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
     for snapshot in all.iter().flat_map(|ami| &ami.snapshots) {
         *owners.entry(snapshot).or_default() += 1;
     }
-    let mut meant: Vec<(usize, &Ami)> =
+    let mut meant: Vec<(usize, &Image)> =
         all.iter().filter_map(|ami| Some((rules.pattern(ami)?, ami))).collect();
     meant.sort_by(|(_, a), (_, b)| (b.created, &b.name, &b.id).cmp(&(a.created, &a.name, &a.id)));
     let minors = rules.newest_minors(&meant);
@@ -107,7 +107,7 @@ pub fn judge(all: &[Ami], used: &Usage, rules: &Rules, now: Timestamp) -> Vec<Ju
 
 impl Rules {
     /// Number of the first pattern that the image fits; `None` when the rules are not about it.
-    fn pattern(&self, ami: &Ami) -> Option<usize> {
+    fn pattern(&self, ami: &Image) -> Option<usize> {
         let tagged = self
             .tags
             .iter()
@@ -119,7 +119,7 @@ impl Rules {
     }
 
     /// Why an image stays whatever its place among the others. Such ones do not count among the newest.
-    fn stays(&self, ami: &Ami, used: &Usage, now: Timestamp) -> Option<String> {
+    fn stays(&self, ami: &Image, used: &Usage, now: Timestamp) -> Option<String> {
         if !self.not_ours && !ami.tags.contains_key(BUILD) {
             return Some("goldsmith did not make it".to_owned());
         }
@@ -145,7 +145,7 @@ impl Rules {
         }
     }
 
-    fn minor(&self, ami: &Ami) -> Option<(u64, u64)> {
+    fn minor(&self, ami: &Image) -> Option<(u64, u64)> {
         let (tag, _) = self.minors.as_ref()?;
         let text = ami.tags.get(tag)?;
         let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -153,13 +153,13 @@ impl Rules {
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     }
 
-    fn newest_minors(&self, meant: &[(usize, &Ami)]) -> BTreeSet<(u64, u64)> {
+    fn newest_minors(&self, meant: &[(usize, &Image)]) -> BTreeSet<(u64, u64)> {
         let Some((_, keep)) = &self.minors else { return BTreeSet::new() };
         let all: BTreeSet<(u64, u64)> = meant.iter().filter_map(|(_, ami)| self.minor(ami)).collect();
         all.into_iter().rev().take(*keep).collect()
     }
 
-    fn reason(&self, ami: &Ami, minors: &BTreeSet<(u64, u64)>) -> String {
+    fn reason(&self, ami: &Image, minors: &BTreeSet<(u64, u64)>) -> String {
         match (self.minor(ami), self.keep) {
             (Some((major, minor)), _) if !minors.contains(&(major, minor)) => {
                 format!("version {major}.{minor} is not among the {} newest", minors.len())
@@ -279,8 +279,8 @@ mod tests {
         "2026-07-31T00:00:00Z".parse().unwrap()
     }
 
-    fn ami(id: &str, name: &str, day: u8) -> Ami {
-        Ami {
+    fn ami(id: &str, name: &str, day: u8) -> Image {
+        Image {
             id: id.into(),
             name: name.into(),
             state: "available".into(),
@@ -288,19 +288,19 @@ mod tests {
             architecture: Some("x86_64".into()),
             snapshots: vec![format!("snap-{id}")],
             tags: BTreeMap::from([(BUILD.to_owned(), "b".to_owned())]),
-            ..Ami::default()
+            ..Image::default()
         }
     }
 
-    fn removed(all: &[Ami], used: &Usage, rules: &Rules) -> Vec<String> {
+    fn removed(all: &[Image], used: &Usage, rules: &Rules) -> Vec<String> {
         let judged = judge(all, used, rules, now());
         judged.into_iter().filter(|one| one.fate == Fate::Remove).map(|one| one.ami.id).collect()
     }
 
     #[test]
     fn the_newest_of_each_pattern_and_architecture_stay() {
-        let mut all: Vec<Ami> = (1..=5).map(|day| ami(&format!("w{day}"), &format!("web-{day}"), day)).collect();
-        all.push(Ami { architecture: Some("arm64".into()), ..ami("arm", "web-arm", 1) });
+        let mut all: Vec<Image> = (1..=5).map(|day| ami(&format!("w{day}"), &format!("web-{day}"), day)).collect();
+        all.push(Image { architecture: Some("arm64".into()), ..ami("arm", "web-arm", 1) });
         all.push(ami("db", "db-1", 1));
         let rules = Rules { names: vec!["web-*".into()], keep: Some(2), ..Rules::default() };
         assert_eq!(removed(&all, &Usage::default(), &rules), ["w1", "w2", "w3"]);
@@ -319,14 +319,14 @@ mod tests {
         };
         let all = [
             ami("used", "used", 1),
-            Ami { protection: Some("enabled-without-cooldown".into()), ..ami("safe", "safe", 1) },
-            Ami { protection: Some("disabled".into()), ..ami("gone1", "gone1", 1) },
+            Image { protection: Some("enabled-without-cooldown".into()), ..ami("safe", "safe", 1) },
+            Image { protection: Some("disabled".into()), ..ami("gone1", "gone1", 1) },
             tagged("marked", KEEP, "true"),
             tagged("gone2", KEEP, "false"),
             ami("young", "young", 30),
-            Ami { created: None, ..ami("ageless", "ageless", 1) },
-            Ami { tags: BTreeMap::new(), ..ami("strange", "strange", 1) },
-            Ami { state: "pending".into(), ..ami("pending", "pending", 1) },
+            Image { created: None, ..ami("ageless", "ageless", 1) },
+            Image { tags: BTreeMap::new(), ..ami("strange", "strange", 1) },
+            Image { state: "pending".into(), ..ami("pending", "pending", 1) },
         ];
         let week = Duration::from_secs(7 * 86_400);
         let rules = Rules { keep: Some(0), older_than: week, ..Rules::default() };
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn snapshots_of_two_images_are_named_and_patterns_fit_as_in_a_shell() {
-        let twin = |id: &str| Ami { snapshots: vec!["snap-both".into(), format!("snap-{id}")], ..ami(id, id, 1) };
+        let twin = |id: &str| Image { snapshots: vec!["snap-both".into(), format!("snap-{id}")], ..ami(id, id, 1) };
         let judged = judge(&[twin("a"), twin("b")], &Usage::default(), &Rules::default(), now());
         assert_eq!(judged[0].shared_snapshots, ["snap-both"]);
         for (pattern, text, yes) in [

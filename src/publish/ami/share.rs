@@ -1,5 +1,5 @@
 //! Who may use an AMI and its snapshots.
-use super::find::Ami;
+use super::find::Image;
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind},
     cx::{Cx, Look, Sight},
@@ -152,7 +152,7 @@ async fn snapshot_audience(aws: &Aws, id: &str) -> Result<Audience, AwsError> {
 pub(super) async fn share(
     cx: &Cx,
     aws: &Aws,
-    ami: &Ami,
+    ami: &Image,
     wanted: &Audience,
     snapshots: bool,
     every: Duration,

@@ -1,5 +1,5 @@
 //! Waiting for an AMI: long, patient, and never to its harm.
-use super::find::{self, Ami};
+use super::find::{self, Image};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind},
     cx::{Cx, Look, Sight, WaitError},
@@ -31,9 +31,9 @@ impl Default for Patience {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// It can be used.
-    Available(Box<Ami>),
+    Available(Box<Image>),
     /// It never will be; the state's name and its reason.
-    Broken(Box<Ami>),
+    Broken(Box<Image>),
     /// There is no such AMI.
     Gone,
 }

@@ -10,7 +10,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone},
     },
-    publish::ami::{self, Ami, Channel, Patience, Places, Slot, Verdict},
+    publish::ami::{self, Image, Channel, Patience, Places, Slot, Verdict},
 };
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl ChannelArgs {
     }
 }
 
-async fn images(aws: &Aws, ids: &[String]) -> Result<Vec<Ami>, AwsError> {
+async fn images(aws: &Aws, ids: &[String]) -> Result<Vec<Image>, AwsError> {
     let mut amis = Vec::new();
     for id in ids {
         amis.push(ami::one(aws, id).await?);

@@ -16,7 +16,7 @@ use crate::{
         console::Console,
         exit::Exit,
         problem::Problem,
-        render::{self, Plain, Show},
+        render::{Plain, Show},
     },
     cx::{Cx, Event},
     value::HumanDuration,
@@ -51,9 +51,7 @@ fn work<T>(
     subject: &str,
     work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
 ) -> Result<(Option<T>, Exit), Problem> {
-    let show: Arc<dyn Show> =
-        if console.json() { Arc::new(Plain::new(console.clone(), false)) } else { render::choose(console, &[name]) };
-    run_shown(console, show, account, (name, Path::new(subject)), async |cx, aws| {
+    let work = async |cx: &Cx, aws: &Aws| {
         let stage = stage.to_owned();
         let begun = Instant::now();
         cx.emit(Event::StageStarted { stage: stage.clone() });
@@ -64,5 +62,12 @@ fn work<T>(
             Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
         });
         result
-    })
+    };
+    let subject = Path::new(subject);
+    if console.json() {
+        // The result alone is JSON.
+        let show: Arc<dyn Show> = Arc::new(Plain::new(console.clone(), false));
+        return run_shown(console, show, account, (name, subject), work);
+    }
+    super::run(console, account, name, subject, work)
 }

@@ -10,7 +10,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone, pad},
     },
-    publish::ami::{self, Ami, Audience, Query},
+    publish::ami::{self, Image, Audience, Query},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 struct Shown {
     #[serde(flatten)]
-    ami: Ami,
+    ami: Image,
     #[serde(rename = "shared-with", skip_serializing_if = "Option::is_none")]
     audience: Option<Audience>,
 }
@@ -82,7 +82,7 @@ async fn find(aws: &Aws, arguments: &AmiShow) -> Result<Vec<Shown>, AwsError> {
     Ok(all)
 }
 
-fn state(theme: &Theme, ami: &Ami) -> String {
+fn state(theme: &Theme, ami: &Image) -> String {
     let tone = match ami.state.as_str() {
         "available" => Tone::Good,
         "pending" => Tone::Warn,
