@@ -1,13 +1,16 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+mod ami;
 pub(super) mod publish;
 mod test;
+
+pub(super) use ami::run as ami;
 
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
     build::{self, RealWorld, TaskOutcome},
     cli::{
-        args::{self, AccountArgs},
+        args::AccountArgs,
         console::Console,
         exit::Exit,
         problem::Problem,
@@ -16,13 +19,6 @@ use crate::{
     cx::{Cx, Stop},
 };
 use std::{path::Path, sync::Arc};
-
-/// `goldsmith ami`.
-pub(super) fn ami(arguments: &args::Ami, console: &Console) -> Result<Exit, Problem> {
-    match &arguments.command {
-        args::AmiCommand::Test(arguments) => test::run(arguments, console),
-    }
-}
 
 impl AccountArgs {
     /// As the session wants it.
@@ -44,10 +40,20 @@ fn run<T>(
     subject: &Path,
     work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
 ) -> Result<(Option<T>, Exit), Problem> {
+    run_shown(console, render::choose(console, &[name]), account, (name, subject), work)
+}
+
+/// The same, with progress shown by `show`: some commands print one result, and no events, as JSON.
+fn run_shown<T>(
+    console: &Console,
+    show: Arc<dyn render::Show>,
+    account: &AccountArgs,
+    (name, subject): (&str, &Path),
+    work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
+) -> Result<(Option<T>, Exit), Problem> {
     let account = account.account();
     let dirs = dirs()?;
     block_on(async {
-        let show = render::choose(console, &[name]);
         let stop = Stop::default();
         let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
             .map_err(|error| Problem::host("could not listen for signals", error))?;
