@@ -1,10 +1,10 @@
 //! Amazon's cloud, played by moto, which CI starts; with a proxy before it for the trouble that moto does not make.
 mod bench;
+mod botocore;
+mod copy;
 mod ebs;
 mod ec2;
 mod ec2_world;
-mod botocore;
-mod copy;
 mod fleet;
 mod moto;
 mod proxy;
