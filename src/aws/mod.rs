@@ -7,7 +7,7 @@ mod remove;
 mod tag;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
-pub use remove::{DRIVER, Kind, images_of, remove, resource};
+pub use remove::{DRIVER, Kind, images_of, remove, remove_with, resource};
 pub use tag::{BUILD, SNAPSHOT, Tags, UPLOAD};
 
 use crate::value::Secret;

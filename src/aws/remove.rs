@@ -64,15 +64,26 @@ pub fn resource(aws: &Aws, kind: Kind, id: impl Into<String>) -> ResourceRef {
 
 /// Removes a thing for good. Gone already is `Ok`.
 pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+    let aws = Aws::open(&account(resource)).await?;
+    remove_with(&aws, resource, stop).await
+}
+
+/// Where a thing is.
+fn account(resource: &ResourceRef) -> Account {
     let detail = |name: &str| resource.details.get(name).cloned();
-    let account =
-        Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
+    Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") }
+}
+
+/// As [`remove`], with this session if the thing is where it is.
+pub async fn remove_with(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+    let place = account(resource);
+    let other = if *aws.account() == place { None } else { Some(Aws::open(&place).await?) };
+    let aws = other.as_ref().unwrap_or(aws);
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    let aws = Aws::open(&account).await?;
-    let removed = one(&aws, kind, &resource.id, stop).await;
+    let removed = one(aws, kind, &resource.id, stop).await;
     match removed {
         Err(error) if error.kind() == AwsErrorKind::NotFound => Ok(()),
         other => other,

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`recipe`]. This module knows hypervisors, guests and sources only through [`World`], so that the
 //! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
+mod amis;
 mod bundle;
 mod console;
 mod convert;
@@ -32,11 +33,13 @@ mod world;
 pub use dirs::{DirError, Dirs};
 pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
-pub use outcome::{Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified};
+pub use outcome::{
+    AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified,
+};
 pub use preview::{PreviewError, preview};
 pub use real::RealWorld;
 pub use run::{Job, OnError, run};
 pub use stage::STAGES;
 pub use task::{TaskOutcome, task};
 pub use undoer::LocalUndoer;
-pub use world::{Session, World};
+pub use world::{Session, Upload, World};

@@ -28,6 +28,33 @@ pub struct Artifact {
     pub verified: Vec<Verified>,
 }
 
+/// Which AMI it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AmiId {
+    /// `ami-…`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub region: String,
+    /// What it was made of.
+    pub snapshot: String,
+}
+
+/// One AMI that was made.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AmiArtifact {
+    /// Which.
+    #[serde(flatten)]
+    pub ami: AmiId,
+    /// Size of the disk; that of the volume is in whole GiB.
+    pub virtual_bytes: Size,
+    /// How its disk was proved.
+    pub verified: Vec<Verified>,
+}
+
 /// One proof of an artifact.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +83,9 @@ pub struct StageTime {
 pub struct BuildResult {
     /// The files, in the order of the definition.
     pub artifacts: Vec<Artifact>,
+    /// The AMIs, in the order of the definition.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amis: Vec<AmiArtifact>,
     /// Hypervisor and accelerator.
     pub machine: Readiness,
     /// The guest, as it was gathered before provisioning.

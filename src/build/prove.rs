@@ -39,7 +39,7 @@ pub(super) async fn image(
     // Facts of the machine it was built in are not known any more.
     let facts = serde_json::Value::Null;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
-    let staged = Converted { outputs: vec![staged] };
+    let staged = Converted { outputs: vec![staged], sent: None };
     let proofs = stages
         .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))
         .await?;
@@ -58,7 +58,7 @@ pub(super) async fn image(
         })
         .collect();
     let source = format!("`{}`, as it was", path.display());
-    Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source })
+    Ok(BuildResult { artifacts, amis: Vec::new(), machine: ready.readiness, guest: facts, source })
 }
 
 /// What the file is.

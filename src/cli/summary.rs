@@ -62,6 +62,20 @@ pub(super) fn success(
             row("", &line);
         }
     }
+    for ami in &made.amis {
+        row("", "");
+        row("ami", &theme.paint(Tone::Strong, format!("{} in {}", ami.ami.id, ami.ami.region)));
+        let facts = [
+            ami.ami.name.clone(),
+            format!("made of {}", ami.ami.snapshot),
+            format!("{} virtual", ami.virtual_bytes),
+        ];
+        row("", &facts.join(&theme.paint(Tone::Dim, &dot)));
+        let proofs: Vec<String> = ami.verified.iter().map(|proof| self::proof(theme, proof)).collect();
+        for line in wrapped(&proofs, &theme.paint(Tone::Dim, &dot), width.saturating_sub(LABEL + 2)) {
+            row("", &line);
+        }
+    }
     row("", "");
     for (index, line) in times(theme, width, &outcome.stages).iter().enumerate() {
         row(if index == 0 { "time" } else { "" }, line);

@@ -6,4 +6,4 @@ mod register;
 mod spec;
 
 pub use from_disk::{DiskSource, FromDisk, Published, Stopped};
-pub use register::{Ami, check, register};
+pub use register::{Ami, check, preflight, register};
