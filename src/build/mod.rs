@@ -23,6 +23,8 @@ mod stage;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_amis;
 mod typing;
 mod undoer;
 mod verify;
