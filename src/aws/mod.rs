@@ -8,7 +8,7 @@ mod tag;
 mod tagged;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
-pub use remove::{DRIVER, Kind, images_of, remove, remove_from, resource};
+pub use remove::{DRIVER, Kind, images_of, remove, remove_with, resource};
 pub use tag::{BUILD, SNAPSHOT, Tags, UPLOAD};
 pub use tagged::{ROLE, of_build, tagged};
 

@@ -159,16 +159,16 @@ fn deliver(made: &BuildResult, console: &Console) {
             console.out(&artifact.path.display().to_string());
         }
         for ami in &made.amis {
-            console.out(&ami.id);
+            console.out(&ami.ami.id);
         }
     }
 }
 
-/// The report goes next to the first image. It must not fail a build whose images are there.
+/// The report goes next to the first image, or to the logs of the first build where there are only AMIs. It must not fail a build whose images are there.
 fn write_report(jobs: &[Job], outcomes: &[Outcome], console: &Console, show: &dyn Show) -> Option<PathBuf> {
-    let files = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent());
-    // AMIs are no files; their report is among the records.
-    let folder = files.or_else(|| Some(outcomes.first()?.logs.as_path()))?;
+    let beside = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent());
+    // AMIs have no folder.
+    let folder = beside.or(outcomes.first().map(|outcome| outcome.logs.as_path()))?;
     if outcomes.is_empty() || !worth_a_report(outcomes, folder) {
         return None;
     }

@@ -42,7 +42,20 @@ pub(super) fn all(files: &[PathBuf], inputs: &Inputs) -> Result<Vec<Plan>, Probl
 /// Two builds of one run must not deliver to one file.
 pub(super) fn distinct(plans: &[Plan]) -> Result<(), Problem> {
     let mut seen: HashMap<&Path, &Path> = HashMap::new();
+    let mut names: HashMap<_, &Path> = HashMap::new();
     for plan in plans {
+        for ami in &plan.amis {
+            let place = (&plan.aws.profile, &plan.aws.region, &plan.aws.endpoint, &ami.name);
+            if let Some(other) = names.insert(place, &plan.definition) {
+                return Err(Problem::usage(format!(
+                    "`{}` and `{}` both make the AMI `{}`",
+                    other.display(),
+                    plan.definition.display(),
+                    ami.name
+                ))
+                .hint("give the definitions different names, or their AMIs"));
+            }
+        }
         for output in &plan.outputs {
             if let Some(other) = seen.insert(&output.path, &plan.definition) {
                 return Err(Problem::usage(format!(

@@ -183,6 +183,17 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             ),
         );
     }
+    for (index, ami) in plan.amis.iter().enumerate() {
+        let region = plan.aws.region.as_deref().unwrap_or("the region of the environment");
+        let note = theme.paint(
+            Tone::Dim,
+            format!("(AMI in {region}, {}, {})", ami.boot_mode.name(), ami.volume.kind.name()),
+        );
+        row(
+            if index == 0 && plan.outputs.is_empty() { "output" } else { "" },
+            format!("{} {note}", ami.name),
+        );
+    }
     let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();
     row(
         "verify",

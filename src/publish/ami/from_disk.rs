@@ -133,7 +133,7 @@ impl FromDisk<'_> {
         let tags = Tags::of(upload.id(), &ami.name);
         let (made, _kept) = register(cx, aws, upload.log(), ami, &id, &tags).await?;
         let Traffic { sent, known, repeated, .. } = upload.traffic();
-        upload.finish(cx.stop()).await?;
+        upload.finish(aws, cx.stop()).await?;
         Ok(Published {
             ami: made,
             disk_bytes: source.disk.size(),

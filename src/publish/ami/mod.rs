@@ -18,7 +18,7 @@ mod usage;
 mod wait;
 
 pub use from_disk::{DiskSource, FromDisk, Published, Stopped};
-pub use register::{Ami, check, register};
+pub use register::{Ami, check, preflight, register};
 pub use life::Protection;
 pub use channel::{Channel, Pattern, Places, Slot, Verdict, promote, set, validate};
 pub use copy::{Copied, CopyPlan, CopyReport, CopyState, copy};

@@ -49,7 +49,7 @@ impl Resumable {
             if let Some(going) = Self::adopt(cx, aws, &log, &record_path, identity).await? {
                 return Ok(going);
             }
-            let unwound = log.unwind(&Remover, cx.stop(), &|event| cx.emit(event)).await;
+            let unwound = log.unwind(&Remover(aws), cx.stop(), &|event| cx.emit(event)).await;
             if let Some(leftover) = unwound.leftovers.into_iter().next() {
                 return Err(AwsError::new(AwsErrorKind::Other, attempt()).because(leftover.error));
             }
@@ -123,7 +123,7 @@ impl Resumable {
                             AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
                         ) {
                             // There is no snapshot for sure, and nobody would ever look for this upload.
-                            self.close(&Stop::default()).await?;
+                            self.close(aws, &Stop::default()).await?;
                         }
                         return Err(error);
                     }
@@ -180,13 +180,13 @@ impl Resumable {
     }
 
     /// The snapshot, and what was made of it, is a result; the two files have served.
-    pub async fn finish(self, stop: &Stop) -> Result<(), AwsError> {
-        self.close(stop).await
+    pub async fn finish(self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {
+        self.close(aws, stop).await
     }
 
-    async fn close(&self, stop: &Stop) -> Result<(), AwsError> {
+    async fn close(&self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {
         self.log.keep_where(|undo| matches!(undo, Undo::Resource(_)))?;
-        self.log.unwind(&Remover, stop, &|_| {}).await;
+        self.log.unwind(&Remover(aws), stop, &|_| {}).await;
         self.log.close()?;
         Ok(())
     }
@@ -225,17 +225,17 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Removes what an upload made.
-struct Remover;
+struct Remover<'a>(&'a Aws);
 
 #[async_trait]
-impl Undoer for Remover {
+impl Undoer for Remover<'_> {
     async fn undo(&self, undo: &Undo, stop: &Stop) -> Result<(), UndoError> {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
             Undo::Path { path } => remove_file(path).map_err(|error| failed(error.into())),
             Undo::Resource(resource) => {
-                aws::remove(resource, stop).await.map_err(|error| failed(error.into()))
+                aws::remove_with(self.0, resource, stop).await.map_err(|error| failed(error.into()))
             }
             Undo::Process { .. } => Err(failed("an upload starts no processes".into())),
         }

@@ -108,7 +108,7 @@ impl build::World for Ec2World {
     }
 
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        Ok(aws::remove_from(&self.aws, resource, stop).await?)
+        Ok(aws::remove_with(&self.aws, resource, stop).await?)
     }
 
     async fn sweep(&self) -> Result<(), DriverError> {

@@ -2,6 +2,7 @@
 mod bench;
 mod botocore;
 mod copy;
+mod definition;
 mod ebs;
 mod ec2;
 mod ec2_world;

@@ -6,7 +6,7 @@ use super::{
     proxy::{Call, Fate, Proxy},
 };
 use goldsmith::{
-    aws::{AwsErrorKind, Kind, remove, resource},
+    aws::{AwsErrorKind, Kind, remove_with, resource},
     cx::Stop,
     plan::{AmiPlan, AmiVolume, BootMode, VolumeKind},
     value::{Arch, Size},
@@ -218,11 +218,11 @@ async fn what_an_upload_and_a_registration_left_is_found_by_tag_and_by_snapshot(
         .unwrap()
         .to_owned();
     let stop = Stop::default();
-    remove(&resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
     assert!(images(&aws, "traces").await.is_empty());
-    remove(&resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
     assert!(snapshots(&aws, "traces").await.is_empty());
     // Gone already is fine.
-    remove(&resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
-    remove(&resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
 }
