@@ -53,7 +53,8 @@ pub async fn run(
     let start = Instant::now();
     let plan = &*job.plan;
     let cx = open(&plan.name, &plan.definition, dirs, sinks, stop)
-        .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
+        .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?
+        .watched_by(hooks.onlooker());
     let names = if job.image.is_some() { PROOF_STAGES.to_vec() } else { stage::of(plan) };
     cx.emit(Event::BuildStarted {
         definition: plan.definition.clone(),
@@ -103,6 +104,7 @@ pub async fn run(
     Ok(Outcome {
         id: cx.id().clone(),
         name: plan.name.clone(),
+        matrix: plan.matrix.clone(),
         logs: cx.logs().to_owned(),
         seconds,
         stages,

@@ -2,8 +2,11 @@
 #[cfg(feature = "aws")]
 mod aws;
 
+mod select;
+
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+pub(super) use select::Selection;
 
 use super::{
     env::VARIABLES,
@@ -93,6 +96,7 @@ pub(super) enum Command {
         ("goldsmith build web.toml", "build, prove and deliver one image"),
         ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
+        ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
@@ -108,6 +112,7 @@ pub(super) enum Command {
         ("goldsmith plan web.toml", "for people"),
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
+        ("goldsmith plan matrix.toml", "the builds of a matrix; `--only NAME` shows one of them"),
     ]))]
     Plan(Plan),
     /// Check definitions without building
@@ -184,6 +189,8 @@ pub(super) struct Definitions {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
     pub(super) inputs: Variables,
 }
 
@@ -221,13 +228,13 @@ pub(super) struct Build {
     /// What to do with the machine of a build that failed
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = WhenFailed::Cleanup)]
     pub(super) on_error: WhenFailed,
-    /// Pause before each stage, and say how to log into the guest
+    /// Pause before each stage and after each step, and say how to log into the guest
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub(super) debug: bool,
     /// Who executes the guest, instead of what the definitions say
     #[arg(long, value_name = "WHO", value_enum)]
     pub(super) accelerator: Option<AcceleratorArg>,
-    /// Build so many definitions at once. Each needs the memory and cpus of its machine
+    /// Do so many builds at once. Each needs the memory and cpus of its machine
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: u16,
     /// Do not boot the results to prove them
@@ -243,6 +250,8 @@ pub(super) struct Verify {
     /// The definition whose steps and checks it must hold
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) definition: PathBuf,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
     /// Who executes the guest, instead of what the definition says
@@ -331,6 +340,8 @@ pub(super) struct Doctor {
     /// Definitions to check this host against
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, Problem> {
-    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None))?;
+    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None), &arguments.selection)?;
     let dirs = dirs()?;
     let facts = block_on(async move {
         let mut subjects = Vec::new();
