@@ -3,11 +3,14 @@
 //! Credentials, profiles and regions are found as by Amazon's own tools (environment, `~/.aws`, SSO, container and instance roles).
 //! Nothing here knows what an image is: [`crate::publish`] and the driver for EC2 do.
 mod error;
+pub mod policy;
 mod remove;
+mod simulate;
 mod tag;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
 pub use remove::{DRIVER, Kind, remove, resource};
+pub use simulate::{Checked, Decision, Verdict, check};
 pub use tag::{BUILD, Tags};
 
 use crate::value::Secret;

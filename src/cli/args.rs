@@ -1,11 +1,15 @@
 //! The command line: what the user may say. What it means is decided by the commands.
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod marketplace;
 
 mod select;
 
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+#[cfg(feature = "aws")]
+pub(super) use marketplace::*;
 pub(super) use select::Selection;
 
 use super::{
@@ -148,6 +152,9 @@ pub(super) enum Command {
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),
+    /// Release AMIs to Amazon's Marketplace
+    #[cfg(feature = "aws")]
+    Marketplace(Marketplace),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
@@ -161,10 +168,21 @@ pub(super) enum Command {
     )]
     Gc(Gc),
     /// Check this host, and say how to mend what is missing
-    #[command(after_help = examples(&[
-        ("goldsmith doctor", "this host in general"),
-        ("goldsmith doctor web.toml", "and whether it can build this definition"),
-    ]))]
+    #[cfg_attr(
+        feature = "aws",
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --aws web.toml > policy.json", "what it needs in an Amazon account, and whether that is allowed"),
+        ]))
+    )]
+    #[cfg_attr(
+        not(feature = "aws"),
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+        ]))
+    )]
     Doctor(Doctor),
     /// Print the JSON schema of definitions
     #[command(after_help = examples(&[("goldsmith schema > goldsmith.schema.json", "for editors: completion and checks")]))]
@@ -344,6 +362,13 @@ pub(super) struct Doctor {
     pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
+    /// Print the IAM policy that the definitions need, or all commands without any, and check whether it is granted
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(super) aws: bool,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub(super) account: AccountArgs,
 }
 
 /// A disk to read, and what there is to say about it.

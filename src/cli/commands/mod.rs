@@ -31,6 +31,8 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Init(arguments) => init::run(&arguments, console),
         Command::Convert(arguments) => convert::run(&arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments, console),
+        #[cfg(feature = "aws")]
+        Command::Marketplace(arguments) => aws::marketplace(&arguments.command, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

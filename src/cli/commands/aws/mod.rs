@@ -1,4 +1,10 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+mod marketplace;
+mod permissions;
+
+pub(super) use marketplace::marketplace;
+pub(super) use permissions::permissions;
+
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},

@@ -1,0 +1,2 @@
+//! What becomes of an image in Amazon's cloud.
+pub mod marketplace;
