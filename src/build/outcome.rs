@@ -6,7 +6,7 @@ use crate::{
     value::{HumanDuration, Size},
 };
 use serde::Serialize;
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// One delivered file.
 #[derive(Debug, Clone, Serialize)]
@@ -268,8 +268,10 @@ fn is_interruption(error: &(dyn std::error::Error + 'static)) -> bool {
 pub struct Outcome {
     /// Which build.
     pub id: BuildId,
-    /// The definition's name.
+    /// The image's name.
     pub name: String,
+    /// Which of its definition's builds it is; see [`crate::plan::Plan::matrix`].
+    pub matrix: BTreeMap<String, String>,
     /// Its records; the failure bundle when it failed.
     pub logs: PathBuf,
     /// Wall time.

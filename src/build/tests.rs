@@ -253,6 +253,7 @@ fn plan(out: &Path) -> Plan {
     Plan {
         name: "tiny".into(),
         arch: Arch::X86_64,
+        matrix: std::collections::BTreeMap::new(),
         definition: "/tiny.toml".into(),
         source: SourcePlan::Iso(IsoPlan {
             origins: vec![],

@@ -24,7 +24,7 @@ use std::{
 pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
     person_wanted(arguments, console)?;
     let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
-    let mut plans = load::all(&arguments.definitions.files, &inputs)?;
+    let mut plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
     for plan in &mut plans {
         if let Some(accelerator) = arguments.accelerator {
             plan.machine.accelerator = accelerator.into();
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
 /// How builds are run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// Pause before each stage.
+    /// Pause before each stage and after each step.
     pub(super) debug: bool,
     /// So many at once.
     pub(super) parallel: u16,
@@ -87,7 +87,7 @@ pub(super) async fn all(
     let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
         .map_err(|error| Problem::host("could not listen for signals", error))?;
     let world = RealWorld::new(dirs.clone());
-    let hooks = Interactive { console: console.clone(), show: Arc::clone(&show), debug: manner.debug };
+    let hooks = Interactive::new(console, &show, manner.debug);
     // Builds share this task: what takes time in them waits or runs on a thread of its own.
     let mut running = futures_util::stream::iter(jobs)
         .map(|job| {
@@ -122,6 +122,8 @@ pub(super) async fn all(
     }
     drop(running);
     show.close();
+    // Reports and lists have the order of the definitions, whichever build was done first.
+    outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));
     Ok(finish(jobs, outcomes, exits, console, &*show))
 }
 
