@@ -65,14 +65,14 @@ mod with {
         if plan.amis.is_empty() {
             return Ok(());
         }
-        let ready = async {
+        let ready = Box::pin(async {
             let aws = session(plan).await?;
             let owner = ami::preflight(&aws, &plan.amis)
                 .await
                 .map_err(failed("the Amazon account is not ready for the AMIs"))?;
             cx.events().notice(format!("AMIs are made in {} of the account {owner}", aws.region()));
             Ok::<(), BuildError>(())
-        };
+        });
         cx.stop()
             .unless_cancelled(ready)
             .await?

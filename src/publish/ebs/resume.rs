@@ -115,19 +115,17 @@ impl Resumable {
                 let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
                 let token = self.id.uuid("snapshot").to_string();
                 let spec = SnapshotSpec { tags, token, ..spec };
-                let upload = match Upload::start(aws, &self.log, self.id.as_str(), spec).await {
-                    Ok(upload) => upload,
-                    Err(error) => {
-                        if matches!(
-                            error.kind(),
-                            AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
-                        ) {
-                            // There is no snapshot for sure, and nobody would ever look for this upload.
-                            self.close(aws, &Stop::default()).await?;
-                        }
-                        return Err(error);
-                    }
-                };
+                let started = Upload::start(aws, &self.log, self.id.as_str(), spec).await;
+                if let Err(error) = &started
+                    && matches!(
+                        error.kind(),
+                        AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
+                    )
+                {
+                    // There is no snapshot for sure, and nobody would ever look for this upload.
+                    self.close(aws, &Stop::default()).await?;
+                }
+                let upload = started?;
                 self.record.snapshot(upload.snapshot())?;
                 upload
             }
@@ -157,7 +155,14 @@ impl Resumable {
         if !self.found.completed {
             let again = std::mem::replace(&mut self.found.completing, true);
             self.record.completing()?;
-            snapshot::complete(cx, aws, &upload.snapshot, &upload.digests, again).await?;
+            let completed = snapshot::complete(cx, aws, &upload.snapshot, &upload.digests, again).await;
+            if let Err(error) = completed {
+                use AwsErrorKind::{Cancelled, Throttled, Timeout, Unavailable};
+                if !matches!(error.kind(), Cancelled | Throttled | Timeout | Unavailable) {
+                    self.record.refused()?;
+                }
+                return Err(error);
+            }
             self.record.completed()?;
             self.found.completed = true;
         }
