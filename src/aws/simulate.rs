@@ -100,7 +100,7 @@ pub async fn check(aws: &Aws, purposes: &[policy::Purpose]) -> Checked {
                     .extend(rule.actions.iter().map(|action| verdict(rule.sid, action, &results)));
             }
             Err(why) => {
-                checked.verdicts.extend(rule.actions.iter().map(|action| unknown(rule.sid, action, &why)))
+                checked.verdicts.extend(rule.actions.iter().map(|action| unknown(rule.sid, action, &why)));
             }
         }
     }

@@ -127,7 +127,7 @@ pub(super) enum Command {
         ("goldsmith plan web.toml", "for people"),
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
-        ("goldsmith plan matrix.toml", "the builds of a matrix; `--only NAME` shows one of them"),
+        ("goldsmith plan matrix.toml", "the builds of a matrix"),
     ]))]
     Plan(Plan),
     /// Check definitions without building
@@ -196,7 +196,7 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
-            ("goldsmith doctor --aws web.toml > policy.json", "what it needs in an Amazon account, and whether that is allowed"),
+            ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
         ]))
     )]
     #[cfg_attr(

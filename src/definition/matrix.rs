@@ -327,7 +327,9 @@ fn cells(
         for cell in cells.iter_mut().take(original) {
             if fixed.iter().all(|(key, _, point)| cell.is(key, &point.value)) {
                 met = true;
-                added.iter().for_each(|(key, _, point)| cell.set(key, &point.value));
+                for (key, _, point) in &added {
+                    cell.set(key, &point.value);
+                }
             }
         }
         if !met {

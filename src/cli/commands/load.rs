@@ -71,14 +71,13 @@ pub(super) fn meant(selection: &Selection, names: &[String]) -> Result<(), Probl
     if let Some((option, pattern)) = selection.useless(names) {
         let problem = Problem::usage(format!("`{option} {pattern}` fits no build"));
         let guess = definition::nearest_name(pattern, names.iter().map(String::as_str));
-        return Err(match guess {
-            Some(guess) => problem.hint(format!("did you mean `{guess}`?")),
-            None => {
-                let list: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-                let more = names.len().saturating_sub(SHOWN);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                problem.hint(format!("the builds are {}{more}: `goldsmith plan` lists them", list.join(", ")))
-            }
+        return Err(if let Some(guess) = guess {
+            problem.hint(format!("did you mean `{guess}`?"))
+        } else {
+            let list: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+            let more = names.len().saturating_sub(SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            problem.hint(format!("the builds are {}{more}: `goldsmith plan` lists them", list.join(", ")))
         });
     }
     if !names.is_empty() && !names.iter().any(|name| selection.takes(name)) {

@@ -110,7 +110,9 @@ pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exi
                 // What holds for several builds is said once.
                 let mut said = BTreeSet::new();
                 remarks.retain(|remark| said.insert(*remark));
-                remarks.iter().for_each(|remark| console.note(&format!("  {remark}")));
+                for remark in remarks {
+                    console.note(&format!("  {remark}"));
+                }
                 names.append(&mut builds.names);
             }
             Err(error) => {

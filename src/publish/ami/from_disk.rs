@@ -89,7 +89,7 @@ impl FromDisk<'_> {
             // Who goes on may have registered the AMI already.
             register::check(aws, self.ami, None).await.map_err(fresh)?;
         }
-        let made = self.go_on(cx, aws, source, &identity).await;
+        let made = Box::pin(self.go_on(cx, aws, source, &identity)).await;
         // Who may not even begin leaves nothing; what another process is at is not ours.
         made.map_err(|error| Stopped { kept: is_open() && error.kind() != AwsErrorKind::Usage, error })
     }
@@ -112,17 +112,21 @@ impl FromDisk<'_> {
             parent: self.parent.clone(),
             token: String::new(),
         };
-        let id = stage(cx, "upload", async {
-            let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
-            cx.check()?;
-            self.send(cx, source, &mut upload).await?;
-            Ok(id)
-        })
+        let id = stage(
+            cx,
+            "upload",
+            Box::pin(async {
+                let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
+                cx.check()?;
+                self.send(cx, source, &mut upload).await?;
+                Ok(id)
+            }),
+        )
         .await?;
-        stage(cx, "complete", upload.complete(cx, aws)).await?;
+        stage(cx, "complete", Box::pin(upload.complete(cx, aws))).await?;
         let tags = Tags::of(upload.id(), &ami.name);
         let registering = register(cx, aws, upload.log(), ami, &id, &tags);
-        let (made, _kept) = stage(cx, "register", registering).await?;
+        let (made, _kept) = stage(cx, "register", Box::pin(registering)).await?;
         let Traffic { sent, known, repeated, .. } = upload.traffic();
         upload.finish(aws, cx.stop()).await?;
         Ok(Published {

@@ -109,26 +109,22 @@ impl Resumable {
 
     /// Starts the snapshot, unless it is there. `spec` needs neither token nor the upload's own tags.
     pub async fn start(&mut self, aws: &Aws, spec: SnapshotSpec, image: &str) -> Result<&Upload, AwsError> {
-        let upload = match self.found.snapshot.clone() {
-            Some(snapshot) => Upload::go_on(aws, snapshot, self.found.digests.clone()),
-            None => {
-                let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
-                let token = self.id.uuid("snapshot").to_string();
-                let spec = SnapshotSpec { tags, token, ..spec };
-                let started = Upload::start(aws, &self.log, self.id.as_str(), spec).await;
-                if let Err(error) = &started
-                    && matches!(
-                        error.kind(),
-                        AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
-                    )
-                {
-                    // There is no snapshot for sure, and nobody would ever look for this upload.
-                    self.close(aws, &Stop::default()).await?;
-                }
-                let upload = started?;
-                self.record.snapshot(upload.snapshot())?;
-                upload
+        let upload = if let Some(snapshot) = self.found.snapshot.clone() {
+            Upload::go_on(aws, snapshot, self.found.digests.clone())
+        } else {
+            let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
+            let token = self.id.uuid("snapshot").to_string();
+            let spec = SnapshotSpec { tags, token, ..spec };
+            let started = Upload::start(aws, &self.log, self.id.as_str(), spec).await;
+            if let Err(error) = &started
+                && matches!(error.kind(), AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage)
+            {
+                // There is no snapshot for sure, and nobody would ever look for this upload.
+                self.close(aws, &Stop::default()).await?;
             }
+            let upload = started?;
+            self.record.snapshot(upload.snapshot())?;
+            upload
         };
         Ok(self.upload.insert(upload))
     }

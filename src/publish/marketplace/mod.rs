@@ -155,11 +155,10 @@ pub async fn release(cx: &Cx, aws: &Aws, prepared: &Prepared, pace: Pace) -> Res
 
 /// A product takes one change at a time.
 fn busy(error: AwsError) -> AwsError {
-    match error.code() {
-        Some("ResourceInUseException") => {
-            error.hint("another change of the product is under way: the same command works when that is done")
-        }
-        _ => error,
+    if error.code() == Some("ResourceInUseException") {
+        error.hint("another change of the product is under way: the same command works when that is done")
+    } else {
+        error
     }
 }
 
@@ -208,21 +207,17 @@ fn chosen(wish: &Wish, name: &str, arch: &str) -> Result<(String, Terms), AwsErr
             )),
         };
     }
-    match found {
-        Some(product) => Ok((product.id.clone(), terms)),
-        None => {
-            let known: Vec<String> = products
-                .products
-                .iter()
-                .map(|product| format!("{} ({}, {})", product.os, product.arch, product.channel))
-                .collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join("; ") };
-            Err(error(
-                format!("the file of products has {known}"),
-                "add a `[[product]]` whose `os` is how the AMI's name begins, or say `--product ID`",
-            ))
-        }
-    }
+    let Some(product) = found else {
+        let known = products.products.iter();
+        let known = known.map(|product| format!("{} ({}, {})", product.os, product.arch, product.channel));
+        let known: Vec<String> = known.collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join("; ") };
+        return Err(error(
+            format!("the file of products has {known}"),
+            "add a `[[product]]` whose `os` is how the AMI's name begins, or say `--product ID`",
+        ));
+    };
+    Ok((product.id.clone(), terms))
 }
 
 fn tag<'a>(image: &'a Image, key: &str) -> Option<&'a str> {

@@ -223,7 +223,7 @@ fn launch(state: &mut State, call: &Call) {
     let (disk, monitor) = (folder.join("disk.qcow2"), folder.join("monitor"));
     let qemu = Command::new("qemu-system-x86_64")
         .args([
-            "-machine", "q35", "-accel", "kvm", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m",
+            "-machine", "q35", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m",
             "1024",
         ])
         .args(["-nodefaults", "-display", "none"])
