@@ -160,8 +160,7 @@ pub async fn copy(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<CopyReport, Aws
         cx.emit(Event::Progress { what: what.clone(), done, total: Some(total), unit: Unit::Items });
     };
     progress(0);
-    let mut running: FuturesUnordered<_> =
-        targets.iter().map(|region| job.region(aws.at(region))).collect();
+    let mut running: FuturesUnordered<_> = targets.iter().map(|region| job.region(aws.at(region))).collect();
     let mut copied: Vec<Copied> = Vec::new();
     while let Some(one) = running.next().await {
         tell(cx, &one);
@@ -215,9 +214,7 @@ async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Image, AwsError> 
     let board = Board::new(format!("`{}`", plan.ami));
     match settled(cx, aws, &plan.ami, plan.patience, &board).await? {
         Settled::Available(ami) => Ok(*ami),
-        Settled::Broken(ami) => {
-            Err(AwsError::new(AwsErrorKind::Usage, attempt()).because(broken(&ami)))
-        }
+        Settled::Broken(ami) => Err(AwsError::new(AwsErrorKind::Usage, attempt()).because(broken(&ami))),
         Settled::Gone => Err(AwsError::new(AwsErrorKind::NotFound, attempt()).because("it is gone")),
     }
 }
@@ -443,7 +440,8 @@ impl Job<'_> {
     fn token(&self, region: &str, encrypt: bool, key: Option<&str>, gone: Option<&str>) -> String {
         let mut digest = Sha256::new();
         let (source, tags) = (self.source, (self.image_tags(), self.snapshot_tags()));
-        let parts = (&source.region, &source.id, region, &source.name, &source.description, encrypt, key, gone);
+        let parts =
+            (&source.region, &source.id, region, &source.name, &source.description, encrypt, key, gone);
         digest.update(format!("{parts:?}{tags:?}"));
         hex::encode(digest.finalize())
     }

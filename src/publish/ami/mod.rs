@@ -13,12 +13,12 @@ mod share;
 mod usage;
 mod wait;
 
-pub use life::Protection;
 pub use channel::{Channel, Pattern, Places, Slot, Verdict, promote, set, validate};
 pub use copy::{Copied, CopyPlan, CopyReport, CopyState, copy};
 pub use export::{ExportPlan, Exported, download, export};
 pub use find::{Image, Query, named, one, own};
 pub use leftovers::{Leftover, leftovers};
+pub use life::Protection;
 pub use public_access::{Blocks, blocks};
 pub use regions::{Regions, Which, regions};
 pub use retain::{Fate, Judged, Retired, Rules, judge, retire};

@@ -180,12 +180,13 @@ pub(super) async fn share(
             .attribute(SnapshotAttributeName::CreateVolumePermission)
             .operation_type(OperationType::Add)
             .set_group_names(missing.public.then(|| vec![PermissionGroup::All.as_str().to_owned()]))
-            .set_user_ids(Some(missing.accounts.iter().cloned().collect()).filter(|ids: &Vec<_>| !ids.is_empty()))
+            .set_user_ids(
+                Some(missing.accounts.iter().cloned().collect()).filter(|ids: &Vec<_>| !ids.is_empty()),
+            )
             .send()
             .await
             .map_err(|error| {
-                let attempt =
-                    format!("share the snapshot `{id}` in {} with {}", ami.region, missing.words());
+                let attempt = format!("share the snapshot `{id}` in {} with {}", ami.region, missing.words());
                 AwsError::of(attempt, "ModifySnapshotAttribute", error)
             })?;
         holds(cx, &format!("`{id}`"), &wanted, every, async || snapshot_audience(aws, id).await).await?;

@@ -22,18 +22,22 @@ async fn a_release_goes_from_one_channel_to_the_next_in_all_regions() {
     let proxy = Proxy::start(moto.port(), |_| Fate::Forward).await;
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&moto.url()).await);
     let of = |arch: &'static str| [("Architecture", arch), (goldsmith::aws::BUILD, "0123456789ab")];
-    let (intel, arm) = (image(&aws, "web-1-x86_64", &of("x86_64")).await, image(&aws, "web-1-arm", &of("aarch64")).await);
+    let (intel, arm) =
+        (image(&aws, "web-1-x86_64", &of("x86_64")).await, image(&aws, "web-1-arm", &of("aarch64")).await);
     let say = async |words: &[&str]| {
         let words = [&["ami"], words, &["--parameter", PATTERN, "--name", "web"]].concat();
         let words: Vec<&str> = words.into_iter().collect();
         run(goldsmith(home.path(), &proxy.url(), &words)).await
     };
-    run(goldsmith(home.path(), &moto.url(), &["ami", "copy", &intel, &arm, "--to", "eu-west-1,eu-west-2"])).await.expect(0);
+    run(goldsmith(home.path(), &moto.url(), &["ami", "copy", &intel, &arm, "--to", "eu-west-1,eu-west-2"]))
+        .await
+        .expect(0);
 
     // Nothing is there yet.
     let ended = say(&["channel", "validate", &intel, &arm, "--channel", "candidate"]).await.expect(1);
     assert_eq!(ended.out.matches("is missing").count(), 6, "{}", ended.out);
-    let slots = say(&["channel", "set", &intel, &arm, "--channel", "candidate", "--json"]).await.expect(0).json();
+    let slots =
+        say(&["channel", "set", &intel, &arm, "--channel", "candidate", "--json"]).await.expect(0).json();
     let made: BTreeMap<(String, String), String> = slots
         .as_array()
         .unwrap()
@@ -60,13 +64,23 @@ async fn a_release_goes_from_one_channel_to_the_next_in_all_regions() {
     // Now us-east-1 is ahead of the others: that is no release.
     let promote = ["channel", "promote", "--from", "candidate", "--channel", "stable"];
     let ended = say(&promote).await.expect(1);
-    assert!(ended.err.contains("names different releases: `web-1-x86_64` in eu-west-1, eu-west-2; `web-2-x86_64` in us-east-1"), "{}", ended.err);
+    assert!(
+        ended.err.contains(
+            "names different releases: `web-1-x86_64` in eu-west-1, eu-west-2; `web-2-x86_64` in us-east-1"
+        ),
+        "{}",
+        ended.err
+    );
     assert_eq!(parameter(&aws, "us-east-1", "/org/web/stable/arm64/image_id").await, None, "all or nothing");
     say(&["channel", "set", &intel, "--channel", "candidate", "--overwrite"]).await.expect(0);
     say(&promote).await.expect(0);
     for ((region, name), id) in &made {
         let stable = name.replace("candidate", "stable");
-        assert_eq!(parameter(&aws, region, &stable).await.map(|found| found.0).as_ref(), Some(id), "{region} {stable}");
+        assert_eq!(
+            parameter(&aws, region, &stable).await.map(|found| found.0).as_ref(),
+            Some(id),
+            "{region} {stable}"
+        );
     }
     let ended = say(&promote).await.expect(0);
     assert_eq!(ended.out.matches("is right").count(), 6, "{}", ended.out);
@@ -97,7 +111,8 @@ async fn a_pattern_that_cannot_be_is_told_at_once() {
         ("/aws/{channel}", "belong to Amazon"),
         ("/org/{channel}/{os}", "only `{channel}`, `{arch}` and `{name}`"),
     ] {
-        let arguments = ["ami", "channel", "promote", "--from", "a", "--channel", "b", "--parameter", pattern];
+        let arguments =
+            ["ami", "channel", "promote", "--from", "a", "--channel", "b", "--parameter", pattern];
         let ended = run(goldsmith(home.path(), "http://127.0.0.1:9", &arguments)).await.expect(2);
         assert!(ended.err.contains(part), "{}", ended.err);
     }

@@ -41,11 +41,30 @@ async fn copies_are_tagged_shared_and_given_an_end_and_the_source_is_shared_last
         .to_owned();
     aws.ec2().create_tags().resources(&snapshot).tags(tag("of", "the snapshot")).send().await.unwrap();
     let arguments = [
-        "ami", "copy", &source, "--regions", "eu-west-1,eu-central-1", "--public", "--account", "123456789012",
-        "--organization", "arn:aws:organizations::123456789012:organization/o-abc123", "--ou",
-        "arn:aws:organizations::123456789012:ou/o-abc123/ou-ab12-cdef3456", "--deprecate-at", "2099-01-31",
-        "--protect", "--csv", "amis.csv", "--markdown", "amis.md", "--ami-ids", "ids.json", "--manifest",
-        "manifest.json", "--json",
+        "ami",
+        "copy",
+        &source,
+        "--regions",
+        "eu-west-1,eu-central-1",
+        "--public",
+        "--account",
+        "123456789012",
+        "--organization",
+        "arn:aws:organizations::123456789012:organization/o-abc123",
+        "--ou",
+        "arn:aws:organizations::123456789012:ou/o-abc123/ou-ab12-cdef3456",
+        "--deprecate-at",
+        "2099-01-31",
+        "--protect",
+        "--csv",
+        "amis.csv",
+        "--markdown",
+        "amis.md",
+        "--ami-ids",
+        "ids.json",
+        "--manifest",
+        "manifest.json",
+        "--json",
     ];
     let summary = home.path().join("summary.md");
     let again = || {
@@ -54,10 +73,16 @@ async fn copies_are_tagged_shared_and_given_an_end_and_the_source_is_shared_last
         command
     };
     let report = run(again()).await.expect(0).json();
-    let regions: Vec<&str> =
-        report["images"][0]["regions"].as_array().unwrap().iter().map(|one| one["region"].as_str().unwrap()).collect();
+    let regions: Vec<&str> = report["images"][0]["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["region"].as_str().unwrap())
+        .collect();
     assert_eq!(regions, ["us-east-1", "eu-central-1", "eu-west-1"]);
-    assert!(report["images"][0]["not-enabled"].as_array().unwrap().iter().any(|region| region == "me-central-1"));
+    assert!(
+        report["images"][0]["not-enabled"].as_array().unwrap().iter().any(|region| region == "me-central-1")
+    );
 
     let mut ids = BTreeMap::new();
     for region in ["us-east-1", "eu-central-1", "eu-west-1"] {
@@ -85,7 +110,10 @@ async fn copies_are_tagged_shared_and_given_an_end_and_the_source_is_shared_last
                 tags.iter().map(|tag| (tag.key().unwrap().into(), tag.value().unwrap().into())).collect()
             };
             let tags = of(image.tags());
-            assert_eq!((tags["Version"].as_str(), tags[goldsmith::aws::BUILD].as_str()), ("9.6.20250522", "0123456789ab"));
+            assert_eq!(
+                (tags["Version"].as_str(), tags[goldsmith::aws::BUILD].as_str()),
+                ("9.6.20250522", "0123456789ab")
+            );
             assert_eq!(tags["goldsmith:source"], format!("us-east-1:{source}"));
             let found = there.ec2().describe_snapshots().snapshot_ids(&snapshot).send().await.unwrap();
             assert_eq!(of(found.snapshots()[0].tags())["of"], "the snapshot");
@@ -94,8 +122,10 @@ async fn copies_are_tagged_shared_and_given_an_end_and_the_source_is_shared_last
 
     let calls = proxy.calls();
     botocore::check(&calls);
-    let shares: Vec<String> =
-        actions(&calls, "ModifyImageAttribute").iter().map(|call| call.parameter("ImageId").unwrap()).collect();
+    let shares: Vec<String> = actions(&calls, "ModifyImageAttribute")
+        .iter()
+        .map(|call| call.parameter("ImageId").unwrap())
+        .collect();
     assert_eq!(shares.last(), Some(&source), "the source is shared last");
     for action in ["EnableImageDeprecation", "EnableImageDeregistrationProtection"] {
         assert_eq!(actions(&calls, action).len(), 3, "{action}");
@@ -110,7 +140,9 @@ async fn copies_are_tagged_shared_and_given_an_end_and_the_source_is_shared_last
     assert!(tokens.iter().all(|token| token.len() == 64));
 
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
-    let row = |region: &str| format!("\"AlmaLinux OS\",\"9.6.20250522\",\"{region}\",\"{}\",\"x86_64\"\n", ids[region]);
+    let row = |region: &str| {
+        format!("\"AlmaLinux OS\",\"9.6.20250522\",\"{region}\",\"{}\",\"x86_64\"\n", ids[region])
+    };
     assert_eq!(read("amis.csv"), row("eu-central-1") + &row("eu-west-1") + &row("us-east-1"));
     let id = &ids["eu-west-1"];
     assert!(read("amis.md").contains(&format!("\nAlmaLinux OS |9.6.20250522 |eu-west-1 |{id} |x86_64\n")));
@@ -174,10 +206,18 @@ async fn a_copy_that_is_killed_anywhere_is_gone_on_with_and_made_once() {
         let name = format!("killed-{kill}");
         let source = image(&aws, &name, TAGS).await;
         let command = || {
-            goldsmith(home.path(), &proxy.url(), &["ami", "copy", &source, "--regions", "eu-west-1,eu-west-2", "--account", "123456789012"])
+            goldsmith(
+                home.path(),
+                &proxy.url(),
+                &["ami", "copy", &source, "--regions", "eu-west-1,eu-west-2", "--account", "123456789012"],
+            )
         };
         at.store(kill, Ordering::SeqCst);
-        let mut child = command().stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = command()
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         while !frozen.load(Ordering::SeqCst) && child.try_wait().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -192,8 +232,9 @@ async fn a_copy_that_is_killed_anywhere_is_gone_on_with_and_made_once() {
             let found = named(&moto.url(), region, &name).await;
             assert_eq!(found.len(), 1, "killed at call {kill}, {region}");
             assert!(found[0].tags().iter().any(|tag| tag.key() == Some("Version")), "killed at call {kill}");
-            let audience =
-                goldsmith::publish::ami::audience(&aws.at(region), found[0].image_id().unwrap()).await.unwrap();
+            let audience = goldsmith::publish::ami::audience(&aws.at(region), found[0].image_id().unwrap())
+                .await
+                .unwrap();
             assert!(audience.accounts.contains("123456789012"), "killed at call {kill}");
         }
     }
@@ -203,7 +244,11 @@ async fn a_copy_that_is_killed_anywhere_is_gone_on_with_and_made_once() {
 async fn an_answer_that_is_lost_is_asked_for_with_the_same_token() {
     let lost = AtomicBool::new(false);
     let proxy = Proxy::start(shared().port(), move |call| {
-        if call.action() == "CopyImage" && !lost.swap(true, Ordering::SeqCst) { Fate::Cut } else { Fate::Forward }
+        if call.action() == "CopyImage" && !lost.swap(true, Ordering::SeqCst) {
+            Fate::Cut
+        } else {
+            Fate::Forward
+        }
     })
     .await;
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&shared().url()).await);
@@ -234,10 +279,16 @@ async fn a_region_that_fails_spoils_no_other_and_the_same_command_goes_on() {
     let mut command = goldsmith(home.path(), &proxy.url(), &arguments);
     command.env("GITHUB_STEP_SUMMARY", &summary);
     let ended = run(command).await.expect(5);
-    for part in ["partly: 1 of 3 regions are done", "CopyImage answered ResourceLimitExceeded", "a copy is missing"] {
+    for part in
+        ["partly: 1 of 3 regions are done", "CopyImage answered ResourceLimitExceeded", "a copy is missing"]
+    {
         assert!(ended.out.contains(part), "no `{part}` in {}", ended.out);
     }
-    assert!(ended.err.contains("the same command goes on with what is not done: `goldsmith ami copy ami-"), "{}", ended.err);
+    assert!(
+        ended.err.contains("the same command goes on with what is not done: `goldsmith ami copy ami-"),
+        "{}",
+        ended.err
+    );
     let table = std::fs::read_to_string(home.path().join("t.csv")).unwrap();
     assert!(table.contains("eu-west-1") && !table.contains("eu-west-2"), "{table}");
     assert!(std::fs::read_to_string(summary).unwrap().contains("- eu-west-2: failed: could not copy"));
@@ -313,7 +364,9 @@ async fn public_access_that_is_blocked_is_told_before_anything_is_copied_and_lif
     let order: Vec<String> = calls
         .iter()
         .map(Call::action)
-        .filter(|action| action.contains("BlockPublicAccess") && !action.starts_with("Get") || action.starts_with("Modify"))
+        .filter(|action| {
+            action.contains("BlockPublicAccess") && !action.starts_with("Get") || action.starts_with("Modify")
+        })
         .collect();
     assert_eq!(
         order,
@@ -334,7 +387,8 @@ async fn public_access_that_is_blocked_is_told_before_anything_is_copied_and_lif
 /// An answer about images in another state, with a reason.
 fn in_state(state: &'static str) -> Fate {
     Fate::Change(Box::new(move |answer| {
-        let reason = "<stateReason><code>Client.Why</code><message>the key is disabled</message></stateReason>";
+        let reason =
+            "<stateReason><code>Client.Why</code><message>the key is disabled</message></stateReason>";
         answer.replace(
             "<imageState>available</imageState>",
             &format!("<imageState>{state}</imageState>{reason}"),
@@ -431,7 +485,8 @@ async fn what_cannot_be_is_told_before_anything_is_copied() {
     let proxy = Proxy::start(shared().port(), |call| unknown_to_moto(call).unwrap_or(Fate::Forward)).await;
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&shared().url()).await);
     let source = image(&aws, "refused", TAGS).await;
-    let stranger = image(&aws.at("eu-west-1"), "refused", &[("goldsmith:source", "us-east-1:ami-other")]).await;
+    let stranger =
+        image(&aws.at("eu-west-1"), "refused", &[("goldsmith:source", "us-east-1:ami-other")]).await;
     let try_it = async |more: &[&str]| {
         let arguments = [&["ami", "copy", source.as_str()], more].concat();
         run(goldsmith(home.path(), &proxy.url(), &arguments)).await
@@ -452,7 +507,13 @@ async fn what_cannot_be_is_told_before_anything_is_copied() {
     assert_eq!(actions(&proxy.calls(), "CopyImage").len(), 0);
     // Another image has the name.
     let ended = try_it(&["--to", "eu-west-1"]).await.expect(5);
-    assert!(ended.out.contains(&format!("`{stranger}` has the name `refused` there and is a copy of `ami-other`")), "{}", ended.out);
+    assert!(
+        ended
+            .out
+            .contains(&format!("`{stranger}` has the name `refused` there and is a copy of `ami-other`")),
+        "{}",
+        ended.out
+    );
     assert_eq!(actions(&proxy.calls(), "CopyImage").len(), 0);
 }
 
@@ -461,7 +522,8 @@ async fn keys_go_to_their_regions_only() {
     let proxy = Proxy::start(shared().port(), |_| Fate::Forward).await;
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&shared().url()).await);
     let source = image(&aws, "encrypted", TAGS).await;
-    let arguments = ["ami", "copy", &source, "--to", "eu-west-1,eu-west-2", "--kms", "eu-west-1=alias/images"];
+    let arguments =
+        ["ami", "copy", &source, "--to", "eu-west-1,eu-west-2", "--kms", "eu-west-1=alias/images"];
     run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(0);
     let calls = proxy.calls();
     botocore::check(&calls);
@@ -487,7 +549,11 @@ async fn a_webhook_hears_of_it_and_nobody_hears_its_address() {
     let address = format!("{}/hooks/s3cr3t-address", hook.url());
     std::fs::write(home.path().join("hook"), format!("{address}\n")).unwrap();
     let arguments = |more: &[&str]| {
-        [&["ami", "copy", &source, "--to", "eu-west-1", "-v"], more].concat().iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()
+        [&["ami", "copy", &source, "--to", "eu-west-1", "-v"], more]
+            .concat()
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
     };
     let with = |words: &[String]| {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -514,7 +580,14 @@ async fn a_webhook_hears_of_it_and_nobody_hears_its_address() {
     assert_eq!(calls.len(), 3);
     let body: serde_json::Value = serde_json::from_slice(&calls[0].body).unwrap();
     let text = body["text"].as_str().unwrap();
-    assert!(text.starts_with(":white_check_mark: told: 2 of 2 regions are done\n- us-east-1: `ami-"), "{text}");
-    let logs = std::process::Command::new("grep").args(["-rl", "s3cr3t"]).arg(home.path().join("state")).output().unwrap();
+    assert!(
+        text.starts_with(":white_check_mark: told: 2 of 2 regions are done\n- us-east-1: `ami-"),
+        "{text}"
+    );
+    let logs = std::process::Command::new("grep")
+        .args(["-rl", "s3cr3t"])
+        .arg(home.path().join("state"))
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&logs.stdout), "");
 }

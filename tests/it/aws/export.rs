@@ -26,7 +26,10 @@ fn play(played: &Mutex<Played>, call: &Call) -> Option<Fate> {
         "ExportImage" => {
             let get = |name: &str| call.parameter(name).unwrap();
             played.asked = Some((get("ImageId"), get("Description")));
-            Some(ec2("ExportImage", &format!("<exportImageTaskId>{TASK}</exportImageTaskId><status>active</status>")))
+            Some(ec2(
+                "ExportImage",
+                &format!("<exportImageTaskId>{TASK}</exportImageTaskId><status>active</status>"),
+            ))
         }
         "DescribeExportImageTasks" => {
             let Some((ami, description)) = played.asked.clone() else {
@@ -79,13 +82,20 @@ async fn an_export_is_followed_found_again_and_downloaded_piece_by_piece() {
     let disk: Vec<u8> = (0..(33u32 << 20) + 5).map(|at| u8::try_from((at >> 9) % 251).unwrap()).collect();
     let key = format!("exports/{TASK}.raw");
     aws.s3().put_object().bucket("snow-export").key(&key).body(disk.clone().into()).send().await.unwrap();
-    let report = run(goldsmith(home.path(), &proxy.url(), &[&to[..], &["--json"]].concat())).await.expect(0).json();
+    let report =
+        run(goldsmith(home.path(), &proxy.url(), &[&to[..], &["--json"]].concat())).await.expect(0).json();
     let digest = hex::encode(Sha256::digest(&disk));
-    assert_eq!((report["key"].as_str(), report["sha256"].as_str()), (Some(key.as_str()), Some(digest.as_str())));
+    assert_eq!(
+        (report["key"].as_str(), report["sha256"].as_str()),
+        (Some(key.as_str()), Some(digest.as_str()))
+    );
     let name = format!("{TASK}.raw");
     let path = home.path().join(&name);
     assert_eq!(std::fs::read(&path).unwrap(), disk);
-    assert_eq!(std::fs::read_to_string(home.path().join(format!("{name}.sha256"))).unwrap(), format!("{digest}  {name}\n"));
+    assert_eq!(
+        std::fs::read_to_string(home.path().join(format!("{name}.sha256"))).unwrap(),
+        format!("{digest}  {name}\n")
+    );
     assert!(cut.load(Ordering::SeqCst));
     let calls = proxy.calls();
     botocore::check(&calls);
@@ -112,7 +122,9 @@ async fn an_export_is_followed_found_again_and_downloaded_piece_by_piece() {
     assert!(later.iter().all(|call| call.action() != "ExportImage"), "there is an export already");
     let ranges: Vec<&str> = later
         .iter()
-        .flat_map(|call| call.headers.iter().filter(|(name, _)| name == "range").map(|(_, value)| value.as_str()))
+        .flat_map(|call| {
+            call.headers.iter().filter(|(name, _)| name == "range").map(|(_, value)| value.as_str())
+        })
         .collect();
     assert_eq!(ranges, [format!("bytes={}-{}", (20 << 20) + 7, (33 << 20) + 4)]);
 
@@ -137,12 +149,16 @@ async fn an_export_that_is_given_up_says_why() {
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&shared().url()).await);
     aws.s3().create_bucket().bucket("snow-refused").send().await.unwrap();
     let ami = image(&aws, "snow-refused", &[]).await;
-    let arguments = ["ami", "export", &ami, "--to", "s3://snow-refused/x", "--format", "vmdk", "--role", "mine"];
+    let arguments =
+        ["ami", "export", &ami, "--to", "s3://snow-refused/x", "--format", "vmdk", "--role", "mine"];
     let ended = run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(1);
     assert!(ended.err.contains("The role vmimport may not write to the bucket"), "{}", ended.err);
     let calls = proxy.calls();
     let asked = calls.iter().find(|call| call.action() == "ExportImage").unwrap();
-    assert_eq!((asked.parameter("RoleName").as_deref(), asked.parameter("DiskImageFormat").as_deref()), (Some("mine"), Some("VMDK")));
+    assert_eq!(
+        (asked.parameter("RoleName").as_deref(), asked.parameter("DiskImageFormat").as_deref()),
+        (Some("mine"), Some("VMDK"))
+    );
     for wrong in ["s3:bucket", "s3://B/x", "https://bucket"] {
         let arguments = ["ami", "export", &ami, "--to", wrong];
         run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(2);

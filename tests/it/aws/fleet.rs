@@ -126,7 +126,8 @@ pub(super) fn unknown_to_moto(call: &Call) -> Option<Fate> {
 
 /// The region for which a call was signed.
 pub(super) fn region(call: &Call) -> String {
-    let signature = call.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
+    let signature =
+        call.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
     let scope = signature.and_then(|text| text.split_once("Credential=")?.1.split('/').nth(2));
     scope.unwrap_or_default().to_owned()
 }

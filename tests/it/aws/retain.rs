@@ -41,7 +41,13 @@ async fn old_images_go_with_their_snapshots_and_what_is_used_stays() {
     // Number 1 runs, 2 is in a template, 3 is in a channel, 4 is marked.
     aws.ec2().run_instances().image_id(&ids[&1]).min_count(1).max_count(1).send().await.unwrap();
     let data = RequestLaunchTemplateData::builder().image_id(&ids[&2]).build();
-    aws.ec2().create_launch_template().launch_template_name("pool").launch_template_data(data).send().await.unwrap();
+    aws.ec2()
+        .create_launch_template()
+        .launch_template_name("pool")
+        .launch_template_data(data)
+        .send()
+        .await
+        .unwrap();
     aws.ssm()
         .put_parameter()
         .name("/org/stable")
@@ -53,7 +59,9 @@ async fn old_images_go_with_their_snapshots_and_what_is_used_stays() {
     aws.ec2().create_tags().resources(&ids[&4]).tags(tag("goldsmith:keep", "")).send().await.unwrap();
 
     let arguments = ["ami", "gc", "--name", "web-*", "--keep", "2"];
-    let say = async |more: &[&str]| run(goldsmith(home.path(), &proxy.url(), &[&arguments[..], more].concat())).await;
+    let say = async |more: &[&str]| {
+        run(goldsmith(home.path(), &proxy.url(), &[&arguments[..], more].concat())).await
+    };
     let ended = say(&[]).await.expect(0);
     for part in [
         "the instance i-",
@@ -68,9 +76,17 @@ async fn old_images_go_with_their_snapshots_and_what_is_used_stays() {
     }
     assert_eq!(ended.out.matches("would go").count(), 2, "{}", ended.out);
     assert!(ended.err.contains("nothing was removed; `--execute` does it"), "{}", ended.err);
-    assert!(proxy.calls().iter().all(|call| !call.action().starts_with("De") || call.action().starts_with("Describe")));
+    assert!(
+        proxy
+            .calls()
+            .iter()
+            .all(|call| !call.action().starts_with("De") || call.action().starts_with("Describe"))
+    );
 
-    let (old, oldest) = (snapshot(&moto.url(), "us-east-1", "web-5").await, snapshot(&moto.url(), "eu-west-1", "web-a").await);
+    let (old, oldest) = (
+        snapshot(&moto.url(), "us-east-1", "web-5").await,
+        snapshot(&moto.url(), "eu-west-1", "web-a").await,
+    );
     let report = say(&["--execute", "--json"]).await.expect(0).json();
     assert_eq!(report["removed"].as_array().unwrap().len(), 2);
     for (number, left) in [(1, 1), (2, 1), (3, 1), (4, 1), (5, 0), (6, 1), (7, 1)] {
@@ -88,7 +104,10 @@ async fn old_images_go_with_their_snapshots_and_what_is_used_stays() {
         let mut command = goldsmith(home.path(), &moto.url(), &[]);
         command = {
             let mut plain = std::process::Command::new(command.get_program());
-            plain.args(["gc", "--dry-run"]).env("HOME", home.path()).env("GOLDSMITH_STATE_DIR", home.path().join("state"));
+            plain
+                .args(["gc", "--dry-run"])
+                .env("HOME", home.path())
+                .env("GOLDSMITH_STATE_DIR", home.path().join("state"));
             plain
         };
         command
@@ -112,7 +131,11 @@ async fn where_users_cannot_be_seen_nothing_is_removed() {
     image(&aws, "web-1", OURS).await;
     let arguments = ["ami", "gc", "--name", "web-*", "--keep", "0", "--execute", "--regions", "us-east-1"];
     let ended = run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(5);
-    assert!(ended.err.contains("could not see which launch templates there are in us-east-1"), "{}", ended.err);
+    assert!(
+        ended.err.contains("could not see which launch templates there are in us-east-1"),
+        "{}",
+        ended.err
+    );
     assert_eq!(named(&moto.url(), "us-east-1", "web-1").await.len(), 1);
 }
 
@@ -122,7 +145,8 @@ async fn a_removal_that_dies_half_way_is_finished_by_gc() {
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&moto.url()).await);
     image(&aws, "web-1", OURS).await;
     let gone = snapshot(&moto.url(), "us-east-1", "web-1").await;
-    let (seen, at) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), std::sync::atomic::Ordering::SeqCst);
+    let (seen, at) =
+        (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), std::sync::atomic::Ordering::SeqCst);
     let proxy = {
         let seen = std::sync::Arc::clone(&seen);
         Proxy::start(moto.port(), move |call| {
@@ -148,9 +172,11 @@ async fn a_removal_that_dies_half_way_is_finished_by_gc() {
     child.wait().unwrap();
     assert!(snapshots(&aws).await.contains(&gone));
     assert_eq!(named(&moto.url(), "us-east-1", "web-1").await.len(), 0);
-    for entry in std::fs::read_dir(home.path().join("state/journal")).into_iter().flatten().chain(
-        std::fs::read_dir(home.path().join("state/journals")).into_iter().flatten(),
-    ) {
+    for entry in std::fs::read_dir(home.path().join("state/journal"))
+        .into_iter()
+        .flatten()
+        .chain(std::fs::read_dir(home.path().join("state/journals")).into_iter().flatten())
+    {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(&gone), "the journal does not name the snapshot: {text}");
@@ -212,7 +238,12 @@ async fn leftovers_of_dead_builds_go_when_they_are_old_enough() {
     let ended = say(&[]).await.expect(2);
     assert!(ended.err.contains("--older-than"), "{}", ended.err);
     let ended = say(&["--older-than", "1h"]).await.expect(0);
-    assert_eq!(ended.out.matches("it is too young: its build may live on another host").count(), 3, "{}", ended.out);
+    assert_eq!(
+        ended.out.matches("it is too young: its build may live on another host").count(),
+        3,
+        "{}",
+        ended.out
+    );
     assert!(!ended.out.contains("would go"), "{}", ended.out);
     // A build of this host has a journal.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;

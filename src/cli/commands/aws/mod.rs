@@ -55,21 +55,17 @@ fn run_shown<T>(
         let work = async |cx: &Cx| work(cx, &aws).await;
         let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
         show.close();
-        ended(console, outcome.map_err(Problem::Build)?, &stop)
+        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop))
     })?
 }
 
-fn ended<T>(
-    console: &Console,
-    outcome: TaskOutcome<T, AwsError>,
-    stop: &Stop,
-) -> Result<(Option<T>, Exit), Problem> {
+fn ended<T>(console: &Console, outcome: TaskOutcome<T, AwsError>, stop: &Stop) -> (Option<T>, Exit) {
     let left = !outcome.unwound.leftovers.is_empty();
     for leftover in &outcome.unwound.leftovers {
         console.err(&format!("{} is still there", leftover.undo));
     }
     match outcome.result {
-        Ok(made) => Ok((Some(made), if left { Exit::Leftovers } else { Exit::Ok })),
+        Ok(made) => (Some(made), if left { Exit::Leftovers } else { Exit::Ok }),
         Err(error) => {
             let problem = Problem::Aws(error);
             let exit = match (left, stop.is_cancelled()) {
@@ -79,7 +75,7 @@ fn ended<T>(
                 (false, false) => problem.exit(),
             };
             console.err(&problem.render(console.err_theme(), console.err_width()));
-            Ok((None, exit))
+            (None, exit)
         }
     }
 }

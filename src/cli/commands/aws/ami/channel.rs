@@ -10,7 +10,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone},
     },
-    publish::ami::{self, Image, Channel, Patience, Places, Slot, Verdict},
+    publish::ami::{self, Channel, Image, Patience, Places, Slot, Verdict},
 };
 use std::time::Duration;
 
