@@ -94,6 +94,12 @@ impl AwsError {
         self.hint.as_deref()
     }
 
+    /// All that it says, for errors of those who call this module: kind, attempt, cause and hint.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub fn into_parts(self) -> (AwsErrorKind, String, Option<Box<dyn Error + Send + Sync>>, Option<String>) {
+        (self.kind, self.attempt, self.source, self.hint)
+    }
+
     /// The service's own word for the error, such as `InvalidAMIID.NotFound`.
     pub fn code(&self) -> Option<&str> {
         self.source.as_ref()?.downcast_ref::<ApiError>()?.code.as_deref()

@@ -5,10 +5,12 @@
 mod error;
 mod remove;
 mod tag;
+mod tagged;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
-pub use remove::{DRIVER, Kind, remove, resource};
-pub use tag::{BUILD, Tags};
+pub use remove::{DRIVER, Kind, images_of, remove, remove_from, resource};
+pub use tag::{BUILD, SNAPSHOT, Tags, UPLOAD};
+pub use tagged::{ROLE, of_build, tagged};
 
 use crate::value::Secret;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -135,6 +137,19 @@ impl Aws {
         let config =
             aws_sdk_ebs::config::Builder::from(&self.config).retry_config(RetryConfig::disabled()).build();
         aws_sdk_ebs::Client::from_conf(config)
+    }
+
+    /// As [`Aws::ebs`], as many clients with connections of their own: where HTTP/2 is spoken, a client has one connection for all of
+    /// its calls, which many large ones fill.
+    pub fn ebs_lanes(&self, lanes: usize) -> Result<Vec<aws_sdk_ebs::Client>, AwsError> {
+        let lane = || {
+            let config = aws_sdk_ebs::config::Builder::from(&self.config)
+                .retry_config(RetryConfig::disabled())
+                .http_client(http_client()?)
+                .build();
+            Ok(aws_sdk_ebs::Client::from_conf(config))
+        };
+        std::iter::repeat_with(lane).take(lanes).collect()
     }
 
     /// S3 in the session's region.

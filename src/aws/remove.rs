@@ -1,7 +1,7 @@
 //! What a build makes in an account, as undo data, and how it is removed.
-use super::{Account, Aws, AwsError, AwsErrorKind};
+use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD, tagged};
 use crate::cx::{ResourceRef, Stop};
-use aws_sdk_ec2::types::InstanceStateName;
+use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, Image, InstanceStateName, Tag};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
@@ -16,25 +16,34 @@ pub enum Kind {
     Volume,
     /// A snapshot.
     Snapshot,
+    /// The snapshot of an upload whose id nobody heard, by the upload's tag.
+    Upload,
     /// An AMI with its snapshots.
     Image,
+    /// AMIs that were made of a snapshot and whose ids nobody heard, by the id of the snapshot.
+    ImageOf,
     /// A key pair, by name.
     KeyPair,
     /// A security group.
     SecurityGroup,
     /// An object in S3, as `bucket/key`.
     Object,
+    /// A request for a spot instance, which would start another one; it is cancelled.
+    SpotRequest,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Instance, "instance"),
         (Self::Volume, "volume"),
         (Self::Snapshot, "snapshot"),
+        (Self::Upload, "upload"),
         (Self::Image, "image"),
+        (Self::ImageOf, "image-of"),
         (Self::KeyPair, "key-pair"),
         (Self::SecurityGroup, "security-group"),
         (Self::Object, "object"),
+        (Self::SpotRequest, "spot-request"),
     ];
 
     /// As in [`ResourceRef::kind`].
@@ -61,15 +70,42 @@ pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError>
     let detail = |name: &str| resource.details.get(name).cloned();
     let account =
         Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
+    remove_from(&Aws::open(&account).await?, resource, stop).await
+}
+
+/// The same through a session that is in the account and the region already.
+pub async fn remove_from(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    let aws = Aws::open(&account).await?;
-    let removed = one(&aws, kind, &resource.id, stop).await;
-    match removed {
-        Err(error) if error.kind() == AwsErrorKind::NotFound => Ok(()),
-        other => other,
+    let ids = match tagged::sought(&resource.details) {
+        Some(tags) => tagged::find(aws, kind, &tags, stop.is_hurried()).await?,
+        None => vec![resource.id.clone()],
+    };
+    for id in ids {
+        match patiently(aws, kind, &id, stop).await {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A terminated instance holds on to its security group and its volumes for some seconds more.
+async fn patiently(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsError> {
+    const EVERY: Duration = Duration::from_secs(3);
+    const LIMIT: Duration = Duration::from_secs(120);
+    let begun = tokio::time::Instant::now();
+    loop {
+        let removed = one(aws, kind, id, stop).await;
+        let in_use = |error: &AwsError| matches!(error.code(), Some("DependencyViolation" | "VolumeInUse"));
+        match &removed {
+            Err(error) if in_use(error) && !stop.is_hurried() && begun.elapsed() < LIMIT => {
+                tokio::time::sleep(EVERY).await;
+            }
+            _ => return removed,
+        }
     }
 }
 
@@ -78,6 +114,7 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
     let attempt = || format!("remove the {} `{id}` in {}", kind.name(), aws.region());
     match kind {
         Kind::Instance => {
+            cancel_spot_request(aws, id).await?;
             ec2.terminate_instances()
                 .instance_ids(id)
                 .send()
@@ -99,7 +136,14 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
             .await
             .map(drop)
             .map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)),
+        Kind::Upload => upload(aws, id).await,
         Kind::Image => image(aws, id).await,
+        Kind::ImageOf => {
+            for image in images_of(aws, id).await? {
+                self::image(aws, &image).await?;
+            }
+            Ok(())
+        }
         Kind::KeyPair => ec2
             .delete_key_pair()
             .key_name(id)
@@ -125,7 +169,37 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
                 .map(drop)
                 .map_err(|error| AwsError::of(attempt(), "DeleteObject", error))
         }
+        Kind::SpotRequest => ec2
+            .cancel_spot_instance_requests()
+            .spot_instance_request_ids(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)),
     }
+}
+
+/// A persistent request would start another instance when its own is terminated.
+async fn cancel_spot_request(aws: &Aws, instance: &str) -> Result<(), AwsError> {
+    let attempt = || format!("look at the instance `{instance}` in {}", aws.region());
+    let answer = aws
+        .ec2()
+        .describe_instances()
+        .instance_ids(instance)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeInstances", error))?;
+    let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    for request in instances.filter_map(|instance| instance.spot_instance_request_id()) {
+        let attempt = || format!("cancel the spot request `{request}` in {}", aws.region());
+        let cancelled =
+            aws.ec2().cancel_spot_instance_requests().spot_instance_request_ids(request).send().await;
+        match cancelled.map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Waits until an instance is gone: what it uses (its security group, its volumes) cannot be removed before.
@@ -157,6 +231,51 @@ async fn terminated(aws: &Aws, id: &str, stop: &Stop) -> Result<(), AwsError> {
             Some(_) => tokio::time::sleep(EVERY).await,
         }
     }
+}
+
+/// Deletes every snapshot that has the tag of this upload.
+async fn upload(aws: &Aws, id: &str) -> Result<(), AwsError> {
+    let attempt = || format!("look for the snapshot of the upload `{id}` in {}", aws.region());
+    let filter = Filter::builder().name(format!("tag:{UPLOAD}")).values(id).build();
+    let answer = aws
+        .ec2()
+        .describe_snapshots()
+        .owner_ids("self")
+        .filters(filter)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error))?;
+    for snapshot in answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id()) {
+        let removed = aws.ec2().delete_snapshot().snapshot_id(snapshot).send().await;
+        let attempt = || format!("remove the snapshot `{snapshot}` in {}", aws.region());
+        match removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)) {
+            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Our own AMIs that were made of a snapshot: by what they are made of, or by our tag.
+pub async fn images_of(aws: &Aws, snapshot: &str) -> Result<Vec<String>, AwsError> {
+    let attempt = || format!("look for images of the snapshot `{snapshot}` in {}", aws.region());
+    let answer = aws
+        .ec2()
+        .describe_images()
+        .owners("self")
+        .include_disabled(true)
+        .include_deprecated(true)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))?;
+    let is_of = |image: &&Image| {
+        let mapped =
+            |device: &BlockDeviceMapping| device.ebs().and_then(|ebs| ebs.snapshot_id()) == Some(snapshot);
+        let tagged = |tag: &Tag| tag.key() == Some(SNAPSHOT) && tag.value() == Some(snapshot);
+        image.block_device_mappings().iter().any(mapped) || image.tags().iter().any(tagged)
+    };
+    let ours = answer.images().iter().filter(is_of);
+    Ok(ours.filter_map(|image| image.image_id()).map(ToOwned::to_owned).collect())
 }
 
 /// Deregisters an AMI, then deletes its snapshots: they cannot go before.

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 
 /// The tag with the build's id. What has no such tag is never touched.
 pub const BUILD: &str = "goldsmith:build";
+/// The tag with the id of the upload that made a snapshot.
+pub const UPLOAD: &str = "goldsmith:upload";
+/// The tag with the snapshot that an AMI was made of.
+pub const SNAPSHOT: &str = "goldsmith:snapshot";
 /// The tag with the image's name.
 const IMAGE: &str = "goldsmith:image";
 
@@ -25,6 +29,19 @@ impl Tags {
         for (key, value) in more {
             self.0.entry(key.clone()).or_insert_with(|| value.clone());
         }
+        self
+    }
+
+    /// Adds what the thing is in its build, such as `proof`, so that [`super::tagged`] finds it.
+    #[must_use]
+    pub fn role(self, role: &str) -> Self {
+        self.with(super::ROLE, role)
+    }
+
+    /// Adds one of ours, which has one of the names of this module.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.0.insert(key.to_owned(), value.into());
         self
     }
 

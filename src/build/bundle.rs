@@ -7,7 +7,7 @@
 //! | `timeline.txt` | the same for people: when each stage began, ended, and what was awaited |
 //! | `plan.json` | what the build was to do; holds no secret |
 //! | `serial-*.log` | the guests' serial consoles |
-//! | `screenshot.png` | the screen at the moment of the failure |
+//! | `screenshot.png`, `screenshot.jpg` | the screen at the moment of the failure |
 //! | `guest-*.txt` | logs from inside the guest, when it still answered |
 use super::{BuildError, recipe::Live};
 use crate::{
@@ -31,10 +31,13 @@ pub(super) async fn collect(cx: &Cx, plan: &Plan, stage: &str, error: &mut Build
     }
     // Who interrupts a build wants it to end, not to be examined.
     if !interrupted {
-        if let Some(machine) = &live.machine
-            && let Ok(Ok(png)) = tokio::time::timeout(PATIENCE, machine.screenshot()).await
-        {
-            let _ = std::fs::write(logs.join("screenshot.png"), png);
+        if let Some(machine) = &live.machine {
+            if let Ok(Ok(picture)) = tokio::time::timeout(PATIENCE, machine.screenshot()).await {
+                let is_jpeg = picture.starts_with(b"\xff\xd8");
+                let name = if is_jpeg { "screenshot.jpg" } else { "screenshot.png" };
+                let _ = std::fs::write(logs.join(name), picture);
+            }
+            let _late = tokio::time::timeout(PATIENCE, machine.fetch_console()).await;
         }
         let mut answers = answered(error);
         if let Some(session) = &mut live.session

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 /// How to log into the guest of a build that stopped.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Forwarded SSH port on this host.
+    /// Where its SSH is: a port of this host that leads there, or its own address.
     pub address: SocketAddr,
     /// Login name.
     pub user: String,

@@ -7,7 +7,9 @@ use super::{
 use crate::{
     cx::{BuildId, Cx},
     disk::Needle,
-    driver::{Credential, DiskAttachment, DiskFormat, GuestAddresses, Machine, MachineSpec},
+    driver::{
+        Boot, Credential, DiskAttachment, DiskFormat, GuestAddresses, InstanceSeed, Machine, MachineSpec,
+    },
     guest::{BuildKeys, Credentials, GuestError, HostKey, Login, Proof},
     plan::{LoginProof, Plan, SeedKind},
     provision::Secrets,
@@ -42,9 +44,19 @@ impl Keys {
                 backing: Vec::new(),
             }),
             SeedKind::Credentials => credentials.push(Credential { name: seed::CREDENTIAL.to_owned(), path }),
-            SeedKind::Login => {}
+            SeedKind::Login | SeedKind::UserData | SeedKind::Ignition => {}
         }
         MachineSpec { disks, credentials, ..spec }
+    }
+
+    /// The machine of `spec` that starts from an image of the hypervisor's own, with the seed.
+    pub(super) fn instance(&self, spec: MachineSpec, image: &str) -> MachineSpec {
+        let instance = InstanceSeed {
+            user_data: matches!(self.kind, SeedKind::UserData | SeedKind::Ignition)
+                .then(|| self.seed.clone()),
+            authorized_key: Some(self.pairs.authorized_key().to_owned()),
+        };
+        MachineSpec { boot: Boot::Image(image.to_owned()), instance, ..spec }
     }
 
     /// How we log in.
@@ -80,6 +92,7 @@ pub(super) async fn write_seed(
     let extension = match kind {
         SeedKind::NoCloud => "img",
         SeedKind::Credentials => "conf",
+        SeedKind::UserData | SeedKind::Ignition => "user-data",
         SeedKind::Login => {
             let (own, seed) = (own_login(cx, plan, secrets).await?, PathBuf::new());
             return Ok(Keys { pairs: keys, kind, seed, role: role.to_owned(), own });
@@ -87,6 +100,9 @@ pub(super) async fn write_seed(
     };
     let path = cx.work().join(format!("seed-{role}.{extension}"));
     let (target, user, instance) = (path.clone(), plan.guest.user.clone(), instance_id(cx.id(), role));
+    let own = own_user_data(plan, role)
+        .await
+        .map_err(|error| BuildError::because("the user data of `machine.ec2` cannot be read", error))?;
     let (authorized, private, public) =
         (keys.authorized_key().to_owned(), keys.host_private().clone(), keys.host_public().to_owned());
     tokio::task::spawn_blocking(move || {
@@ -101,6 +117,8 @@ pub(super) async fn write_seed(
         match kind {
             SeedKind::NoCloud => seed::write_nocloud(&target, &spec),
             SeedKind::Credentials => seed::write_credential(&target, &spec),
+            SeedKind::UserData => seed::write_user_data(&target, &spec, own.as_deref()),
+            SeedKind::Ignition => seed::write_ignition(&target, &spec, own.as_deref()),
             SeedKind::Login => Ok(()),
         }
     })
@@ -108,6 +126,14 @@ pub(super) async fn write_seed(
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
     Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned(), own: None })
+}
+
+/// The user's own user data. It is for the machine that is built in; a result is proved as it comes.
+async fn own_user_data(plan: &Plan, role: &str) -> std::io::Result<Option<Vec<u8>>> {
+    match plan.machine.ec2.as_ref().and_then(|ec2| ec2.user_data.as_ref()) {
+        Some(path) if role == "build" => tokio::fs::read(path).await.map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The login that the image has already, if the plan says one, with its secrets.

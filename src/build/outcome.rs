@@ -28,6 +28,22 @@ pub struct Artifact {
     pub verified: Vec<Verified>,
 }
 
+/// One AMI, in the account that it was made in.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AmiArtifact {
+    /// `ami-0123456789abcdef0`.
+    pub id: String,
+    /// Where it is.
+    pub region: String,
+    /// Its name.
+    pub name: String,
+    /// What its volumes are made of.
+    pub snapshots: Vec<String>,
+    /// How it was proved.
+    pub verified: Vec<Verified>,
+}
+
 /// One proof of an artifact.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +72,9 @@ pub struct StageTime {
 pub struct BuildResult {
     /// The files, in the order of the definition.
     pub artifacts: Vec<Artifact>,
+    /// The AMIs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amis: Vec<AmiArtifact>,
     /// Hypervisor and accelerator.
     pub machine: Readiness,
     /// The guest, as it was gathered before provisioning.

@@ -61,7 +61,10 @@ async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -
             .hint("leave `serve` out of `[source.iso.answers]`: a volume of answers travels there"));
     }
     let readiness = hypervisor.preflight(&spec).await?;
-    cx.events().notice(format!("{}, {}", readiness.hypervisor, readiness.accelerator));
+    cx.events().notice(match &plan.machine.ec2 {
+        Some(_) => readiness.hypervisor.clone(),
+        None => format!("{}, {}", readiness.hypervisor, readiness.accelerator),
+    });
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);
     }

@@ -58,7 +58,7 @@ pub(super) async fn image(
         })
         .collect();
     let source = format!("`{}`, as it was", path.display());
-    Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source })
+    Ok(BuildResult { artifacts, amis: Vec::new(), machine: ready.readiness, guest: facts, source })
 }
 
 /// What the file is.

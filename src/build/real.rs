@@ -10,9 +10,9 @@ use crate::{
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
-    plan::{Plan, SeedKind, SourcePlan},
+    plan::{Ec2Plan, Plan, SeedKind, SourcePlan},
     provision::{self, Secrets, StepError, Supplies},
-    source::{self, BaseDisk, Installer, Prepared, SourceError},
+    source::{self, BaseDisk, Installer, KeptSource, Prepared, SourceError},
     value::{HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -71,6 +71,19 @@ fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError>
 }
 
 #[cfg(feature = "aws")]
+async fn open_ec2(plan: &Plan, ec2: &Ec2Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    let crate::plan::AwsPlan { profile, region, endpoint } = plan.aws.clone();
+    let aws = crate::aws::Aws::open(&crate::aws::Account { profile, region, endpoint }).await?;
+    Ok(Arc::new(crate::driver::ec2::Ec2::new(aws, ec2.clone())))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn open_ec2(_: &Plan, _: &Ec2Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    Err(DriverError::new(DriverErrorKind::Unsupported, "build on EC2")
+        .because("this goldsmith was compiled without the feature `aws`"))
+}
+
+#[cfg(feature = "aws")]
 async fn remove_from_aws(resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
     crate::aws::remove(resource, stop).await.map_err(|error| {
         DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
@@ -86,6 +99,9 @@ async fn remove_from_aws(resource: &ResourceRef, _: &Stop) -> Result<(), DriverE
 #[async_trait]
 impl World for RealWorld {
     async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+        if let Some(ec2) = &plan.machine.ec2 {
+            return open_ec2(plan, ec2).await;
+        }
         self.libvirt(&plan.machine.uri)
     }
 
@@ -138,6 +154,11 @@ impl World for RealWorld {
     }
 
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        if let SourcePlan::Ami(ami) = &plan.source {
+            let found = self.hypervisor(plan).await?.find_image(cx, ami, plan.arch).await?;
+            cx.events().notice(format!("it starts from {}", found.description));
+            return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));
+        }
         source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
     }
 
@@ -274,6 +295,20 @@ impl Session for RealSession {
         let steps = provision::resolve(plan, &built).map_err(|error| failed(error.into()))?;
         checks.extend(provision::checks(&steps));
         provision::run_checks(cx, &self.guest, subject, &checks).await.map_err(|error| failed(error.into()))
+    }
+
+    async fn ask(
+        &mut self,
+        cx: &Cx,
+        name: &str,
+        script: &str,
+        limit: HumanDuration,
+    ) -> Result<(bool, String), BuildError> {
+        let command = guest::Command::script(name, script).timeout(limit.get());
+        let captured = guest::capture(&self.guest, cx, &command)
+            .await
+            .map_err(|error| BuildError::because(format!("could not ask the guest for its {name}"), error))?;
+        Ok((captured.exit.success(), captured.stdout))
     }
 
     async fn diagnose(&mut self, cx: &Cx) -> Vec<(String, String)> {

@@ -5,11 +5,15 @@
 //!   → publish
 //! ```
 //!
+//! Where the disk stays with the hypervisor, [`super::kept`] goes on after the source; both share [`furnish`].
+//!
 //! Values flow from stage to stage as return values. Whatever a stage makes, it planned the removal of before.
 use super::{
     Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
-    install, login, preflight,
+    install, kept,
+    login::{self, Keys},
+    preflight::{self, Ready},
     stage::Stages,
     verify,
     watch::Watch,
@@ -17,7 +21,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event},
-    driver::{Boot, DiskAttachment, DiskFormat, Machine, MachineSpec},
+    driver::{Boot, DiskAttachment, DiskFormat, InstanceSeed, Machine, MachineSpec},
     plan::{ImageFormat, Plan},
     source::{BaseDisk, Prepared},
 };
@@ -31,6 +35,14 @@ pub(super) struct Live {
     pub(super) session: Option<Box<dyn Session>>,
     /// How a person would log in.
     pub(super) access: Option<Access>,
+}
+
+impl Live {
+    /// The machine, of which the caller knows that it is there.
+    pub(super) fn machine(&self) -> Result<&dyn Machine, BuildError> {
+        let gone = || BuildError::new(BuildErrorKind::Failed, "the machine is gone");
+        self.machine.as_deref().ok_or_else(gone)
+    }
 }
 
 /// Builds the image of `plan`.
@@ -54,27 +66,16 @@ pub(super) async fn build(
             let installed = install::run(cx, world, plan, &ready, installer, undoer, live);
             stages.run("install", None, installed).await?
         }
+        Prepared::Kept(source) => {
+            return kept::build(cx, world, plan, ready, source, undoer, stages, live).await;
+        }
     };
     let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
 
     let spec = keys.machine(machine_spec(plan, "build"), build_disk(&base));
-    let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, &spec).await?) }).await?;
-    let machine = &**live.machine.insert(machine);
-    let watch = Watch::over(machine);
-    stages.run("power-on", None, async { Ok(machine.power_on(cx).await?) }).await?;
-    let session = stages
-        .run("connect", None, login::connect(cx, world, plan, machine, &keys, &watch, &mut live.access))
-        .await?;
-    let session = live.session.insert(session);
+    let facts = furnish(cx, world, plan, &ready, &spec, &keys, stages, live).await?;
     let access = live.access.clone();
-    let facts = session.facts();
-
-    stages
-        .run("provision", access.clone(), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
-        .await?;
-    stages.run("seal", access.clone(), session.seal(cx, plan)).await?;
-    session.close().await;
-    let disk = stages.run("shut-down", access, shut_down(cx, plan, machine)).await?;
+    let disk = stages.run("shut-down", access, shut_down(cx, plan, live)).await?;
     *live = Live::default();
 
     let staged = stages
@@ -86,7 +87,52 @@ pub(super) async fn build(
         .await?;
     let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;
 
-    Ok(BuildResult { artifacts, machine: ready.readiness, guest: facts, source: base.description })
+    Ok(BuildResult {
+        artifacts,
+        amis: Vec::new(),
+        machine: ready.readiness,
+        guest: facts,
+        source: base.description,
+    })
+}
+
+/// What every build does, wherever its disk is: makes the machine of `spec`, logs in, carries out the steps, and seals. The machine is in
+/// `live` afterwards, ready to be shut down. Returns the facts of its guest.
+#[allow(clippy::too_many_arguments, reason = "each is one thing that a machine is furnished with")]
+pub(super) async fn furnish(
+    cx: &Cx,
+    world: &dyn World,
+    plan: &Plan,
+    ready: &Ready,
+    spec: &MachineSpec,
+    keys: &Keys,
+    stages: &mut Stages<'_>,
+    live: &mut Live,
+) -> Result<serde_json::Value, BuildError> {
+    let machine = stages.run("create", None, async { Ok(ready.hypervisor.create(cx, spec).await?) }).await?;
+    let machine = &**live.machine.insert(machine);
+    let watch = Watch::over(machine);
+    stages.run("power-on", None, async { Ok(machine.power_on(cx).await?) }).await?;
+    let session = stages
+        .run("connect", None, login::connect(cx, world, plan, machine, keys, &watch, &mut live.access))
+        .await?;
+    let session = live.session.insert(session);
+    let access = live.access.clone();
+    let facts = session.facts();
+
+    stages
+        .run("provision", access.clone(), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
+        .await?;
+    let seal = async {
+        match kept::has_surrogate(plan) {
+            // The image is not of this guest's disk.
+            true => Ok(()),
+            false => session.seal(cx, plan).await,
+        }
+    };
+    stages.run("seal", access, seal).await?;
+    session.close().await;
+    Ok(facts)
 }
 
 /// The disk to build on.
@@ -113,15 +159,13 @@ pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
         boot: Boot::Disk,
         optical: Vec::new(),
         ends_at_restart: false,
+        instance: InstanceSeed::default(),
     }
 }
 
 /// Powers the guest off and returns its disk.
-async fn shut_down(
-    cx: &Cx,
-    plan: &Plan,
-    machine: &dyn Machine,
-) -> Result<crate::driver::ExportedDisk, BuildError> {
+async fn shut_down(cx: &Cx, plan: &Plan, live: &Live) -> Result<crate::driver::ExportedDisk, BuildError> {
+    let machine = live.machine()?;
     machine.shut_down(cx, plan.guest.shutdown_timeout).await?;
     Ok(machine.export(cx, 0).await?)
 }

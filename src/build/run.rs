@@ -1,7 +1,8 @@
 //! One run of the recipe with everything around it: journal, folders, log, undo, failure bundle.
 use super::{
-    BuildError, Dirs, Hooks, LocalUndoer, Outcome, World, bundle,
+    AmiTest, BuildError, Dirs, Hooks, LocalUndoer, Outcome, World, bundle,
     dirs::make_private,
+    kept,
     prove::{self, PROOF_STAGES},
     recipe::{self, Live},
     stage::{self, Stages},
@@ -37,6 +38,8 @@ pub struct Job {
     pub plan: Arc<Plan>,
     /// Prove this image instead of building one.
     pub image: Option<PathBuf>,
+    /// Prove this AMI instead of building one.
+    pub ami: Option<AmiTest>,
     /// What to do after a failure.
     pub on_error: OnError,
 }
@@ -54,7 +57,8 @@ pub async fn run(
     let plan = &*job.plan;
     let cx = open(&plan.name, &plan.definition, dirs, sinks, stop)
         .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
-    let names = if job.image.is_some() { PROOF_STAGES.to_vec() } else { stage::of(plan) };
+    let proves = job.image.is_some() || job.ami.is_some();
+    let names = if proves { PROOF_STAGES.to_vec() } else { stage::of(plan) };
     cx.emit(Event::BuildStarted {
         definition: plan.definition.clone(),
         logs: cx.logs().to_owned(),
@@ -63,9 +67,10 @@ pub async fn run(
     let undoer = LocalUndoer::new(world);
     let mut live = Live::default();
     let mut stages = Stages::new(&cx, hooks);
-    let result = match &job.image {
-        None => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
-        Some(image) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
+    let result = match (&job.image, &job.ami) {
+        (None, None) => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
+        (Some(image), _) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
+        (None, Some(ami)) => kept::test(&cx, world, plan, ami, &undoer, &mut stages, &mut live).await,
     };
     let mut result =
         result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });

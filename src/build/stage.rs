@@ -23,8 +23,27 @@ pub const STAGES: [&str; 13] = [
     "publish",
 ];
 
+/// The stages of a build whose disk stays with the hypervisor, which makes the image itself.
+pub const KEPT_STAGES: [&str; 12] = [
+    "preflight",
+    "source",
+    "seed",
+    "create",
+    "power-on",
+    "connect",
+    "provision",
+    "seal",
+    "shut-down",
+    "image",
+    "verify",
+    "publish",
+];
+
 /// The stages of a build of `plan`: an installer is only run where there is one.
 pub(super) fn of(plan: &Plan) -> Vec<&'static str> {
+    if plan.machine.ec2.is_some() {
+        return KEPT_STAGES.to_vec();
+    }
     let installs = matches!(plan.source, SourcePlan::Iso(_));
     STAGES.into_iter().filter(|stage| installs || *stage != "install").collect()
 }
@@ -58,7 +77,10 @@ impl<'a> Stages<'a> {
         access: Option<Access>,
         work: impl Future<Output = Result<T, BuildError>>,
     ) -> Result<T, BuildError> {
-        debug_assert!(STAGES.contains(&name), "stage `{name}` is not in the table");
+        debug_assert!(
+            STAGES.contains(&name) || KEPT_STAGES.contains(&name),
+            "stage `{name}` is not in a table"
+        );
         self.current = name;
         self.cx.check()?;
         self.hooks.before(self.cx, name, access.as_ref()).await?;

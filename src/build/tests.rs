@@ -1,4 +1,6 @@
 //! The recipe against the in-memory world: wherever it fails, nothing is left.
+mod kept;
+
 use super::{world::*, *};
 use crate::{
     cx::{Check, Cx, Record, ResourceRef, Sink, Stop},
@@ -9,7 +11,7 @@ use crate::{
     },
     guest::{Credentials, Login, Trouble},
     plan::*,
-    source::{BaseDisk, Installer, Prepared},
+    source::{BaseDisk, Installer, KeptSource, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -69,7 +71,11 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, _: &Plan) -> Result<Prepared, BuildError> {
+    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+        if matches!(plan.source, SourcePlan::Ami(_)) {
+            let description = "an image of the fake's own".into();
+            return Ok(Prepared::Kept(KeptSource { id: "source".into(), description }));
+        }
         let path = cx.work().join("blank.raw");
         std::fs::write(&path, b"").unwrap();
         Ok(Prepared::Installer(Installer::of_disk(path)))
@@ -143,6 +149,23 @@ impl Session for FakeSession {
     ) -> Result<Vec<Check>, BuildError> {
         let passed = self.guest != GuestBehaviour::CheckFails;
         Ok(vec![Check { name: "motd".into(), passed, expected: "golden".into(), found: "lead".into() }])
+    }
+
+    async fn ask(
+        &mut self,
+        _: &Cx,
+        _: &str,
+        script: &str,
+        _: HumanDuration,
+    ) -> Result<(bool, String), BuildError> {
+        let said = match script {
+            "uname -m" => "x86_64\n",
+            script if script.contains("os-release") => "PRETTY_NAME=\"Fake 9.6\"\nFake release 9.6\n",
+            script if script.contains("rpm -qa") => "a-1.noarch\nb-2.noarch\n",
+            // Keys, users, newer packages: none.
+            _ => "",
+        };
+        Ok((true, said.to_owned()))
     }
 
     async fn diagnose(&mut self, _: &Cx) -> Vec<(String, String)> {
@@ -227,6 +250,7 @@ fn plan(out: &Path) -> Plan {
             memory: Size::mib(256),
             disk: Size::mib(24),
             accelerator: Accelerator::Auto,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -241,6 +265,7 @@ fn plan(out: &Path) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![output(OutputFormat::RawGz), output(OutputFormat::Qcow2), output(OutputFormat::Raw)],
+        amis: vec![],
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     }
@@ -266,7 +291,7 @@ impl Bench {
     }
 
     async fn run(&self, hooks: &dyn Hooks, stop: &Stop, on_error: OnError) -> Outcome {
-        let job = Job { plan: Arc::new(plan(&self.out())), image: None, on_error };
+        let job = Job { plan: Arc::new(plan(&self.out())), image: None, ami: None, on_error };
         run(&self.world, &job, &self.dirs(), vec![], stop, hooks).await.unwrap()
     }
 
@@ -445,7 +470,7 @@ async fn stages_are_reported_in_the_order_of_the_table() {
     }
     let bench = Bench::new(GuestBehaviour::Good);
     let seen = Arc::new(Seen::default());
-    let job = Job { plan: Arc::new(plan(&bench.out())), image: None, on_error: OnError::Cleanup };
+    let job = Job { plan: Arc::new(plan(&bench.out())), image: None, ami: None, on_error: OnError::Cleanup };
     run(&bench.world, &job, &bench.dirs(), vec![seen.clone()], &Stop::default(), &NoHooks).await.unwrap();
     assert_eq!(*seen.0.lock().unwrap(), STAGES);
 }
@@ -456,7 +481,7 @@ async fn an_image_that_exists_is_proved_and_nothing_else_is_touched() {
     bench.simple().await.result.expect("the fake build succeeds");
     let prove = async |name: &str, hooks: &dyn Hooks| {
         let image = Some(bench.out().join(name));
-        let job = Job { plan: Arc::new(plan(&bench.out())), image, on_error: OnError::Cleanup };
+        let job = Job { plan: Arc::new(plan(&bench.out())), image, ami: None, on_error: OnError::Cleanup };
         run(&bench.world, &job, &bench.dirs(), vec![], &Stop::default(), hooks).await.unwrap()
     };
     for name in ["tiny.raw", "tiny.raw.gz", "tiny.qcow2"] {

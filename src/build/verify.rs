@@ -177,7 +177,7 @@ async fn hygiene(cx: &Cx, plan: &Plan, image: &Image, login: &Login) -> Result<V
 }
 
 /// An error when a check does not hold.
-fn judge(subject: &str, checks: &[Check]) -> Result<(), BuildError> {
+pub(super) fn judge(subject: &str, checks: &[Check]) -> Result<(), BuildError> {
     let failed: Vec<&Check> = checks.iter().filter(|check| !check.passed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let others = match failed.len() {
@@ -258,7 +258,7 @@ impl Proof<'_> {
     }
 }
 
-fn unproven(error: BuildError, subject: &str) -> BuildError {
+pub(super) fn unproven(error: BuildError, subject: &str) -> BuildError {
     BuildError::because(format!("the proof of the {subject} failed"), error)
         .kind_unless_interrupted(BuildErrorKind::Unproven)
 }

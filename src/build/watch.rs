@@ -46,6 +46,9 @@ impl Watch {
             loop {
                 let end = match events.recv().await {
                     Ok(MachineEvent::Off) => Ended::Off,
+                    Ok(MachineEvent::Gone(why)) => {
+                        Ended::Failed(format!("the machine was taken away: it is {why}"))
+                    }
                     Ok(MachineEvent::Crashed(why)) => Ended::Failed(format!("the guest crashed ({why})")),
                     Ok(MachineEvent::IoError(why)) => Ended::Failed(format!(
                         "the machine cannot read or write its disk and was paused ({why})"

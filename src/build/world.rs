@@ -39,6 +39,15 @@ pub trait Session: Send + Sync {
         built: &serde_json::Value,
     ) -> Result<Vec<Check>, BuildError>;
 
+    /// Runs a script of ours as root, at most for `limit`: whether it succeeded, and what it printed.
+    async fn ask(
+        &mut self,
+        cx: &Cx,
+        name: &str,
+        script: &str,
+        limit: HumanDuration,
+    ) -> Result<(bool, String), BuildError>;
+
     /// Logs for the failure bundle: file name and text. Bounded in time and size.
     async fn diagnose(&mut self, cx: &Cx) -> Vec<(String, String)>;
 

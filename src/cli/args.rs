@@ -2,12 +2,20 @@
 #[cfg(feature = "aws")]
 mod ami;
 #[cfg(feature = "aws")]
+mod ami_test;
+#[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod publish;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
 #[cfg(feature = "aws")]
+pub(super) use ami_test::*;
+#[cfg(feature = "aws")]
 pub(super) use aws::*;
+#[cfg(feature = "aws")]
+pub(super) use publish::*;
 
 use super::{
     env::VARIABLES,
@@ -147,15 +155,24 @@ pub(super) enum Command {
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),
-    /// Copy, share, name, list, export and retire AMIs
+    /// Make an image in a cloud of a disk
+    #[cfg(feature = "aws")]
+    #[command(after_help = examples(&[
+        ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
+    ]))]
+    Publish {
+        #[command(subcommand)]
+        what: Publish,
+    },
+    /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]
     Ami(Ami),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
             Every build writes down how to remove a thing before it makes it. When a build dies, its journal stays, and \
-            this command carries it out. Builds that still run are never touched, and neither are delivered images, logs \
-            and downloads.",
+            this command carries it out. Uploads that were interrupted are removed too. Builds and uploads that still run are \
+            never touched, and neither are delivered images, logs and downloads.",
         after_help = examples(&[
             ("goldsmith gc --dry-run", "see what there is"),
             ("goldsmith gc", "remove it"),

@@ -38,7 +38,10 @@ pub(super) fn success(
 ) -> String {
     let next = next(theme, made, plan);
     let dot = format!(" {} ", theme.symbols().dot);
-    let machine = format!("{}, {}", made.machine.hypervisor, made.machine.accelerator);
+    let machine = match &plan.machine.ec2 {
+        Some(_) => made.machine.hypervisor.clone(),
+        None => format!("{}, {}", made.machine.hypervisor, made.machine.accelerator),
+    };
     let mut text = format!(
         "{} {} in {}{}\n",
         theme.mark(true),
@@ -60,6 +63,15 @@ pub(super) fn success(
         }
         for line in wrapped(&proofs, &theme.paint(Tone::Dim, &dot), width.saturating_sub(LABEL + 2)) {
             row("", &line);
+        }
+    }
+    for ami in &made.amis {
+        row("", "");
+        row("AMI", &theme.paint(Tone::Strong, &ami.id));
+        row("", &[ami.name.as_str(), &ami.region].join(&theme.paint(Tone::Dim, &dot)));
+        match ami.verified.first() {
+            Some(proof) => row("", &self::proof(theme, proof)),
+            None => row("", &theme.paint(Tone::Warn, "not proved")),
         }
     }
     row("", "");
@@ -102,7 +114,8 @@ fn proof(theme: &Theme, proof: &Verified) -> String {
     let what = match (proof.firmware, proof.boot_seconds) {
         (Some(firmware), Some(seconds)) => format!("booted {firmware} in {seconds}"),
         (Some(firmware), None) => format!("booted {firmware}"),
-        (None, _) => "looked into".to_owned(),
+        (None, Some(seconds)) => format!("started, logged in after {seconds}"),
+        (None, None) => "looked into".to_owned(),
     };
     let checks = match proof.checks.len() {
         0 => String::new(),

@@ -52,6 +52,7 @@ fn artifact(format: OutputFormat, firmware: &[Firmware]) -> Artifact {
 fn made(artifacts: Vec<Artifact>) -> BuildResult {
     BuildResult {
         artifacts,
+        amis: vec![],
         machine: Readiness {
             hypervisor: "QEMU 7.2.22, libvirt 9.0.0".to_owned(),
             accelerator: Accelerator::Kvm,

@@ -157,6 +157,13 @@ impl UndoLog {
         self.settle(handle.0, Line::Keep { entry: handle.0 })
     }
 
+    /// All that `what` says yes to are results: they survive.
+    pub fn keep_where(&self, what: impl Fn(&Undo) -> bool) -> Result<(), JournalError> {
+        let entries: Vec<u64> =
+            self.state().owed.iter().filter(|(_, undo)| what(undo)).map(|(entry, _)| *entry).collect();
+        entries.into_iter().try_for_each(|entry| self.settle(entry, Line::Keep { entry }))
+    }
+
     fn settle(&self, entry: u64, line: Line) -> Result<(), JournalError> {
         let mut state = self.state();
         if let Some(at) = state.owed.iter().position(|(n, _)| *n == entry) {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     plan::{
-        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, ParamKind, PartitionSize, Provider,
-        SeedKind, ServiceState, Via,
+        Accelerator, BootMode, Compression, Firmware, ImageFormat, OutputFormat, ParamKind, PartitionSize,
+        Provider, SeedKind, ServiceState, SshWay, Via, VolumeKind,
     },
     value::{Arch, Digest, HumanDuration, Size},
 };
@@ -369,15 +369,17 @@ impl<T: Choice> Raw for One<T> {
 }
 
 /// The hypervisors that this version drives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Driver {
     /// QEMU through libvirt.
     Libvirt,
+    /// Amazon EC2.
+    Ec2,
 }
 
 impl Choice for Driver {
     const WHAT: &'static str = "a driver";
-    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt)];
+    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt), ("ec2", Self::Ec2)];
 }
 
 impl Choice for Arch {
@@ -431,8 +433,13 @@ impl Choice for Accelerator {
 
 impl Choice for SeedKind {
     const WHAT: &'static str = "a kind of seed";
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("nocloud", Self::NoCloud), ("credentials", Self::Credentials), ("login", Self::Login)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("nocloud", Self::NoCloud),
+        ("credentials", Self::Credentials),
+        ("login", Self::Login),
+        ("user-data", Self::UserData),
+        ("ignition", Self::Ignition),
+    ];
 }
 
 impl Choice for ImageFormat {
@@ -440,19 +447,46 @@ impl Choice for ImageFormat {
     const NAMES: &'static [(&'static str, Self)] = &[("raw", Self::Raw), ("qcow2", Self::Qcow2)];
 }
 
-impl Choice for OutputFormat {
+/// What an `[[output]]` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// A file.
+    File(OutputFormat),
+    /// An image in an Amazon account.
+    Ami,
+}
+
+impl Choice for Delivery {
     const WHAT: &'static str = "an output format";
     const NAMES: &'static [(&'static str, Self)] = &[
-        ("raw", Self::Raw),
-        ("raw.gz", Self::RawGz),
-        ("raw.zst", Self::RawZst),
-        ("raw.xz", Self::RawXz),
-        ("raw.lz4", Self::RawLz4),
-        ("qcow2", Self::Qcow2),
-        ("vmdk", Self::Vmdk),
-        ("ova", Self::Ova),
-        ("vhd", Self::Vhd),
+        ("raw", Self::File(OutputFormat::Raw)),
+        ("raw.gz", Self::File(OutputFormat::RawGz)),
+        ("raw.zst", Self::File(OutputFormat::RawZst)),
+        ("raw.xz", Self::File(OutputFormat::RawXz)),
+        ("raw.lz4", Self::File(OutputFormat::RawLz4)),
+        ("qcow2", Self::File(OutputFormat::Qcow2)),
+        ("vmdk", Self::File(OutputFormat::Vmdk)),
+        ("ova", Self::File(OutputFormat::Ova)),
+        ("vhd", Self::File(OutputFormat::Vhd)),
+        ("ami", Self::Ami),
     ];
+}
+
+impl Choice for BootMode {
+    const WHAT: &'static str = "a boot mode";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("bios", Self::Bios), ("uefi", Self::Uefi), ("uefi-preferred", Self::UefiPreferred)];
+}
+
+impl Choice for SshWay {
+    const WHAT: &'static str = "a way to SSH";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("public", Self::Public), ("private", Self::Private), ("session-manager", Self::SessionManager)];
+}
+
+impl Choice for VolumeKind {
+    const WHAT: &'static str = "a type of volume";
+    const NAMES: &'static [(&'static str, Self)] = &Self::ALL;
 }
 
 impl Choice for Compression {

@@ -41,7 +41,10 @@ mod vmdk;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-pub use convert::{ConvertOptions, Converted, Needle, NeedleHit, convert, convert_stream};
+pub use convert::{
+    BlockSink, ConvertOptions, Converted, DataBlock, FEED_BLOCK, Needle, NeedleHit, convert,
+    convert_and_feed, convert_stream, map_digest,
+};
 pub use decompress::{Decompressed, decompress};
 pub use detect::{Detected, Format, Packing, Stated, detect};
 pub use error::{DiskError, DiskErrorKind};

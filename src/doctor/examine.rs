@@ -97,7 +97,8 @@ impl Judge<'_> {
         arches.extend(self.facts.arch.filter(|_| arches.is_empty()));
         arches.dedup();
         let remote = !self.facts.subjects.is_empty() && !self.needs(is_local);
-        let embedded = self.facts.subjects.is_empty() || self.needs(|plan| plan.machine.uri == EMBEDDED_URI);
+        let embedded = self.facts.subjects.is_empty()
+            || self.needs(|plan| is_local(plan) && plan.machine.uri == EMBEDDED_URI);
         let mut findings = Vec::new();
         if !remote {
             for arch in &arches {
@@ -296,7 +297,7 @@ const LEAST_DISK: Size = Size::gib(2);
 
 /// Whether the machine runs on this host.
 fn is_local(plan: &Plan) -> bool {
-    plan.machine.uri.starts_with("qemu:///")
+    plan.machine.ec2.is_none() && plan.machine.uri.starts_with("qemu:///")
 }
 
 fn needs_uefi(plan: &Plan) -> bool {
@@ -310,6 +311,7 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Bootstrap(_) => "packages",
         SourcePlan::Disk(_) => "image",
         SourcePlan::Iso(_) => "medium",
+        SourcePlan::Ami(_) => "AMI",
     };
     match &subject.source {
         Ok(_) => {

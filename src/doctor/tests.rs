@@ -41,6 +41,7 @@ fn subject(source: SourcePlan) -> Subject {
             memory: Size::gib(2),
             disk: Size::gib(20),
             accelerator: Accelerator::Auto,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -55,6 +56,7 @@ fn subject(source: SourcePlan) -> Subject {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     };

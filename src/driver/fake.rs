@@ -2,17 +2,17 @@
 //!
 //! Faults can be injected before or after the side effect of each call.
 use super::{
-    DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, Machine, MachineEvent,
-    MachineSpec, MachineState, Readiness,
+    Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, KeptImage, Machine,
+    MachineEvent, MachineSpec, MachineState, Readiness,
 };
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop, Undo},
-    plan::Accelerator,
-    value::HumanDuration,
+    plan::{Accelerator, AmiPlan, AmiSourcePlan},
+    value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -29,17 +29,25 @@ pub(crate) struct Fault {
 
 /// Calls in which faults can be injected.
 pub(crate) const CALLS: [&str; 6] = ["preflight", "create", "power_on", "ssh_address", "shut_down", "export"];
+/// The same for builds whose disk stays with the hypervisor.
+pub(crate) const KEPT_CALLS: [&str; 6] =
+    ["preflight", "create", "power_on", "ssh_address", "shut_down", "capture"];
 
 /// What exists, outside any build: the thing that must be empty in the end.
 #[derive(Debug, Default)]
 pub(crate) struct Cloud {
     machines: Mutex<BTreeMap<String, (BuildId, MachineState)>>,
+    images: Mutex<BTreeSet<String>>,
     fault: Mutex<Option<Fault>>,
 }
 
 impl Cloud {
     pub(crate) fn machines(&self) -> Vec<String> {
         self.machines.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub(crate) fn images(&self) -> Vec<String> {
+        self.images.lock().unwrap().iter().cloned().collect()
     }
 
     pub(crate) fn inject(&self, fault: Fault) {
@@ -144,7 +152,22 @@ impl Hypervisor for FakeHypervisor {
 
     async fn destroy(&self, resource: &ResourceRef, _: &Stop) -> Result<(), DriverError> {
         self.cloud.machines.lock().unwrap().remove(&resource.id);
+        self.cloud.images.lock().unwrap().remove(&resource.id);
         Ok(())
+    }
+
+    async fn find_image(&self, _: &Cx, _: &AmiSourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
+        Ok(kept("source"))
+    }
+}
+
+fn kept(id: &str) -> KeptImage {
+    KeptImage {
+        id: id.to_owned(),
+        place: "here".to_owned(),
+        name: id.to_owned(),
+        disks: vec![],
+        description: "an image of the fake's own".to_owned(),
     }
 }
 
@@ -238,5 +261,16 @@ impl Machine for FakeMachine {
             .get(index)
             .cloned()
             .ok_or_else(|| DriverError::new(DriverErrorKind::NotFound, format!("find disk {index}")))
+    }
+
+    async fn capture(&self, cx: &Cx, ami: &AmiPlan) -> Result<Captured, DriverError> {
+        let id = format!("{}-{}", ami.name, cx.id());
+        let resource = ResourceRef { kind: "image".to_owned(), id: id.clone(), ..self.resource.clone() };
+        let undo = cx.undo().plan(Undo::Resource(resource))?;
+        self.cloud.trip("capture", false)?;
+        assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "captured while it runs");
+        self.cloud.images.lock().unwrap().insert(id.clone());
+        self.cloud.trip("capture", true)?;
+        Ok(Captured { image: kept(&id), undo: vec![undo] })
     }
 }

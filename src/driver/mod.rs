@@ -2,6 +2,8 @@
 //!
 //! A driver knows neither another driver nor the guest nor a provisioner. It plans its undo before every call that makes
 //! something, tags what it makes with the build's id, and keeps its SDK's types inside its folder.
+#[cfg(feature = "aws")]
+pub mod ec2;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -12,7 +14,7 @@ pub use error::{DriverError, DriverErrorKind};
 
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop},
-    plan::{Accelerator, Firmware},
+    plan::{Accelerator, AmiPlan, AmiSourcePlan, Firmware},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -52,6 +54,17 @@ pub struct MachineSpec {
     pub optical: Vec<PathBuf>,
     /// A restart ends it, as powering off does. So an installer that restarts into what it installed does not start again.
     pub ends_at_restart: bool,
+    /// For an instance in a cloud.
+    pub instance: InstanceSeed,
+}
+
+/// What an instance in a cloud is told about who gets in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstanceSeed {
+    /// A file of this host with its user data. Never on a command line: it holds keys.
+    pub user_data: Option<PathBuf>,
+    /// The build's public key, as a line of `authorized_keys`, for a key pair of the cloud's.
+    pub authorized_key: Option<String>,
 }
 
 /// What a machine starts from.
@@ -64,6 +77,8 @@ pub enum Boot {
     Kernel(KernelBoot),
     /// Its first disk, and where that does not boot, the first CD-ROM.
     Optical,
+    /// An image that the hypervisor keeps, by its name there. The machine has no disks of this host then.
+    Image(String),
 }
 
 /// A Linux kernel to start with.
@@ -143,6 +158,8 @@ pub enum MachineEvent {
     Reset,
     /// The guest crashed.
     Crashed(String),
+    /// It was taken away, such as a spot instance; in words.
+    Gone(String),
     /// A disk could not be read or written; the machine is paused.
     IoError(String),
     /// The machine was paused for another reason.
@@ -156,6 +173,31 @@ pub struct ExportedDisk {
     pub path: PathBuf,
     /// Its format.
     pub format: DiskFormat,
+}
+
+/// An image that a hypervisor keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptImage {
+    /// Its name there: `ami-0123456789abcdef0`.
+    pub id: String,
+    /// Where it is, such as a region.
+    pub place: String,
+    /// Its name, for people.
+    pub name: String,
+    /// What the hypervisor calls the disks of it: snapshots.
+    pub disks: Vec<String>,
+    /// For people and for the record: what it is and who made it.
+    pub description: String,
+}
+
+/// An image that was made of a machine, and what would remove it.
+#[derive(Debug)]
+pub struct Captured {
+    /// The image.
+    pub image: KeptImage,
+    /// Undo entries of all that it is made of; whoever delivers it keeps them.
+    pub undo: Vec<crate::cx::UndoHandle>,
 }
 
 /// Addresses of a guest in the network of its machine.
@@ -181,7 +223,14 @@ pub trait Hypervisor: Debug + Send + Sync {
     /// Looks whether `spec` can work: connection, permissions, accelerator, firmware. Makes nothing.
     async fn preflight(&self, spec: &MachineSpec) -> Result<Readiness, DriverError>;
 
-    /// Makes the machine, powered off. Plans its undo before each call that makes something.
+    /// The image that a build starts from, if the hypervisor keeps some. Makes nothing.
+    async fn find_image(&self, _: &Cx, _: &AmiSourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
+        Err(DriverError::new(DriverErrorKind::Unsupported, "find an image to start from")
+            .because("this hypervisor keeps none"))
+    }
+
+    /// Makes the machine, powered off; where there is no such thing, it starts at once. Plans its undo before each call that makes
+    /// something.
     async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError>;
 
     /// Everything on this hypervisor that carries the tag of `build`, whether or not a journal knows it.
@@ -197,10 +246,11 @@ pub trait Machine: Debug + Send + Sync {
     /// Names it for undo and for people.
     fn resource(&self) -> &ResourceRef;
 
-    /// Starts it. Once per machine.
+    /// Starts it, or waits until it runs. Once per machine.
     async fn power_on(&self, cx: &Cx) -> Result<(), DriverError>;
 
-    /// Where the guest's SSH port can be reached from this host, on loopback only. The guest need not listen yet.
+    /// Where the guest's SSH port can be reached from this host: on loopback, or the guest's own address where it has one that others
+    /// cannot take. The guest need not listen yet.
     async fn ssh_address(&self, cx: &Cx) -> Result<SocketAddr, DriverError>;
 
     /// Where that way leads to, and where the guest is; `None` when nobody can tell.
@@ -218,7 +268,10 @@ pub trait Machine: Debug + Send + Sync {
     /// The file to which the guest's serial console is written.
     fn serial_log(&self) -> Option<PathBuf>;
 
-    /// The screen, as PNG.
+    /// Brings what the console said into [`Self::serial_log`], where that does not happen by itself.
+    async fn fetch_console(&self) {}
+
+    /// The screen, as PNG or JPEG.
     async fn screenshot(&self) -> Result<Vec<u8>, DriverError>;
 
     /// What stands on the screen, row by row, while it is in text mode, as under BIOS before a system takes it; otherwise anything.
@@ -235,4 +288,10 @@ pub trait Machine: Debug + Send + Sync {
 
     /// The disk with this index of the spec, after the machine is off.
     async fn export(&self, cx: &Cx, index: usize) -> Result<ExportedDisk, DriverError>;
+
+    /// Makes an image that the hypervisor keeps of the machine, which is off. Nothing of it may outlive a build that fails.
+    async fn capture(&self, _: &Cx, _: &AmiPlan) -> Result<Captured, DriverError> {
+        Err(DriverError::new(DriverErrorKind::Unsupported, "make an image of the machine")
+            .because("this hypervisor keeps none"))
+    }
 }

@@ -103,6 +103,9 @@ pub struct MachinePlan {
     pub disk: Size,
     /// Who executes the guest's instructions.
     pub accelerator: Accelerator,
+    /// The instance, when the machine is one of Amazon's; all of the above then means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ec2: Option<Box<super::Ec2Plan>>,
 }
 
 /// How the build's keys come into the guest.
@@ -117,6 +120,10 @@ pub enum SeedKind {
     Credentials,
     /// By a login that the image has already.
     Login,
+    /// The user data of an instance, which cloud-init reads.
+    UserData,
+    /// The user data of an instance, which Ignition reads: Flatcar, Fedora CoreOS.
+    Ignition,
 }
 
 impl std::fmt::Display for SeedKind {
@@ -125,6 +132,8 @@ impl std::fmt::Display for SeedKind {
             Self::NoCloud => "nocloud",
             Self::Credentials => "credentials",
             Self::Login => "login",
+            Self::UserData => "user-data",
+            Self::Ignition => "ignition",
         })
     }
 }

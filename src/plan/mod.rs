@@ -1,8 +1,10 @@
 //! The plan: what a build will do, fully resolved and immutable. Values only; everything may read them.
 //!
 //! A plan holds no secret: texts keep their `${secret.NAME}` placeholders until the moment they are used.
+mod ami;
 mod answers;
 mod aws;
+mod ec2;
 mod iso;
 mod machine;
 mod output;
@@ -12,8 +14,13 @@ mod source;
 mod step;
 pub mod typed;
 
+pub(crate) use ami::tag_fault;
+pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
 pub use answers::*;
 pub use aws::AwsPlan;
+pub use ec2::{
+    AmiFilter, AmiSourcePlan, Ec2Plan, ImdsPlan, RootVolume, SpotPlan, SshFrom, SshWay, SurrogatePlan,
+};
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,
@@ -60,6 +67,9 @@ pub struct Plan {
     pub seal: SealPlan,
     /// The files to deliver.
     pub outputs: Vec<OutputPlan>,
+    /// The AMIs to make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amis: Vec<AmiPlan>,
     /// How they are proved.
     pub verify: VerifyPlan,
     /// Where secrets come from, by name; they are read when they are first needed.

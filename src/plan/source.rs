@@ -15,6 +15,8 @@ pub enum SourcePlan {
     Disk(DiskSourcePlan),
     /// An installer's medium.
     Iso(super::IsoPlan),
+    /// An AMI, for builds on EC2.
+    Ami(super::AmiSourcePlan),
 }
 
 /// A Debian-family system from packages. Boots by BIOS and by UEFI.

@@ -43,6 +43,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             memory: Size::gib(1),
             disk: Size::gib(4),
             accelerator: Accelerator::Tcg,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -57,6 +58,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan {
             boot: true,
             firmware: vec![Firmware::Bios],

@@ -1,6 +1,8 @@
-//! What becomes of an image in Amazon's cloud: registered, copied, shared, named by channels, listed in tables, exported, retired.
+//! Images in Amazon's cloud: made of disks, copied, shared, named by channels, listed in tables, exported, retired.
 //!
-//! Nothing here prints; what is found and done is data, and progress is events.
+//! Nothing here prints; what is found and done is data, and progress is events. Start reading at [`ebs`], which makes a snapshot of a
+//! disk, and [`ami`], which makes an image of a snapshot and looks after it.
 pub mod ami;
+pub mod ebs;
 pub mod notify;
 pub mod table;

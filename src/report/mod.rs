@@ -1,5 +1,5 @@
 //! `result.json`: what a run made, for machines. The schema is described in `docs/result.md`.
-use crate::build::{Artifact, BuildErrorKind, Outcome, StageTime};
+use crate::build::{AmiArtifact, Artifact, BuildErrorKind, Outcome, StageTime};
 use serde::Serialize;
 use std::{
     io::{self, Write},
@@ -55,6 +55,9 @@ pub struct BuildReport {
     pub stages: Vec<StageTime>,
     /// The delivered files.
     pub artifacts: Vec<Artifact>,
+    /// The AMIs that were made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amis: Vec<AmiArtifact>,
     /// Hypervisor and accelerator.
     pub machine: serde_json::Value,
     /// Facts about the guest.
@@ -119,6 +122,7 @@ fn build(outcome: &Outcome) -> BuildReport {
         logs: outcome.logs.clone(),
         stages: outcome.stages.clone(),
         artifacts: made.map(|made| made.artifacts.clone()).unwrap_or_default(),
+        amis: made.map(|made| made.amis.clone()).unwrap_or_default(),
         machine: made.and_then(|made| serde_json::to_value(&made.machine).ok()).unwrap_or_default(),
         guest: made.map(|made| made.guest.clone()).unwrap_or_default(),
         source: made.map(|made| made.source.clone()),

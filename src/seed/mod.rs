@@ -11,6 +11,8 @@
 //!
 //! Where a machine takes its seed as a CD-ROM only, and for installers, there are ISO 9660 volumes.
 //!
+//! Instances in a cloud are handed user data instead: the same for cloud-init, or a configuration for Ignition.
+//!
 //! What an installer is told is in [`answers`], and [`lint`] reads it before anything boots.
 //!
 //! The same input gives the same bytes.
@@ -21,11 +23,13 @@ mod fat;
 mod iso;
 pub mod lint;
 mod nocloud;
+mod user_data;
 
 pub use answers::{append_answers, write_answers};
 pub use credentials::{CREDENTIAL, write_credential};
 pub use iso::write_iso;
 pub use nocloud::write_nocloud;
+pub use user_data::{CORE, USER_DATA_LIMIT, write_ignition, write_user_data};
 
 use crate::{plan::AnswersProblem, value::Secret};
 use std::{

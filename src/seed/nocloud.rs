@@ -17,6 +17,11 @@ pub fn write_nocloud(path: &Path, spec: &SeedSpec<'_>) -> Result<(), SeedError> 
     write_private(path, &bytes)
 }
 
+/// What cloud-init is told, wherever it finds it.
+pub(super) fn user_data(spec: &SeedSpec<'_>) -> Result<Secret, SeedError> {
+    render(spec).map(|(user_data, _)| user_data)
+}
+
 fn render(spec: &SeedSpec<'_>) -> Result<(Secret, String), SeedError> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -40,6 +40,9 @@ pub enum SourceError {
         #[source]
         source: DiskError,
     },
+    /// It is an image that a hypervisor keeps.
+    #[error("could not make a disk of an AMI on this host: it stays where it is")]
+    Kept,
     /// The image is larger than the disk.
     #[error("could not put an image of {image} onto a disk of {disk}: disks are never shrunk")]
     Shrink {

@@ -52,6 +52,17 @@ pub enum Prepared {
     Disk(BaseDisk),
     /// An installer that must make it first. What it made is handed to [`adopt`].
     Installer(Installer),
+    /// An image that the hypervisor keeps: no disk comes here.
+    Kept(KeptSource),
+}
+
+/// An image that a hypervisor keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSource {
+    /// Its name there: `ami-0123456789abcdef0`.
+    pub id: String,
+    /// For people and for the record: what it is.
+    pub description: String,
 }
 
 /// What a source needs, as far as that can be known beforehand.
@@ -89,6 +100,8 @@ pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> 
         SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap).await,
         SourcePlan::Disk(disk) => image::preflight(plan, disk, cache).await,
         SourcePlan::Iso(iso) => install::preflight(plan, iso, cache).await,
+        // Whoever keeps it is asked.
+        SourcePlan::Ami(_) => Ok(Needs::default()),
     }
 }
 
@@ -98,6 +111,7 @@ pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<Prepared
         SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await.map(Prepared::Disk),
         SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await.map(Prepared::Disk),
         SourcePlan::Iso(iso) => install::prepare(cx, plan, iso, fetcher).await,
+        SourcePlan::Ami(_) => Err(SourceError::Kept),
     }
 }
 

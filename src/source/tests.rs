@@ -25,6 +25,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
             memory: Size::gib(1),
             disk,
             accelerator: Accelerator::Tcg,
+            ec2: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -39,6 +40,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
+        amis: vec![],
         verify: VerifyPlan { boot: false, firmware: vec![], commands: vec![] },
         secrets: BTreeMap::new(),
     }
@@ -57,7 +59,7 @@ fn raw_bytes() -> Vec<u8> {
 async fn first_disk(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<BaseDisk, SourceError> {
     match prepare(cx, plan, fetcher).await? {
         Prepared::Disk(base) => Ok(base),
-        Prepared::Installer(installer) => panic!("{installer:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the user may say about AMIs that exist.
-use super::{AccountArgs, examples, name_and_value};
+use super::{AccountArgs, AmiTest, examples, name_and_value};
 use crate::{
     publish::ami::{Pattern, Which},
     value::{HumanDuration, Secret},
@@ -50,6 +50,19 @@ pub(in crate::cli) enum AmiCommand {
         ("goldsmith ami table x86_64.json aarch64.json --csv amis.csv --markdown amis.md", "in the next"),
     ]))]
     Table(AmiTable),
+    /// Start an instance from an AMI, and check it from inside
+    #[command(
+        long_about = "Start an instance from an AMI, and check it from inside.\n\n\
+            With a definition, everything is checked that follows from its steps, as at the end of a build; without one, that it boots \
+            without failed units. The AMI is not changed, and instance, key pair and security group go afterwards.",
+        after_help = examples(&[
+            ("goldsmith ami test ami-0123456789abcdef0", "does it start, and let us in?"),
+            ("goldsmith ami test ami-0123… --definition web.toml", "does it hold what it was built for?"),
+            ("goldsmith ami test ami-0123… --expect-os-release 'AlmaLinux release 9.6' --up-to-date --packages list.txt", "a release's test"),
+            ("goldsmith ami test ami-0123… --instance-type t4g.medium --ssh private --subnet subnet-0123456789abcdef0", "in a network of your own"),
+        ]),
+    )]
+    Test(Box<AmiTest>),
     /// Export an AMI to S3 as a disk, and download it
     #[command(after_help = examples(&[
         ("goldsmith ami export ami-0123… --to s3://bucket/exports/", "raw, as Snow devices want it"),

@@ -35,8 +35,10 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
     }
     load::distinct(&plans)?;
     let on_error = arguments.on_error.into();
-    let jobs: Vec<Job> =
-        plans.into_iter().map(|plan| Job { plan: Arc::new(plan), image: None, on_error }).collect();
+    let jobs: Vec<Job> = plans
+        .into_iter()
+        .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
+        .collect();
     let dirs = dirs()?;
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
     block_on(all(&jobs, manner, &dirs, console))?
@@ -133,7 +135,7 @@ fn finish(
 ) -> Exit {
     let (jobs_ended, outcomes): (Vec<&Job>, Vec<Outcome>) = ended.into_iter().unzip();
     // A proof alone delivers nothing.
-    let delivers = jobs.iter().all(|job| job.image.is_none());
+    let delivers = jobs.iter().all(|job| job.image.is_none() && job.ami.is_none());
     let report = if delivers { write_report(jobs, &outcomes, console, show) } else { None };
     let quiet = console.json() || console.verbosity() == Verbosity::Quiet;
     for (job, outcome) in jobs_ended.iter().zip(&outcomes) {
@@ -150,18 +152,23 @@ fn finish(
     exits.into_iter().max().unwrap_or(Exit::Ok)
 }
 
-/// Scripts get the paths of what was made, one a line.
+/// Scripts get the paths of what was made, and the ids of AMIs, one a line.
 fn deliver(made: &BuildResult, console: &Console) {
     if !console.json() && !console.out_is_terminal() {
         for artifact in &made.artifacts {
             console.out(&artifact.path.display().to_string());
+        }
+        for ami in &made.amis {
+            console.out(&ami.id);
         }
     }
 }
 
 /// The report goes next to the first image. It must not fail a build whose images are there.
 fn write_report(jobs: &[Job], outcomes: &[Outcome], console: &Console, show: &dyn Show) -> Option<PathBuf> {
-    let folder = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent())?;
+    let files = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent());
+    // AMIs are no files; their report is among the records.
+    let folder = files.or_else(|| Some(outcomes.first()?.logs.as_path()))?;
     if outcomes.is_empty() || !worth_a_report(outcomes, folder) {
         return None;
     }

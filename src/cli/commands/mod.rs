@@ -9,6 +9,7 @@ mod init;
 pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
+mod plan_ec2;
 mod verify;
 mod work;
 
@@ -32,6 +33,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Convert(arguments) => convert::run(&arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments, console),
         #[cfg(feature = "aws")]
+        Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
         Command::Ami(arguments) => aws::ami(&arguments, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),

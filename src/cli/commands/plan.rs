@@ -11,7 +11,7 @@ use crate::{
     },
     definition,
     plan::{
-        AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, LoginProof, Mirror, Origin,
+        AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, LoginProof, MachinePlan, Mirror, Origin,
         PartitionSize, Plan, SecretSource, SourcePlan, Step, TypedStep, TypedWait,
     },
 };
@@ -112,18 +112,17 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
         row(if index == 0 { "source" } else { "" }, line);
     }
     let machine = &plan.machine;
-    row(
-        "machine",
-        [
-            count(machine.cpus as usize, "cpu"),
-            format!("{} memory", machine.memory),
-            format!("{} disk", machine.disk),
-            machine.firmware.to_string(),
-            format!("accelerator {}", machine.accelerator),
-        ]
-        .join(&dot),
-    );
-    row("", machine.uri.clone());
+    match &machine.ec2 {
+        Some(ec2) => {
+            for (index, line) in super::plan_ec2::instance(ec2).into_iter().enumerate() {
+                row(if index == 0 { "machine" } else { "" }, line);
+            }
+        }
+        None => {
+            row("machine", local_machine(machine, &dot));
+            row("", machine.uri.clone());
+        }
+    }
     row(
         "guest",
         format!(
@@ -212,6 +211,18 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     text
 }
 
+/// A machine of libvirt's.
+fn local_machine(machine: &MachinePlan, dot: &str) -> String {
+    [
+        count(machine.cpus as usize, "cpu"),
+        format!("{} memory", machine.memory),
+        format!("{} disk", machine.disk),
+        machine.firmware.to_string(),
+        format!("accelerator {}", machine.accelerator),
+    ]
+    .join(dot)
+}
+
 /// The role that a step belongs to.
 fn owner(plan: &Plan, step: &Step) -> String {
     let role = step.rules.role.and_then(|index| plan.roles.get(index));
@@ -246,6 +257,7 @@ fn source(source: &SourcePlan) -> Vec<String> {
             lines
         }
         SourcePlan::Iso(iso) => installer(iso),
+        SourcePlan::Ami(ami) => super::plan_ec2::source(ami),
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));

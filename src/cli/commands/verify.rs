@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &args::Verify, console: &Console) -> Result<Exit, P
     // Whoever asks for a proof gets one, whatever builds do.
     plan.verify.boot = true;
     let on_error = WhenFailed::Cleanup.into();
-    let jobs = [Job { plan: Arc::new(plan), image: Some(image), on_error }];
+    let jobs = [Job { plan: Arc::new(plan), image: Some(image), ami: None, on_error }];
     let dirs = dirs()?;
     block_on(build::all(&jobs, build::Manner { debug: false, parallel: 1 }, &dirs, console))?
 }

@@ -1,5 +1,7 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
+mod ami;
 mod aws;
+mod ec2;
 mod files;
 mod flow;
 mod install;
@@ -9,7 +11,9 @@ mod software;
 mod step;
 mod system;
 
+pub(super) use ami::*;
 pub(super) use aws::*;
+pub(super) use ec2::*;
 pub(super) use files::*;
 pub(super) use flow::*;
 pub(super) use install::*;
@@ -22,13 +26,11 @@ pub(super) use system::*;
 use super::{
     early::{ImageArch, ImageName, Variables},
     reader::{Key, Table},
-    scalar::{Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
+    scalar::{Delivery, Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
     table::table,
 };
 use crate::{
-    plan::{
-        Accelerator, Compression, Firmware, ImageFormat, OutputFormat, PartitionSize, Provider, SeedKind,
-    },
+    plan::{Accelerator, Compression, Firmware, ImageFormat, PartitionSize, Provider, SeedKind},
     value::{Digest, HumanDuration, Size},
 };
 use url::Url;
@@ -46,7 +48,7 @@ table! {
         name: required ImageName,
         /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
         secret: optional Map<Secret>,
-        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]` or `[source.iso]`.
+        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]`, `[source.iso]`, or `[source.ami]` on EC2.
         source: required Source,
         /// The machine that the image is built in.
         machine: optional Machine,
@@ -63,7 +65,7 @@ table! {
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
         seal: optional Seal,
-        /// The files to deliver.
+        /// The files and AMIs to deliver.
         output: required List<Output>,
         /// How the outputs are proved.
         verify: optional Verify,
@@ -101,6 +103,8 @@ table! {
         disk: optional Disk,
         /// An installer's medium, which installs the system without questions.
         iso: optional Iso,
+        /// An AMI, for `driver = "ec2"`.
+        ami: optional SourceAmi,
     }
 }
 
@@ -163,8 +167,10 @@ table! {
 table! {
     /// The machine that the image is built in, and the ones that prove the result.
     "`[machine]`", Machine {
-        /// The hypervisor: `libvirt`.
+        /// The hypervisor: `libvirt`, or `ec2`, which makes an AMI of a `[source.ami]`. Default: `libvirt`, or `ec2` with `[machine.ec2]`.
         driver: optional One<Driver>,
+        /// The instance, for `ec2`. All other keys of `[machine]` are for `libvirt`.
+        ec2: optional Ec2,
         /// The libvirt connection, such as `qemu:///session`, or `qemu+ssh://user@host/system` for another host. Default: libvirt inside of goldsmith.
         uri: optional Text,
         /// What it boots with: `efi` or `bios`. Default: `efi`.
@@ -184,13 +190,14 @@ table! {
     /// How the guest is reached and how long it may take.
     "`[guest]`", Guest {
         /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads; `credentials`, which systemd 252
-        /// and later read by themselves; or `login`, by a login that the image has. Default: `nocloud`, `credentials` for a bootstrap
-        /// without cloud-init, or `login` with `[guest.login]`.
+        /// and later read by themselves; or `login`, by a login that the image has. On EC2: `user-data`, which cloud-init reads, or
+        /// `ignition`. Default: `nocloud`, `credentials` for a bootstrap without cloud-init, `login` with `[guest.login]`, or
+        /// `user-data` on EC2.
         seed: optional One<SeedKind>,
         /// A login that the image has, for images that take no seed. It is used once, to bring the build's own key in.
         login: optional GuestLogin,
         /// The user of the build, who is gone afterwards. `root` logs in as root, the only one with `credentials` and `login`.
-        /// Default: `goldsmith`, or `root` with `credentials` and `login`.
+        /// Default: `goldsmith`, or `root` with `credentials` and `login`, or `core` with `ignition`, who stays.
         user: optional Text,
         /// From power-on to a login. Default: `10m`.
         connect_timeout: optional HumanDuration,
@@ -229,10 +236,11 @@ table! {
 }
 
 table! {
-    /// One file to deliver.
+    /// One file or AMI to deliver.
     "an `[[output]]`", Output {
-        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`.
-        format: required One<OutputFormat>,
+        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`; or `ami`, which is no file
+        /// but an image in an Amazon account.
+        format: required One<Delivery>,
         /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
         path: optional Text,
@@ -243,6 +251,8 @@ table! {
         compression: optional One<Compression>,
         /// What an `ova` says about its machine.
         ova: optional Ova,
+        /// What Amazon is told about an `ami`.
+        ami: optional Ami,
     }
 }
 
@@ -303,7 +313,9 @@ const TABLES: &[(&str, &[Key])] = &[
 /// All tables, by how people find them.
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
     let more = [
+        ami::TABLES,
         aws::TABLES,
+        ec2::TABLES,
         step::TABLES,
         files::TABLES,
         system::TABLES,

@@ -3,15 +3,15 @@
     clippy::option_option,
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
-use super::{check, machine, ova};
+use super::{ami, check, machine, ova};
 use crate::{
     definition::{
         problem::Span,
         raw::{Output, Seal, Verify},
         reader::{At, Field, Reader},
-        scalar::{List, One},
+        scalar::{Delivery, List, One},
     },
-    plan::{Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
+    plan::{AmiPlan, Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
     value::Arch,
 };
 use std::path::{Component, Path, PathBuf};
@@ -26,20 +26,41 @@ pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
     }
 }
 
+/// The files and the AMIs.
 pub(super) fn outputs(
     outputs: Field<List<Output>>,
     name: Option<&str>,
+    arch: Option<Arch>,
     firmware: Option<Firmware>,
     reader: &mut Reader<'_>,
-) -> Option<Vec<OutputPlan>> {
+) -> Option<(Vec<OutputPlan>, Vec<AmiPlan>)> {
     let At { value: outputs, span } = outputs.required()?;
     check::holds(&span, !outputs.is_empty(), reader, || {
         "a build needs at least one `[[output]]`".to_owned()
     })?;
     let folder = super::super::out_dir(reader.inputs);
     let mut plans: Vec<(OutputPlan, Span)> = Vec::new();
+    let mut amis: Vec<(AmiPlan, Span)> = Vec::new();
     let mut all_right = true;
     for At { value: raw, span } in outputs {
+        if let Field::Good(At { value: One(Delivery::Ami), .. }) = &raw.format {
+            let place = raw.ami.span().cloned().unwrap_or(span);
+            let Some(plan) = ami_output(raw, name, arch, firmware, &place, reader) else {
+                all_right = false;
+                continue;
+            };
+            if let Some((_, first)) = amis.iter().find(|(other, _)| other.name == plan.name) {
+                let first = first.clone();
+                reader
+                    .report(&place, format!("two AMIs are called `{}`", plan.name))
+                    .label("the second one")
+                    .also(first, "the first one")
+                    .help("give one of them another `name`");
+                all_right = false;
+            }
+            amis.push((plan, place));
+            continue;
+        }
         let place = raw.path.span().cloned().unwrap_or(span);
         let Some(plan) = output(raw, name, &folder, firmware, reader) else {
             all_right = false;
@@ -56,7 +77,36 @@ pub(super) fn outputs(
         }
         plans.push((plan, place));
     }
-    all_right.then(|| plans.into_iter().map(|(plan, _)| plan).collect())
+    all_right.then(|| {
+        (plans.into_iter().map(|(plan, _)| plan).collect(), amis.into_iter().map(|(plan, _)| plan).collect())
+    })
+}
+
+/// An AMI, which has nothing of what a file has.
+fn ami_output(
+    raw: Output,
+    name: Option<&str>,
+    arch: Option<Arch>,
+    firmware: Option<Firmware>,
+    place: &Span,
+    reader: &mut Reader<'_>,
+) -> Option<AmiPlan> {
+    let of_files = [
+        ("path", raw.path.span()),
+        ("level", raw.level.span()),
+        ("compression", raw.compression.span()),
+        ("ova", raw.ova.span()),
+    ];
+    let mut all_right = true;
+    for (key, span) in of_files {
+        if let Some(span) = span {
+            let span = span.clone();
+            reader.report(&span, format!("an AMI has no `{key}`: it is no file, but made in the account"));
+            all_right = false;
+        }
+    }
+    let ami = ami::ami(raw.ami, name, arch, firmware, place, reader)?;
+    all_right.then_some(ami)
 }
 
 fn output(
@@ -66,7 +116,15 @@ fn output(
     firmware: Option<Firmware>,
     reader: &mut Reader<'_>,
 ) -> Option<OutputPlan> {
-    let format = raw.format.required().map(|at| at.value.0);
+    let format = raw.format.required().and_then(|at| match at.value.0 {
+        Delivery::File(format) => Some(format),
+        Delivery::Ami => None,
+    });
+    if let Some(span) = raw.ami.span() {
+        let span = span.clone();
+        reader.report(&span, "only an `ami` is told to Amazon").help("write `format = \"ami\"` for it");
+        return None;
+    }
     let path = match (raw.path.maybe(), name, format) {
         (Some(None), Some(name), Some(format)) => Some(folder.join(format!("{name}.{format}"))),
         (Some(Some(path)), ..) => {

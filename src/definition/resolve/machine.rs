@@ -1,12 +1,12 @@
 //! `[machine]` and `[guest]`.
-use super::{check, login};
+use super::{check, ec2, login};
 use crate::{
     definition::{
         raw::{Guest, Machine},
         reader::{At, Field, Reader},
         scalar::{Driver, One},
     },
-    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Firmware, GuestPlan, MachinePlan, SeedKind},
+    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Ec2Plan, Firmware, GuestPlan, MachinePlan, SeedKind},
     value::{Arch, HumanDuration, Size},
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Parts {
     /// With its place, if the definition says it.
     pub(super) disk: Option<(Size, Option<crate::definition::problem::Span>)>,
     accelerator: Option<Accelerator>,
+    pub(super) ec2: Option<Box<Ec2Plan>>,
 }
 
 impl Parts {
@@ -38,23 +39,32 @@ impl Parts {
             memory: self.memory?,
             disk: self.disk?.0,
             accelerator: self.accelerator?,
+            ec2: self.ec2,
         })
     }
 }
 
 pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut Reader<'_>) -> Option<Parts> {
-    let Some(At { value: machine, .. }) = machine.maybe()? else {
-        return Some(Parts {
-            uri: Some(DEFAULT_LIBVIRT_URI.to_owned()),
-            firmware: Some(Firmware::Efi),
-            cpus: Some(2),
-            memory: Some(Size::gib(2)),
-            disk: Some((Size::gib(8), None)),
-            accelerator: Some(Accelerator::Auto),
-        });
+    let usual = Parts {
+        uri: Some(DEFAULT_LIBVIRT_URI.to_owned()),
+        firmware: Some(Firmware::Efi),
+        cpus: Some(2),
+        memory: Some(Size::gib(2)),
+        disk: Some((Size::gib(8), None)),
+        accelerator: Some(Accelerator::Auto),
+        ec2: None,
     };
-    // One driver means nothing to choose yet; reading it already refused all others.
-    let driver = machine.driver.or(One(Driver::Libvirt)).map(|One(Driver::Libvirt)| ());
+    let on_ec2 = ec2::is_meant(&machine);
+    let Some(At { value: machine, .. }) = machine.maybe()? else { return Some(usual) };
+    if on_ec2 {
+        ec2::only(&machine, reader)?;
+        return Some(Parts { ec2: Some(Box::new(ec2::ec2(machine.ec2, arch, reader)?)), ..usual });
+    }
+    if let Some(span) = machine.ec2.span() {
+        reader.report(span, "`[machine.ec2]` is for `driver = \"ec2\"`");
+        return None;
+    }
+    let driver = machine.driver.or(One(Driver::Libvirt)).map(drop);
     let uri = match machine.uri.maybe() {
         Some(None) => Some(DEFAULT_LIBVIRT_URI.to_owned()),
         Some(Some(uri)) => check::text(
@@ -88,7 +98,8 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
     });
     let accelerator = machine.accelerator.or(One(Accelerator::Auto)).map(|One(accelerator)| accelerator);
     driver?;
-    Some(Parts { uri, firmware, cpus, memory, disk: disk.map(|disk| (disk, disk_place)), accelerator })
+    let disk = disk.map(|disk| (disk, disk_place));
+    Some(Parts { uri, firmware, cpus, memory, disk, accelerator, ec2: None })
 }
 
 /// The firmware, if machines of this architecture have it.
@@ -136,7 +147,13 @@ pub(super) fn guest(
 ) -> Option<GuestPlan> {
     let usual =
         installed.unwrap_or(if without_cloud_init { SeedKind::Credentials } else { SeedKind::NoCloud });
-    let (seed, user) = (usual, if usual == SeedKind::Credentials { "root" } else { "goldsmith" });
+    let user = match usual {
+        SeedKind::Credentials => "root",
+        // Whom the systems that read it have anyway.
+        SeedKind::Ignition => "core",
+        _ => "goldsmith",
+    };
+    let seed = usual;
     let default = GuestPlan {
         user: user.to_owned(),
         seed,
@@ -168,6 +185,8 @@ pub(super) fn guest(
         Some(None) if matches!(seed, Some(SeedKind::Credentials | SeedKind::Login)) => {
             Some("root".to_owned())
         }
+        Some(None) if seed == Some(SeedKind::Ignition) => Some("core".to_owned()),
+        Some(None) if default.user == "core" => Some("goldsmith".to_owned()),
         Some(None) => Some(default.user),
         Some(Some(At { value, span })) => {
             let only_root = match seed {

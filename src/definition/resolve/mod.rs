@@ -1,9 +1,11 @@
 //! From what was read to the plan: defaults, and what must hold between keys.
 //!
 //! Each function returns `None` after it reported why; it looks at all of its part before it gives up.
+mod ami;
 mod aws;
 mod check;
 mod deliver;
+mod ec2;
 mod install;
 mod iso;
 mod label;
@@ -57,10 +59,21 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     };
     let secrets = secrets(secret, reader);
     let aws = aws::aws(aws, reader);
+    let on_ec2 = ec2::is_meant(&machine);
     let machine = machine::machine(machine, arch, reader);
+    let instance = machine.as_ref().and_then(|machine| machine.ec2.as_deref());
+    ec2::fits(
+        on_ec2,
+        &source,
+        &output,
+        &verify,
+        instance.is_some_and(|plan| plan.surrogate.is_some()),
+        reader,
+    );
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
-    let provider = provider.maybe().map(|at| at.map_or(Provider::default(), |at| at.value.0));
+    let usual = if on_ec2 { Provider::Aws } else { Provider::default() };
+    let provider = provider.maybe().map(|at| at.map_or(usual, |at| at.value.0));
     let install = install::take(&mut source);
     let mut source = source::source(source, arch, disk, !install.is_absent(), reader);
     let install = match install {
@@ -76,18 +89,33 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         Field::Absent | Field::Bad => None,
     };
     let installed = install.as_ref().and_then(Option::as_ref).map(install::Early::seed);
-    let guest = machine::guest(guest, without_cloud_init, installed, reader);
+    let usual_seed = if on_ec2 { Some(ec2::seed(source.as_ref())) } else { installed };
+    let guest = machine::guest(guest, without_cloud_init, usual_seed, reader);
+    if let Some(guest) = &guest {
+        ec2::fitting_seed(on_ec2, guest.seed, seed_span.as_ref().unwrap_or(&guest_span), reader)?;
+    }
     if let (Some(Some(early)), Some(guest), Some(source)) = (install, &guest, &mut source) {
         install::finish(early, guest, seed_span.as_ref(), source, reader)?;
     }
     let folders = roles.or(Vec::new())?.into_iter().map(|at| reader.folder.join(at.value.0.text));
     reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
-    let seal = deliver::seal(seal);
-    let outputs = deliver::outputs(output, name.as_deref(), firmware, reader);
+    let trim_said = matches!(&seal, Field::Good(At { value, .. }) if value.trim.span().is_some());
+    let mut seal = deliver::seal(seal);
+    if let Some(seal) = seal.as_mut().filter(|_| on_ec2 && !trim_said) {
+        // Volumes in EBS take no discards.
+        seal.trim = false;
+    }
+    let (outputs, amis) = deliver::outputs(output, name.as_deref(), arch, firmware, reader).unzip();
     let verify = deliver::verify(verify, firmware, arch, reader);
     if let (Some(guest), Some(seal), Some(verify)) = (&guest, &seal, &verify) {
         login::recognisable(&guest_span, guest, seal, verify, reader)?;
+    }
+    let mut machine = machine;
+    if let (Some(plan), Some([ami, ..])) =
+        (machine.as_mut().and_then(|machine| machine.ec2.as_mut()), amis.as_deref())
+    {
+        ec2::encrypt(plan, ami);
     }
     let places = match var {
         Field::Good(At { value: Variables { places }, .. }) => places,
@@ -107,6 +135,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
         outputs: outputs?,
+        amis: amis?,
         verify: verify?,
         secrets: secrets?,
     })

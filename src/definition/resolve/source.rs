@@ -42,12 +42,17 @@ pub(super) fn source(
     let At { value: source, span } = source.required()?;
     let is_bad = matches!(source.bootstrap, Field::Bad)
         || matches!(source.disk, Field::Bad)
-        || matches!(source.iso, Field::Bad);
+        || matches!(source.iso, Field::Bad)
+        || matches!(source.ami, Field::Bad);
     if is_bad {
         return None;
     }
-    let given =
-        [("bootstrap", source.bootstrap.span()), ("disk", source.disk.span()), ("iso", source.iso.span())];
+    let given = [
+        ("bootstrap", source.bootstrap.span()),
+        ("disk", source.disk.span()),
+        ("iso", source.iso.span()),
+        ("ami", source.ami.span()),
+    ];
     if !check::exactly_one(&span, "`[source]`", &given, reader) {
         return None;
     }
@@ -56,6 +61,9 @@ pub(super) fn source(
     }
     if let Some(at) = source.iso.maybe()? {
         return super::iso::iso(at, installs, reader).map(SourcePlan::Iso);
+    }
+    if let Some(at) = source.ami.maybe()? {
+        return super::ec2::source(at, reader).map(SourcePlan::Ami);
     }
     self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }

@@ -1,5 +1,7 @@
 //! Cuts a disk into the items of a conversion, by its allocation map.
 use super::super::{DiskError, DiskRead, ExtentKind};
+use super::feed::touched;
+use sha2::{Digest, Sha256};
 
 /// What one worker handles at a time, in bytes: large enough that a gzip member of this size loses nothing against one
 /// stream, small enough that many fit into memory. A multiple of every cluster and grain size that is written.
@@ -94,6 +96,8 @@ pub(crate) struct Plan {
     pub(crate) clusters: u64,
     /// 512 MiB spans (of one qcow2 L2 table) with data in them.
     pub(crate) spans: u64,
+    /// Blocks of a [`super::BlockSink`] with data in them.
+    pub(crate) blocks: u64,
 }
 
 impl Plan {
@@ -108,6 +112,7 @@ impl Plan {
             let Item::Data { offset, ranges, .. } = item else { continue };
             plan.data_bytes += ranges.iter().map(|range| u64::from(range.end - range.start)).sum::<u64>();
             plan.clusters += clusters(&ranges).count() as u64;
+            plan.blocks += touched(&ranges).count() as u64;
             let span = offset / crate::disk::qcow2::L2_SPAN;
             if last_span != Some(span) {
                 last_span = Some(span);
@@ -130,4 +135,23 @@ pub(crate) fn clusters(ranges: &[Range]) -> impl Iterator<Item = u64> + '_ {
             first..next
         })
         .map(u64::from)
+}
+
+/// SHA-256 of the size of a disk and of which parts of it are data, in lower-case hexadecimal: tells whether a disk that was partly
+/// read is still the same without reading it. What the data is does not count.
+pub fn map_digest(src: &dyn DiskRead, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<String, DiskError> {
+    let mut hash = Sha256::new();
+    hash.update(src.size().to_le_bytes());
+    let mut map = Map::new(src);
+    while let Some(item) = map.next()? {
+        if cancelled() {
+            return Err(DiskError::cancelled());
+        }
+        let Item::Data { offset, ranges, .. } = item else { continue };
+        for range in ranges {
+            hash.update((offset + u64::from(range.start)).to_le_bytes());
+            hash.update((offset + u64::from(range.end)).to_le_bytes());
+        }
+    }
+    Ok(hex::encode(hash.finalize()))
 }

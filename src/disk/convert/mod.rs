@@ -4,6 +4,7 @@
 //!            ┌► worker ┐                                  ┌► sink: raw file ──► digest thread
 //!  map ──────┼► worker ┼── read, scan, compress ── items ─┼► sink: raw.gz
 //!  (holes)   └► worker ┘        (any order)   (in order)  ├► sink: qcow2
+//!                                                         ├► sink: blocks, for an upload
 //!                                                         └► sink: block borders, for the needles
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! workers. [`pipeline`] bounds how far workers run ahead of the slowest sink, hence the memory.
 mod blocks;
 mod deflate;
+mod feed;
 mod gzip;
 mod lz4;
 mod map;
@@ -34,7 +36,9 @@ use super::ova::OvaSink;
 use super::vmdk::VmdkSink;
 use super::{DiskError, DiskRead, OutputFormat, Progress, Qcow2Compression, Target, Written};
 pub(crate) use blocks::{BLOCK, Deflater, level_of};
+pub use feed::{BlockSink, DataBlock, FEED_BLOCK};
 pub(crate) use map::Plan;
+pub use map::map_digest;
 pub(crate) use pipeline::{Chunk, Encode, Payload, Sink};
 pub use stream::convert_stream;
 #[cfg(test)]
@@ -109,12 +113,26 @@ pub fn convert(
     targets: &[Target],
     options: &ConvertOptions<'_>,
 ) -> Result<Converted, DiskError> {
+    convert_and_feed(src, targets, &[], options)
+}
+
+/// As [`convert`], and hands the disk to `feeds` in the same pass. They have all of it when this returns well; what they made of it
+/// is theirs to remove otherwise.
+pub fn convert_and_feed(
+    src: &dyn DiskRead,
+    targets: &[Target],
+    feeds: &[&dyn BlockSink],
+    options: &ConvertOptions<'_>,
+) -> Result<Converted, DiskError> {
     refuse_clashes(src, targets)?;
     let scanner = scan::Scanner::new(options.needles)?;
     let plan = map::Plan::of(src, options.cancelled)?;
     let mut sinks: Vec<Box<dyn Sink + '_>> = Vec::new();
     for target in targets {
         sinks.push(sink(target, src, &plan, options.cancelled)?);
+    }
+    for feed in feeds {
+        sinks.push(Box::new(feed::FeedSink::new(*feed, src.size(), &plan)?));
     }
     if let Some(borders) = scanner.borders() {
         sinks.push(Box::new(borders));

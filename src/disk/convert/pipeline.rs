@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use bytes::Bytes;
+
 use super::super::output::Finished;
 use super::super::{DiskError, DiskRead, Progress, Target};
 use super::ConvertOptions;
@@ -22,7 +24,7 @@ const IN_FLIGHT: u64 = 96 << 20;
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) offset: u64,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     /// What of it is data; the rest is zeroes.
     pub(crate) ranges: Vec<Range>,
     /// How many sinks have still to take it.
@@ -47,6 +49,8 @@ pub(crate) enum Payload {
     /// Compressed clusters one after the other: their index within the chunk and their length, 0 for one that is to be
     /// stored as it is.
     Clusters { bytes: Vec<u8>, lengths: Vec<(u64, u32)> },
+    /// SHA-256 of blocks, by their number within the chunk.
+    Digests(Vec<(u32, [u8; 32])>),
 }
 
 /// The part of an output that runs in the workers, one for each of them.
@@ -286,7 +290,8 @@ fn work(
             }
         }
         scanner.chunk(&bytes, offset);
-        let chunk = Arc::new(Chunk { offset, bytes, ranges, pending: AtomicUsize::new(sinks.len()) });
+        let chunk =
+            Arc::new(Chunk { offset, bytes: bytes.into(), ranges, pending: AtomicUsize::new(sinks.len()) });
         if sinks.is_empty() {
             shared.progress(chunk.data_bytes());
         }

@@ -1,6 +1,7 @@
 //! Tests of `disk` against its peers: qemu-img, gzip, xz, zstd, sfdisk, mke2fs, sha256sum and Python.
 mod decompress;
 mod failure;
+mod feed;
 mod formats;
 mod hostile;
 mod input;

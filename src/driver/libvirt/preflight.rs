@@ -63,6 +63,13 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
     let kernel = match &spec.boot {
         Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
         Boot::Disk | Boot::Optical => Vec::new(),
+        Boot::Image(id) => {
+            return Err(DriverError::new(
+                DriverErrorKind::Unsupported,
+                format!("start from the image `{id}`"),
+            )
+            .because("libvirt starts from files of this host"));
+        }
     };
     for path in kernel.into_iter().chain(&spec.optical) {
         File::open(path).map_err(|error| unusable(path, false, error))?;
@@ -231,6 +238,7 @@ mod tests {
             boot: crate::driver::Boot::Disk,
             optical: Vec::new(),
             ends_at_restart: false,
+            instance: crate::driver::InstanceSeed::default(),
         }
     }
 

@@ -51,6 +51,8 @@ pub(crate) enum Fate {
     Lost,
     /// The connection is cut before moto hears of it.
     Cut,
+    /// moto answers another call than was made.
+    Rewrite(Vec<u8>),
     /// moto answers, and this makes another answer of it.
     Change(Box<dyn Fn(String) -> String + Send>),
 }
@@ -157,6 +159,13 @@ async fn one(
             Err(Severed)
         }
         Fate::Cut => Err(Severed),
+        Fate::Rewrite(body) => {
+            let length = ("content-length".to_owned(), body.len().to_string());
+            let mut call = Call { body: body.into(), ..call };
+            call.headers.retain(|(name, _)| name != "content-length");
+            call.headers.push(length);
+            Ok(forward(&call, port).await)
+        }
         Fate::Change(change) => {
             let answer = forward(&call, port).await;
             let (mut head, body) = answer.into_parts();

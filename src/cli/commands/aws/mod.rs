@@ -1,5 +1,7 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
 mod ami;
+pub(super) mod publish;
+mod test;
 
 pub(super) use ami::run as ami;
 

@@ -162,7 +162,7 @@ impl Far {
                 initrd: send(initrd, "initrd")?,
                 cmdline: cmdline.clone(),
             }),
-            other @ (Boot::Disk | Boot::Optical) => other.clone(),
+            other @ (Boot::Disk | Boot::Optical | Boot::Image(_)) => other.clone(),
         };
         let media = spec.optical.iter().enumerate();
         let optical = media.map(|(index, medium)| send(medium, &format!("medium{index}")));
@@ -214,7 +214,7 @@ impl Far {
         }
         let kernel = match &spec.boot {
             Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
-            Boot::Disk | Boot::Optical => Vec::new(),
+            Boot::Disk | Boot::Optical | Boot::Image(_) => Vec::new(),
         };
         for file in spec.optical.iter().chain(kernel) {
             need += file.metadata().map_or(0, |found| found.len());

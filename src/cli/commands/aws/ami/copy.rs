@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &AmiCopy, console: &Console) -> Result<Exit, Proble
     let webhook = webhook(arguments)?;
     let again = text::again();
     let subject = arguments.amis.join(", ");
-    let (made, exit) = work(console, &arguments.account, ("ami-copy", "copy"), &subject, async |cx, aws| {
+    let (made, exit) = work(console, &arguments.account, "ami-copy", &subject, async |cx, aws| {
         let copies = plans.iter().map(|plan| ami::copy(cx, aws, plan));
         // What is wrong with one image is told before others of the same release are public.
         let reports = futures_util::future::try_join_all(copies).await?;

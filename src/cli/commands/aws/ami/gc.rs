@@ -100,7 +100,7 @@ fn images(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
         let report = Report { regions, executed: false, removed: Vec::new() };
         return told(console, &report, now);
     }
-    let names = ("ami-gc", "retire");
+    let names = "ami-gc";
     let (made, exit) = work(console, &arguments.account, names, &subject(arguments), async |cx, aws| {
         let regions = judged(aws, arguments, &rules, now).await?;
         let mut removed = Vec::new();
@@ -240,7 +240,7 @@ fn leftovers(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
         let regions = ask(&arguments.account, look)?;
         return told_leftovers(console, &Report { regions, executed: false, removed: Vec::new() }, now);
     }
-    let names = ("ami-gc", "clean up");
+    let names = "ami-gc-leftovers";
     let (made, exit) = work(console, &arguments.account, names, "leftovers", async |cx, aws| {
         let regions = look(aws).await?;
         let mut removed = Vec::new();
