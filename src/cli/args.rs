@@ -518,20 +518,22 @@ mod tests {
         command().debug_assert();
     }
 
+    /// The help of a command, and of those below it.
+    fn add(all: &mut String, path: &str, command: &clap::Command) {
+        let help = command.clone().render_long_help();
+        let _ = writeln!(all, "━━━ {path} --help\n{help}");
+        for inner in command.get_subcommands() {
+            // The top's name is not repeated before each of them.
+            let path = if path == "goldsmith" { String::new() } else { format!("{path} ") };
+            add(all, &format!("{path}{}", inner.get_name()), inner);
+        }
+    }
+
     #[test]
     fn every_help_reads_well() {
         let mut all = String::new();
         let mut top = command();
         top.build();
-        fn add(all: &mut String, path: &str, command: &clap::Command) {
-            let help = command.clone().render_long_help();
-            let _ = writeln!(all, "━━━ {path} --help\n{help}");
-            for inner in command.get_subcommands() {
-                // The top's name is not repeated before each of them.
-                let path = if path == "goldsmith" { String::new() } else { format!("{path} ") };
-                add(all, &format!("{path}{}", inner.get_name()), inner);
-            }
-        }
         add(&mut all, "goldsmith", &top);
         insta::assert_snapshot!("help", all.trim_end());
         insta::assert_snapshot!("help_short", command().render_help().to_string().trim_end());

@@ -91,7 +91,13 @@ pub(in crate::cli) enum AmiCommand {
 #[command(next_help_heading = "Regions")]
 pub(in crate::cli) struct RegionsArgs {
     /// These regions, separated by commas, or `all` that are enabled
-    #[arg(long, visible_alias = "to", value_name = "REGIONS", value_delimiter = ',', conflicts_with = "except")]
+    #[arg(
+        long,
+        visible_alias = "to",
+        value_name = "REGIONS",
+        value_delimiter = ',',
+        conflicts_with = "except"
+    )]
     pub(in crate::cli) regions: Vec<String>,
     /// All enabled regions but these
     #[arg(long, value_name = "REGIONS", value_delimiter = ',')]

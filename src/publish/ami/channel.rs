@@ -2,7 +2,10 @@
 //!
 //! A release is `set` to a channel such as `candidate`, the regions are read back and compared (`validate`), and then the same values go
 //! to the next channel (`promote`), in all regions or in none.
-use super::{causes, find::{self, Image}};
+use super::{
+    causes,
+    find::{self, Image},
+};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
     cx::{Cx, Look, Sight},
@@ -10,7 +13,11 @@ use crate::{
 use aws_sdk_ssm::types::{ParameterType, Tag};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
-use std::{collections::{BTreeMap, BTreeSet}, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+    time::Duration,
+};
 
 /// The type that lets Systems Manager check that an AMI exists, and EC2 take the parameter instead of an id
 /// ([Native parameter support for AMIs](https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html)).
@@ -200,7 +207,8 @@ async fn write(
         // A parameter that exists keeps its tags: the call takes them for new ones only.
         for (key, value) in Tags::of(cx.id(), release).iter() {
             let tag = Tag::builder().key(key).value(value).build();
-            call = call.tags(tag.map_err(|error| AwsError::new(AwsErrorKind::Other, attempt()).because(error))?);
+            call =
+                call.tags(tag.map_err(|error| AwsError::new(AwsErrorKind::Other, attempt()).because(error))?);
         }
     }
     call.send().await.map_err(|error| AwsError::of(attempt(), "PutParameter", error))?;
@@ -248,9 +256,9 @@ async fn look(aws: &Aws, amis: &[Image], channel: &Channel, places: &Places) -> 
         .map(|(region, parameter, ami)| {
             let aws = aws.at(region);
             async move {
-                slot(&aws, parameter, ami).await.unwrap_or_else(|error| {
-                    Slot::failed(region, parameter, &error)
-                })
+                slot(&aws, parameter, ami)
+                    .await
+                    .unwrap_or_else(|error| Slot::failed(region, parameter, &error))
             }
         })
         .collect();
@@ -307,17 +315,22 @@ pub async fn set(
     let taken: Vec<String> = slots
         .iter()
         .filter(|slot| matches!(slot.verdict, Verdict::Differs | Verdict::WrongType))
-        .map(|slot| format!("`{}` in {} names {}", slot.parameter, slot.region, slot.found.as_deref().unwrap_or("nothing")))
+        .map(|slot| {
+            format!(
+                "`{}` in {} names {}",
+                slot.parameter,
+                slot.region,
+                slot.found.as_deref().unwrap_or("nothing")
+            )
+        })
         .collect();
     if !taken.is_empty() && !overwrite {
         return Err(AwsError::new(AwsErrorKind::Exists, format!("set the channel `{}`", channel.channel))
             .because(taken.join(", "))
             .hint("`--overwrite` changes parameters that exist; nothing was written"));
     }
-    let releases: BTreeMap<String, &Image> = amis
-        .iter()
-        .map(|ami| Ok((channel.parameter(arch(ami)?)?, ami)))
-        .collect::<Result<_, AwsError>>()?;
+    let releases: BTreeMap<String, &Image> =
+        amis.iter().map(|ami| Ok((channel.parameter(arch(ami)?)?, ami))).collect::<Result<_, AwsError>>()?;
     let release = |parameter: &str| releases.get(parameter).map_or("", |ami| ami.name.as_str());
     written(cx, aws, slots, release, every).await
 }
@@ -409,7 +422,10 @@ pub async fn promote(
     }
     if slots.is_empty() {
         return Err(AwsError::new(AwsErrorKind::NotFound, attempt())
-            .because(format!("no region has a parameter such as `{}`", pairs.keys().next().map_or("", String::as_str)))
+            .because(format!(
+                "no region has a parameter such as `{}`",
+                pairs.keys().next().map_or("", String::as_str)
+            ))
             .hint("`goldsmith ami channel set` makes them"));
     }
     for (parameter, found) in &releases {
@@ -471,7 +487,14 @@ mod tests {
         };
         let parameter = channel("/org/{name}/{channel}/{arch}/image_id").parameter("arm64").unwrap();
         assert_eq!(parameter, "/org/alma-9/stable/arm64/image_id");
-        for wrong in ["/org/{arch}", "/org/{channel}/{os}", "org/{channel}", "/aws/{channel}", "/a/{channel}/", "/a b/{channel}"] {
+        for wrong in [
+            "/org/{arch}",
+            "/org/{channel}/{os}",
+            "org/{channel}",
+            "/aws/{channel}",
+            "/a/{channel}/",
+            "/a b/{channel}",
+        ] {
             assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
         }
         let nameless = Channel { name: None, ..channel("/org/{name}/{channel}") };

@@ -95,13 +95,15 @@ impl Copied {
         }
     }
 
-    fn end(&mut self, result: Result<(), AwsError>) {
+    /// `available` tells whether only what follows the copy was missing.
+    fn end(&mut self, result: Result<(), AwsError>, available: bool) {
         match result {
             Ok(()) => self.state = CopyState::Done,
             Err(error) => {
-                self.state = match (error.kind(), &self.ami) {
-                    (AwsErrorKind::Timeout | AwsErrorKind::Cancelled, Some(_)) => CopyState::Pending,
-                    (AwsErrorKind::Cancelled, None) => CopyState::Held,
+                let begun = self.ami.is_some() && !available;
+                self.state = match error.kind() {
+                    AwsErrorKind::Timeout | AwsErrorKind::Cancelled if begun => CopyState::Pending,
+                    AwsErrorKind::Cancelled => CopyState::Held,
                     _ => CopyState::Failed,
                 };
                 self.error = causes(&error);
@@ -158,8 +160,7 @@ pub async fn copy(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<CopyReport, Aws
         cx.emit(Event::Progress { what: what.clone(), done, total: Some(total), unit: Unit::Items });
     };
     progress(0);
-    let mut running: FuturesUnordered<_> =
-        targets.iter().map(|region| job.region(aws.at(region))).collect();
+    let mut running: FuturesUnordered<_> = targets.iter().map(|region| job.region(aws.at(region))).collect();
     let mut copied: Vec<Copied> = Vec::new();
     while let Some(one) = running.next().await {
         tell(cx, &one);
@@ -177,7 +178,7 @@ pub async fn copy(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<CopyReport, Aws
     } else if all_done {
         // Who sees the source sees a release that is complete.
         let result = job.finish(aws, &source).await;
-        first.end(result);
+        first.end(result, true);
         tell(cx, &first);
     } else {
         first.error = vec!["the source was left as it is, since a copy is missing".to_owned()];
@@ -213,9 +214,7 @@ async fn source(cx: &Cx, aws: &Aws, plan: &CopyPlan) -> Result<Image, AwsError> 
     let board = Board::new(format!("`{}`", plan.ami));
     match settled(cx, aws, &plan.ami, plan.patience, &board).await? {
         Settled::Available(ami) => Ok(*ami),
-        Settled::Broken(ami) => {
-            Err(AwsError::new(AwsErrorKind::Usage, attempt()).because(broken(&ami)))
-        }
+        Settled::Broken(ami) => Err(AwsError::new(AwsErrorKind::Usage, attempt()).because(broken(&ami))),
         Settled::Gone => Err(AwsError::new(AwsErrorKind::NotFound, attempt()).because("it is gone")),
     }
 }
@@ -326,28 +325,33 @@ struct Job<'a> {
 impl Job<'_> {
     async fn region(&self, aws: Aws) -> Copied {
         let mut copied = Copied::new(aws.region());
-        let result = self.work(&aws, &mut copied).await;
-        copied.end(result);
+        let image = self.image(&aws, &mut copied).await;
+        let available = image.is_ok();
+        let result = match image {
+            Ok(image) => self.complete(&aws, &image).await,
+            Err(error) => Err(error),
+        };
+        copied.end(result, available);
         copied
     }
 
-    async fn work(&self, aws: &Aws, copied: &mut Copied) -> Result<(), AwsError> {
+    async fn complete(&self, aws: &Aws, image: &Image) -> Result<(), AwsError> {
+        self.tag(aws, image).await?;
+        self.finish(aws, image).await
+    }
+
+    /// The copy, as soon as it is available.
+    async fn image(&self, aws: &Aws, copied: &mut Copied) -> Result<Image, AwsError> {
         let there = find::named(aws, &self.source.name).await?;
-        let ami = match there {
-            Some(there) => {
-                self.is_ours(&there)?;
-                copied.ami = Some(there.id.clone());
-                copied.found = true;
-                match settled(self.cx, aws, &there.id, self.plan.patience, &self.board).await? {
-                    Settled::Available(ami) => *ami,
-                    Settled::Broken(ami) => return Err(self.failed(&ami)),
-                    Settled::Gone => self.make(aws, copied, Some(&there.id)).await?,
-                }
-            }
-            None => self.make(aws, copied, None).await?,
-        };
-        self.tag(aws, &ami).await?;
-        self.finish(aws, &ami).await
+        let Some(there) = there else { return self.make(aws, copied, None).await };
+        self.is_ours(&there)?;
+        copied.ami = Some(there.id.clone());
+        copied.found = true;
+        match settled(self.cx, aws, &there.id, self.plan.patience, &self.board).await? {
+            Settled::Available(image) => Ok(*image),
+            Settled::Broken(image) => Err(self.failed(&image)),
+            Settled::Gone => self.make(aws, copied, Some(&there.id)).await,
+        }
     }
 
     /// An image that has the name but is a copy of another must not be taken for ours.
@@ -436,7 +440,8 @@ impl Job<'_> {
     fn token(&self, region: &str, encrypt: bool, key: Option<&str>, gone: Option<&str>) -> String {
         let mut digest = Sha256::new();
         let (source, tags) = (self.source, (self.image_tags(), self.snapshot_tags()));
-        let parts = (&source.region, &source.id, region, &source.name, &source.description, encrypt, key, gone);
+        let parts =
+            (&source.region, &source.id, region, &source.name, &source.description, encrypt, key, gone);
         digest.update(format!("{parts:?}{tags:?}"));
         hex::encode(digest.finalize())
     }

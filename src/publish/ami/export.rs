@@ -188,8 +188,7 @@ async fn follow(
     let looked = cx
         .wait_for(&what, plan.patience.limit, plan.patience.every, async || {
             let answer = aws.ec2().describe_export_image_tasks().export_image_task_ids(&id).send().await;
-            let answer =
-                answer.map_err(|error| AwsError::of(attempt(), "DescribeExportImageTasks", error));
+            let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeExportImageTasks", error));
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) if matches!(error.kind(), AwsErrorKind::Unavailable | AwsErrorKind::Throttled) => {
@@ -208,9 +207,13 @@ async fn follow(
                     AwsErrorKind::Other,
                     format!("export `{}` from {}", plan.ami, aws.region()),
                 )
-                .because(if message.is_empty() { "EC2 gave it up without a reason" } else { message }.to_owned()))),
+                .because(
+                    if message.is_empty() { "EC2 gave it up without a reason" } else { message }.to_owned(),
+                ))),
                 status => {
-                    if let Some(done) = task.progress().and_then(|text| text.trim_end_matches('%').parse().ok()) {
+                    if let Some(done) =
+                        task.progress().and_then(|text| text.trim_end_matches('%').parse().ok())
+                    {
                         let (what, unit) = (what.clone(), Unit::Items);
                         cx.emit(Event::Progress { what, done, total: Some(100), unit });
                     }
@@ -287,9 +290,8 @@ pub async fn download(cx: &Cx, aws: &Aws, exported: &mut Exported, folder: &Path
     progress(done);
     let from = Piece { cx, aws, bucket: &exported.bucket, key: &exported.key, tag: &tag };
     let starts = (done..total).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-    let mut pieces = stream::iter(starts)
-        .map(|start| from.get(start, (start + PIECE).min(total)))
-        .buffered(AT_ONCE);
+    let mut pieces =
+        stream::iter(starts).map(|start| from.get(start, (start + PIECE).min(total))).buffered(AT_ONCE);
     let mut written = done;
     while let Some(piece) = pieces.try_next().await.map_err(|error| {
         if error.kind() == AwsErrorKind::Cancelled {
@@ -346,8 +348,13 @@ impl Part {
             tokio::fs::File::create(&part).await?;
             tokio::fs::write(&mark, tag).await?;
         }
-        let mut file =
-            tokio::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part).await?;
+        let mut file = tokio::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&part)
+            .await?;
         let mut digest = Sha256::new();
         let mut done = 0;
         let mut buffer = vec![0; 1 << 20];

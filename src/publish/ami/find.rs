@@ -112,8 +112,7 @@ pub enum Query<'a> {
 
 /// The account's own AMIs in the session's region, in the order of their names.
 pub async fn own(aws: &Aws, query: Query<'_>) -> Result<Vec<Image>, AwsError> {
-    let mut call =
-        aws.ec2().describe_images().owners("self").include_deprecated(true).include_disabled(true);
+    let mut call = aws.ec2().describe_images().owners("self").include_deprecated(true).include_disabled(true);
     if let Query::Named(name) = query {
         call = call.filters(Filter::builder().name("name").values(name).build());
     }
@@ -129,7 +128,10 @@ pub async fn own(aws: &Aws, query: Query<'_>) -> Result<Vec<Image>, AwsError> {
 /// The account's own AMI of exactly this name in the session's region, if there is one. What is gone but still listed does not count.
 pub async fn named(aws: &Aws, name: &str) -> Result<Option<Image>, AwsError> {
     // A name may hold characters that a filter takes for patterns.
-    let escaped: String = name.chars().flat_map(|c| ["\\"].into_iter().filter(move |_| "*?\\".contains(c)).flat_map(str::chars).chain([c])).collect();
+    let escaped: String = name
+        .chars()
+        .flat_map(|c| ["\\"].into_iter().filter(move |_| "*?\\".contains(c)).flat_map(str::chars).chain([c]))
+        .collect();
     let found = own(aws, Query::Named(&escaped)).await?;
     Ok(found.into_iter().find(|ami| ami.name == name && ami.state != "deregistered"))
 }
@@ -142,9 +144,8 @@ pub async fn one(aws: &Aws, id: &str) -> Result<Image, AwsError> {
             "an id is `ami-` and 8 or 17 hexadecimal digits; `goldsmith ami show 'NAME*'` finds ids by names",
         ));
     }
-    let elsewhere = || {
-        format!("AMIs belong to one region: say which with `--region`; this was {}", aws.region())
-    };
+    let elsewhere =
+        || format!("AMIs belong to one region: say which with `--region`; this was {}", aws.region());
     let answer =
         aws.ec2().describe_images().image_ids(id).include_deprecated(true).send().await.map_err(|error| {
             let error = AwsError::of(attempt(), "DescribeImages", error);

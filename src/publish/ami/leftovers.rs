@@ -119,7 +119,8 @@ impl Looking<'_> {
             .await
             .map_err(|error| AwsError::of(attempt(), "DescribeInstances", error))?;
         for instance in all.iter().flat_map(|reservation| reservation.instances()) {
-            let state = instance.state().and_then(|state| state.name()).map_or("unknown", |name| name.as_str());
+            let state =
+                instance.state().and_then(|state| state.name()).map_or("unknown", |name| name.as_str());
             if state != "terminated" && state != "shutting-down" {
                 let known = (state, instance.launch_time());
                 self.add(Kind::Instance, instance.instance_id(), instance.tags(), known, None);
@@ -217,7 +218,8 @@ impl Looking<'_> {
         for group in &all {
             let tags = find::tags(group.tags());
             let build = tags.get(BUILD).map(String::as_str).unwrap_or_default();
-            let known = self.found.iter().filter(|one| one.build == build).filter_map(|one| one.created).max();
+            let known =
+                self.found.iter().filter(|one| one.build == build).filter_map(|one| one.created).max();
             let created = known.map(|time| DateTime::from_secs(time.as_second()));
             self.add(Kind::SecurityGroup, group.group_id(), group.tags(), ("", created.as_ref()), None);
         }

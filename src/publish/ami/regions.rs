@@ -101,7 +101,9 @@ mod tests {
             ["eu-west-1", "us-east-1"]
         );
         let error = choose(Which::Only(set(&["eu-west-1", "me-south-1"]))).unwrap_err();
-        assert!(error.hint_text().is_some_and(|hint| hint.contains("enable-region --region-name me-south-1")));
+        assert!(
+            error.hint_text().is_some_and(|hint| hint.contains("enable-region --region-name me-south-1"))
+        );
         // The misspelt region that CAPA's workflow once had.
         let error = choose(Which::Except(set(&["us-eest-1"]))).unwrap_err();
         assert_eq!(error.hint_text(), Some("did you mean `us-east-1`?"));

@@ -1,10 +1,5 @@
 //! Retention: which old AMIs may go, why the others stay, and their removal.
-use super::{
-    causes,
-    find::Image,
-    life::is_protected,
-    usage::Usage,
-};
+use super::{causes, find::Image, life::is_protected, usage::Usage};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, BUILD, Kind, resource},
     cx::{Cx, Undo},
@@ -18,6 +13,9 @@ use std::{
 
 /// An AMI with this tag is kept, unless its value is `false`.
 const KEEP: &str = "goldsmith:keep";
+
+/// Major and minor number of a version.
+type Minor = (u64, u64);
 
 /// What the user wants to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,7 +70,7 @@ pub fn judge(all: &[Image], used: &Usage, rules: &Rules, now: Timestamp) -> Vec<
         all.iter().filter_map(|ami| Some((rules.pattern(ami)?, ami))).collect();
     meant.sort_by(|(_, a), (_, b)| (b.created, &b.name, &b.id).cmp(&(a.created, &a.name, &a.id)));
     let minors = rules.newest_minors(&meant);
-    let mut counted: BTreeMap<(usize, String, Option<(u64, u64)>), usize> = BTreeMap::new();
+    let mut counted: BTreeMap<(usize, String, Option<Minor>), usize> = BTreeMap::new();
     let mut judged: Vec<Judged> = meant
         .into_iter()
         .map(|(pattern, ami)| {
@@ -145,7 +143,7 @@ impl Rules {
         }
     }
 
-    fn minor(&self, ami: &Image) -> Option<(u64, u64)> {
+    fn minor(&self, ami: &Image) -> Option<Minor> {
         let (tag, _) = self.minors.as_ref()?;
         let text = ami.tags.get(tag)?;
         let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -153,13 +151,13 @@ impl Rules {
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     }
 
-    fn newest_minors(&self, meant: &[(usize, &Image)]) -> BTreeSet<(u64, u64)> {
+    fn newest_minors(&self, meant: &[(usize, &Image)]) -> BTreeSet<Minor> {
         let Some((_, keep)) = &self.minors else { return BTreeSet::new() };
-        let all: BTreeSet<(u64, u64)> = meant.iter().filter_map(|(_, ami)| self.minor(ami)).collect();
+        let all: BTreeSet<Minor> = meant.iter().filter_map(|(_, ami)| self.minor(ami)).collect();
         all.into_iter().rev().take(*keep).collect()
     }
 
-    fn reason(&self, ami: &Image, minors: &BTreeSet<(u64, u64)>) -> String {
+    fn reason(&self, ami: &Image, minors: &BTreeSet<Minor>) -> String {
         match (self.minor(ami), self.keep) {
             (Some((major, minor)), _) if !minors.contains(&(major, minor)) => {
                 format!("version {major}.{minor} is not among the {} newest", minors.len())
@@ -227,8 +225,7 @@ pub async fn retire(cx: &Cx, aws: &Aws, judged: &Judged) -> Result<Retired, AwsE
         error: Vec::new(),
     };
     cx.check()?;
-    let own: Vec<&String> =
-        ami.snapshots.iter().filter(|id| !judged.shared_snapshots.contains(id)).collect();
+    let own: Vec<&String> = ami.snapshots.iter().filter(|id| !judged.shared_snapshots.contains(id)).collect();
     // Snapshots cannot go before their image, and when we die between the two, nothing would name them any more.
     let mut plans = Vec::new();
     for id in &own {
@@ -299,7 +296,8 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_pattern_and_architecture_stay() {
-        let mut all: Vec<Image> = (1..=5).map(|day| ami(&format!("w{day}"), &format!("web-{day}"), day)).collect();
+        let mut all: Vec<Image> =
+            (1..=5).map(|day| ami(&format!("w{day}"), &format!("web-{day}"), day)).collect();
         all.push(Image { architecture: Some("arm64".into()), ..ami("arm", "web-arm", 1) });
         all.push(ami("db", "db-1", 1));
         let rules = Rules { names: vec!["web-*".into()], keep: Some(2), ..Rules::default() };
@@ -367,7 +365,8 @@ mod tests {
 
     #[test]
     fn snapshots_of_two_images_are_named_and_patterns_fit_as_in_a_shell() {
-        let twin = |id: &str| Image { snapshots: vec!["snap-both".into(), format!("snap-{id}")], ..ami(id, id, 1) };
+        let twin =
+            |id: &str| Image { snapshots: vec!["snap-both".into(), format!("snap-{id}")], ..ami(id, id, 1) };
         let judged = judge(&[twin("a"), twin("b")], &Usage::default(), &Rules::default(), now());
         assert_eq!(judged[0].shared_snapshots, ["snap-both"]);
         for (pattern, text, yes) in [

@@ -5,8 +5,8 @@ use crate::{
     cx::{Cx, Look, Sight},
 };
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, ImageAttributeName, LaunchPermission,
-    LaunchPermissionModifications, PermissionGroup, SnapshotAttributeName,
+    ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
+    SnapshotAttributeName,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -92,16 +92,6 @@ impl Audience {
     fn for_snapshots(&self) -> Self {
         Self { public: self.public, accounts: self.accounts.clone(), ..Self::default() }
     }
-
-    fn volume(&self) -> Vec<CreateVolumePermission> {
-        let new = CreateVolumePermission::builder;
-        let mut all = Vec::new();
-        if self.public {
-            all.push(new().group(PermissionGroup::All).build());
-        }
-        all.extend(self.accounts.iter().map(|id| new().user_id(id).build()));
-        all
-    }
 }
 
 /// Who may launch the AMI `id` of the session's region.
@@ -184,18 +174,19 @@ pub(super) async fn share(
         if missing.is_empty() {
             continue;
         }
-        let permission =
-            CreateVolumePermissionModifications::builder().set_add(Some(missing.volume())).build();
         aws.ec2()
             .modify_snapshot_attribute()
             .snapshot_id(id)
             .attribute(SnapshotAttributeName::CreateVolumePermission)
-            .create_volume_permission(permission)
+            .operation_type(OperationType::Add)
+            .set_group_names(missing.public.then(|| vec![PermissionGroup::All.as_str().to_owned()]))
+            .set_user_ids(
+                Some(missing.accounts.iter().cloned().collect()).filter(|ids: &Vec<_>| !ids.is_empty()),
+            )
             .send()
             .await
             .map_err(|error| {
-                let attempt =
-                    format!("share the snapshot `{id}` in {} with {}", ami.region, missing.words());
+                let attempt = format!("share the snapshot `{id}` in {} with {}", ami.region, missing.words());
                 AwsError::of(attempt, "ModifySnapshotAttribute", error)
             })?;
         holds(cx, &format!("`{id}`"), &wanted, every, async || snapshot_audience(aws, id).await).await?;

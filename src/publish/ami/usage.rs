@@ -98,14 +98,13 @@ async fn parameters(aws: &Aws, used: &mut Usage) -> Result<(), AwsError> {
         .key("Type")
         .values(ParameterType::String.as_str())
         .build()
-        .map_err(|error| {
-            AwsError::new(crate::aws::AwsErrorKind::Other, attempt()).because(error)
-        })?;
+        .map_err(|error| AwsError::new(crate::aws::AwsErrorKind::Other, attempt()).because(error))?;
     let mut names: Vec<String> = Vec::new();
     let mut pages = aws.ssm().describe_parameters().parameter_filters(plain).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| AwsError::of(attempt(), "DescribeParameters", error))?;
-        names.extend(page.parameters().iter().filter_map(|parameter| parameter.name().map(ToOwned::to_owned)));
+        names
+            .extend(page.parameters().iter().filter_map(|parameter| parameter.name().map(ToOwned::to_owned)));
     }
     for some in names.chunks(AT_ONCE) {
         let answer = aws

@@ -93,13 +93,7 @@ pub async fn settled(
     settled
 }
 
-async fn wait(
-    cx: &Cx,
-    aws: &Aws,
-    id: &str,
-    patience: Patience,
-    board: &Board,
-) -> Result<Settled, AwsError> {
+async fn wait(cx: &Cx, aws: &Aws, id: &str, patience: Patience, board: &Board) -> Result<Settled, AwsError> {
     let begun = tokio::time::Instant::now();
     let region = aws.region();
     let looked: Result<Result<Settled, AwsError>, WaitError> = cx

@@ -21,7 +21,7 @@ struct File {
 
 /// In the order in which Packer writes its keys.
 #[derive(Debug, Serialize)]
-struct Build<'a> {
+struct Entry<'a> {
     name: &'a str,
     builder_type: &'a str,
     build_time: i64,
@@ -46,7 +46,7 @@ pub fn manifest(before: &str, rows: &[Row], run: &Run) -> Result<String, serde_j
     }
     for (name, mut ids) in images {
         ids.sort();
-        file.builds.push(serde_json::to_value(Build {
+        file.builds.push(serde_json::to_value(Entry {
             name,
             builder_type: "goldsmith",
             build_time: run.time,
@@ -69,11 +69,19 @@ mod tests {
         let rows = [row("us-east-1", "ami-2", "x86_64"), row("eu-west-1", "ami-1", "x86_64")];
         let run = |id: &str| Run { id: id.into(), time: 1_700_000_000 };
         let first = manifest("", &rows, &run("a")).unwrap();
-        assert!(first.starts_with("{\n  \"builds\": [\n    {\n      \"name\": \"AlmaLinux OS 9.6"), "{first}");
-        assert!(first.contains("\"artifact_id\": \"eu-west-1:ami-1,us-east-1:ami-2\",\n      \"packer_run_uuid\": \"a\""));
+        assert!(
+            first.starts_with("{\n  \"builds\": [\n    {\n      \"name\": \"AlmaLinux OS 9.6"),
+            "{first}"
+        );
+        assert!(first.contains(
+            "\"artifact_id\": \"eu-west-1:ami-1,us-east-1:ami-2\",\n      \"packer_run_uuid\": \"a\""
+        ));
         let second: Value = serde_json::from_str(&manifest(&first, &rows[..1], &run("b")).unwrap()).unwrap();
         assert_eq!(second["builds"].as_array().unwrap().len(), 2);
-        assert_eq!((&second["last_run_uuid"], &second["builds"][0]["packer_run_uuid"]), (&"b".into(), &"a".into()));
+        assert_eq!(
+            (&second["last_run_uuid"], &second["builds"][0]["packer_run_uuid"]),
+            (&"b".into(), &"a".into())
+        );
         assert!(manifest("no JSON", &rows, &run("c")).is_err());
     }
 }

@@ -85,7 +85,7 @@ fn version_in(name: &str) -> String {
 
 /// As `sort -t, -k3,3 -k5,5r` in the C locale: by region, then by architecture backwards, then by the whole line.
 pub fn sort(rows: &mut [Row]) {
-    let line = |row: &Row| [row.distribution.clone(), row.version.clone(), row.region.clone(), row.ami.clone()];
+    let line = |row: &Row| csv(std::slice::from_ref(row));
     rows.sort_by(|a, b| (&a.region, &b.arch, line(a)).cmp(&(&b.region, &a.arch, line(b))));
 }
 
@@ -112,7 +112,10 @@ pub(super) mod tests {
             ("AlmaLinux OS Kitten 10.20250522.0 aarch64", "AlmaLinux OS Kitten", "10.20250522.0"),
             ("capa-ami-ubuntu-24.04-v1.31.0", "capa-ami-ubuntu-24.04-v1.31.0", ""),
         ] {
-            assert_eq!((super::distribution(name).as_str(), version_in(name).as_str()), (distribution, version));
+            assert_eq!(
+                (super::distribution(name).as_str(), version_in(name).as_str()),
+                (distribution, version)
+            );
         }
     }
 }

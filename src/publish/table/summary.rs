@@ -1,6 +1,6 @@
 //! What people read: a summary in Markdown for a CI system's page, and a message for a channel.
 use super::Row;
-use crate::publish::ami::{CopyReport, CopyState, Copied};
+use crate::publish::ami::{Copied, CopyReport, CopyState};
 use std::fmt::Write as _;
 
 /// A page in Markdown: what is where, and what is not done yet and why. `again` is the command that goes on.
@@ -9,7 +9,11 @@ pub fn summary(reports: &[CopyReport], rows: &[Row], again: &str) -> String {
     for report in reports {
         let (done, all) = counts(report);
         let _ = writeln!(text, "### {} {}\n", if done == all { "✅" } else { "⚠️" }, report.source.name);
-        let _ = writeln!(text, "{done} of {all} regions are done; the source is `{}` in {}.\n", report.source.id, report.source.region);
+        let _ = writeln!(
+            text,
+            "{done} of {all} regions are done; the source is `{}` in {}.\n",
+            report.source.id, report.source.region
+        );
     }
     if !rows.is_empty() {
         let _ = writeln!(text, "| Distribution | Version | Region | AMI ID | Arch |\n|---|---|---|---|---|");

@@ -452,9 +452,18 @@ async fn a_copy_that_takes_long_is_left_alone_and_one_that_fails_says_why() {
 #[tokio::test]
 async fn a_copy_that_was_deregistered_is_made_anew_with_another_token() {
     let tokens = Tokens::default();
+    // EC2 answers that a deregistered image was there; moto has an empty list for it.
+    let gone: Arc<Mutex<Option<String>>> = Arc::default();
     let proxy = {
-        let tokens = tokens.clone();
-        Proxy::start(shared().port(), move |call| tokens.fate(call).unwrap_or(Fate::Forward)).await
+        let (tokens, gone) = (tokens.clone(), Arc::clone(&gone));
+        Proxy::start(shared().port(), move |call| {
+            let gone = gone.lock().unwrap();
+            if call.action() == "DescribeImages" && gone.is_some() && call.parameter("ImageId.1") == *gone {
+                return refused(400, "InvalidAMIID.Unavailable", "The image ID is no longer available");
+            }
+            tokens.fate(call).unwrap_or(Fate::Forward)
+        })
+        .await
     };
     let (home, aws) = (tempfile::tempdir().unwrap(), session(&shared().url()).await);
     let source = image(&aws, "made-anew", TAGS).await;
@@ -462,7 +471,7 @@ async fn a_copy_that_was_deregistered_is_made_anew_with_another_token() {
     run(command()).await.expect(0);
     let first = named(&shared().url(), "eu-west-1", "made-anew").await[0].image_id().unwrap().to_owned();
     aws.at("eu-west-1").ec2().deregister_image().image_id(&first).send().await.unwrap();
-    // EC2 answers that it was there; moto has an empty list for it.
+    *gone.lock().unwrap() = Some(first.clone());
     run(command()).await.expect(0);
     let second = named(&shared().url(), "eu-west-1", "made-anew").await;
     assert_eq!(second.len(), 1);

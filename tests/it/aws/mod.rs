@@ -1,11 +1,13 @@
 //! Amazon's cloud, played by moto, which CI starts; with a proxy before it for the trouble that moto does not make.
 mod bench;
 mod botocore;
+mod channel;
 mod copy;
 mod definition;
 mod ebs;
 mod ec2;
 mod ec2_world;
+mod export;
 mod fleet;
 mod context;
 mod marketplace;
@@ -14,5 +16,7 @@ mod permissions;
 mod proxy;
 mod publish;
 mod register;
+mod retain;
 mod session;
+mod show;
 mod table;

@@ -13,13 +13,7 @@ use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
     build::{self, RealWorld, TaskOutcome},
-    cli::{
-        args::AccountArgs,
-        console::Console,
-        exit::Exit,
-        problem::Problem,
-        render, signals,
-    },
+    cli::{args::AccountArgs, console::Console, exit::Exit, problem::Problem, render, signals},
     cx::{Cx, Stop},
 };
 use std::{path::Path, sync::Arc};

@@ -10,7 +10,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone},
     },
-    publish::ami::{self, Image, Channel, Patience, Places, Slot, Verdict},
+    publish::ami::{self, Channel, Image, Patience, Places, Slot, Verdict},
 };
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &AmiChannel, console: &Console) -> Result<Exit, Pro
     match &arguments.command {
         ChannelCommand::Set { amis, overwrite, channel } => {
             let subject = format!("{} → {}", amis.join(", "), channel.channel);
-            let stage = ("ami-channel", "set");
+            let stage = "ami-channel-set";
             let (slots, exit) = work(console, &channel.account, stage, &subject, async |cx, aws| {
                 let (amis, places) = (images(aws, amis).await?, places(aws, channel).await?);
                 ami::set(cx, aws, &amis, &channel.channel(), &places, *overwrite, every()).await
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &AmiChannel, console: &Console) -> Result<Exit, Pro
                 return Err(Problem::usage(format!("`{from}` cannot be promoted to itself")));
             }
             let subject = format!("{from} → {}", channel.channel);
-            let stage = ("ami-channel", "promote");
+            let stage = "ami-channel-promote";
             let (slots, exit) = work(console, &channel.account, stage, &subject, async |cx, aws| {
                 let places = places(aws, channel).await?;
                 let to = channel.channel();

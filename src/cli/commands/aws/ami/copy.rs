@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &AmiCopy, console: &Console) -> Result<Exit, Proble
     let webhook = webhook(arguments)?;
     let again = text::again();
     let subject = arguments.amis.join(", ");
-    let (made, exit) = work(console, &arguments.account, ("ami-copy", "copy"), &subject, async |cx, aws| {
+    let (made, exit) = work(console, &arguments.account, "ami-copy", &subject, async |cx, aws| {
         let copies = plans.iter().map(|plan| ami::copy(cx, aws, plan));
         // What is wrong with one image is told before others of the same release are public.
         let reports = futures_util::future::try_join_all(copies).await?;
@@ -71,7 +71,9 @@ fn plans(arguments: &AmiCopy) -> Result<Vec<CopyPlan>, Problem> {
         (None, Some(after)) => Some(
             Timestamp::now()
                 .checked_add(jiff::SignedDuration::try_from(after.get()).unwrap_or(jiff::SignedDuration::MAX))
-                .map_err(|error| Problem::host("could not count the days until the images are deprecated", error))?,
+                .map_err(|error| {
+                    Problem::host("could not count the days until the images are deprecated", error)
+                })?,
         ),
         (None, None) => None,
     };
@@ -117,7 +119,7 @@ async fn tell(cx: &Cx, url: &Secret, reports: &[CopyReport]) {
     cx.redactor().learn(url);
     if let Err(error) = notify(url, &table::message(reports)).await {
         let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        let text = cx.redactor().redact(&format!("could not tell the webhook: {error}{why}")).to_string();
+        let text = cx.redactor().redact(&format!("could not tell the webhook: {error}{why}"));
         cx.events().warn(text, None);
     }
 }
@@ -151,7 +153,10 @@ fn shown(theme: &Theme, reports: &[CopyReport]) -> String {
         if !report.not_enabled.is_empty() {
             part.push_str(&format!(
                 "\n\n{}",
-                theme.paint(Tone::Dim, format!("not enabled for the account: {}", report.not_enabled.join(", ")))
+                theme.paint(
+                    Tone::Dim,
+                    format!("not enabled for the account: {}", report.not_enabled.join(", "))
+                )
             ));
         }
         parts.push(part);

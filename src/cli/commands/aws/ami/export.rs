@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &AmiExport, console: &Console) -> Result<Exit, Prob
         role: arguments.role.clone(),
         patience: Patience { limit: arguments.timeout.get(), ..Patience::default() },
     };
-    let names = ("ami-export", "export");
+    let names = "ami-export";
     let (made, exit) = work(console, &arguments.account, names, &arguments.ami, async |cx, aws| {
         let mut exported = ami::export(cx, aws, &plan).await?;
         if let Some(folder) = &arguments.download {

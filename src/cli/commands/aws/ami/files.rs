@@ -73,7 +73,8 @@ fn before(path: &Path) -> Result<String, Problem> {
 
 /// Writes a file in one piece: whoever reads it meanwhile sees the old one or the new one.
 fn put(path: &Path, text: &str) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| Problem::host(format!("could not write `{}`", path.display()), error);
+    let failed =
+        |error: std::io::Error| Problem::host(format!("could not write `{}`", path.display()), error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem>
 /// What was found in a region, or why it could not be looked at.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Region<T> {
+struct Place<T> {
     region: String,
     found: Vec<T>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ struct Region<T> {
 /// What is shown, and with `--execute` what was done.
 #[derive(Debug, Serialize)]
 struct Report<T> {
-    regions: Vec<Region<T>>,
+    regions: Vec<Place<T>>,
     executed: bool,
     removed: Vec<Retired>,
 }
@@ -55,7 +55,7 @@ async fn each<T>(
     aws: &Aws,
     arguments: &AmiGc,
     look: impl AsyncFn(&Aws) -> Result<Vec<T>, AwsError>,
-) -> Result<Vec<Region<T>>, AwsError> {
+) -> Result<Vec<Place<T>>, AwsError> {
     let regions = ami::regions(aws, &arguments.regions.which().unwrap_or_default()).await?.chosen;
     let look = &look;
     let mut asked: FuturesUnordered<_> = regions
@@ -64,11 +64,11 @@ async fn each<T>(
             let aws = aws.at(&region);
             async move {
                 match look(&aws).await {
-                    Ok(found) => Region { region, found, error: Vec::new() },
+                    Ok(found) => Place { region, found, error: Vec::new() },
                     Err(error) => {
                         let hint = error.hint_text().map(|hint| format!("hint: {hint}"));
                         let error = causes(&error).into_iter().chain(hint).collect();
-                        Region { region, found: Vec::new(), error }
+                        Place { region, found: Vec::new(), error }
                     }
                 }
             }
@@ -100,7 +100,7 @@ fn images(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
         let report = Report { regions, executed: false, removed: Vec::new() };
         return told(console, &report, now);
     }
-    let names = ("ami-gc", "retire");
+    let names = "ami-gc";
     let (made, exit) = work(console, &arguments.account, names, &subject(arguments), async |cx, aws| {
         let regions = judged(aws, arguments, &rules, now).await?;
         let mut removed = Vec::new();
@@ -126,8 +126,9 @@ fn rules(arguments: &AmiGc) -> Result<Rules, Problem> {
             .hint("say which: `--name 'web-*'` or `--tag KEY=VALUE`; `--name '*'` means all"));
     }
     if arguments.keep.is_none() && arguments.keep_minors.is_none() {
-        return Err(Problem::usage("nothing says how many images stay")
-            .hint("`--keep N` keeps the newest N of each name, `--keep-minors TAG=N` the newest N minor versions"));
+        return Err(Problem::usage("nothing says how many images stay").hint(
+            "`--keep N` keeps the newest N of each name, `--keep-minors TAG=N` the newest N minor versions",
+        ));
     }
     Ok(Rules {
         names: arguments.name.clone(),
@@ -144,7 +145,7 @@ async fn judged(
     arguments: &AmiGc,
     rules: &Rules,
     now: Timestamp,
-) -> Result<Vec<Region<Judged>>, AwsError> {
+) -> Result<Vec<Place<Judged>>, AwsError> {
     each(aws, arguments, async |aws| {
         let all = ami::own(aws, Query::All).await?;
         // Who uses what takes many calls: only where something would go.
@@ -176,7 +177,11 @@ fn told(console: &Console, report: &Report<Judged>, now: Timestamp) -> Result<Ex
             (Fate::Remove, true, None) => ("removed", Tone::Warn),
             (Fate::Remove, true, Some(_)) => ("failed", Tone::Bad),
         };
-        if judged.fate == Fate::Keep { stay += 1 } else { gone += 1 }
+        if judged.fate == Fate::Keep {
+            stay += 1;
+        } else {
+            gone += 1;
+        }
         let snapshots = match (judged.fate, ami.snapshots.len() - judged.shared_snapshots.len()) {
             (Fate::Keep, _) => String::new(),
             (Fate::Remove, own) => text::count(own, "snapshot"),
@@ -201,10 +206,15 @@ fn told(console: &Console, report: &Report<Judged>, now: Timestamp) -> Result<Ex
     Ok(report.exit())
 }
 
-fn verdict<T>(console: &Console, regions: &[Region<T>], text: &str) {
+fn verdict<T>(console: &Console, regions: &[Place<T>], text: &str) {
     let theme = console.err_theme();
     for region in regions.iter().filter(|region| !region.error.is_empty()) {
-        console.err(&format!("{} {}: {}", theme.mark(false), region.region, theme.prose(&region.error.join(": "))));
+        console.err(&format!(
+            "{} {}: {}",
+            theme.mark(false),
+            region.region,
+            theme.prose(&region.error.join(": "))
+        ));
     }
     console.note(text);
 }
@@ -230,7 +240,7 @@ fn leftovers(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
         let regions = ask(&arguments.account, look)?;
         return told_leftovers(console, &Report { regions, executed: false, removed: Vec::new() }, now);
     }
-    let names = ("ami-gc", "clean up");
+    let names = "ami-gc-leftovers";
     let (made, exit) = work(console, &arguments.account, names, "leftovers", async |cx, aws| {
         let regions = look(aws).await?;
         let mut removed = Vec::new();
@@ -252,7 +262,8 @@ fn journals() -> Result<BTreeSet<String>, Problem> {
     };
     let mut found = BTreeSet::new();
     for entry in entries {
-        let entry = entry.map_err(|error| Problem::host(format!("could not read `{}`", folder.display()), error))?;
+        let entry =
+            entry.map_err(|error| Problem::host(format!("could not read `{}`", folder.display()), error))?;
         found.extend(entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()));
     }
     Ok(found)
@@ -281,7 +292,11 @@ fn told_leftovers(console: &Console, report: &Report<Leftover>, now: Timestamp) 
     console.out(&text::grid(theme, &["region", "what", "id", "build", "state", "age", "", "why"], &rows));
     let gone = all.iter().filter(|one| one.stays.is_none()).count();
     let verb = if report.executed { "were to go" } else { "would go" };
-    verdict(console, &report.regions, &format!("{} {verb}, {} stay", text::count(gone, "thing"), all.len() - gone));
+    verdict(
+        console,
+        &report.regions,
+        &format!("{} {verb}, {} stay", text::count(gone, "thing"), all.len() - gone),
+    );
     if !report.executed && gone > 0 {
         console.note(&failure::hint(console.err_theme(), "nothing was removed; `--execute` does it"));
     }

@@ -18,10 +18,9 @@ use crate::{
         problem::Problem,
         render::{Plain, Show},
     },
-    cx::{Cx, Event},
-    value::HumanDuration,
+    cx::Cx,
 };
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 pub(in crate::cli::commands) fn run(arguments: &Ami, console: &Console) -> Result<Exit, Problem> {
     match &arguments.command {
@@ -44,26 +43,14 @@ fn ask<T>(account: &AccountArgs, work: impl AsyncFnOnce(&Aws) -> Result<T, AwsEr
     })?
 }
 
-/// Does something: with journal, log, progress and signals, as a stage of the same name.
+/// Does something: with journal, log, progress and signals.
 fn work<T>(
     console: &Console,
     account: &AccountArgs,
-    (name, stage): (&str, &str),
+    name: &str,
     subject: &str,
     work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
 ) -> Result<(Option<T>, Exit), Problem> {
-    let work = async |cx: &Cx, aws: &Aws| {
-        let stage = stage.to_owned();
-        let begun = Instant::now();
-        cx.emit(Event::StageStarted { stage: stage.clone() });
-        let result = work(cx, aws).await;
-        let seconds: HumanDuration = begun.elapsed().into();
-        cx.emit(match &result {
-            Ok(_) => Event::StageFinished { stage, seconds },
-            Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
-        });
-        result
-    };
     let subject = Path::new(subject);
     if console.json() {
         // The result alone is JSON.

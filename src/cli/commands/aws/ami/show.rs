@@ -10,7 +10,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone, pad},
     },
-    publish::ami::{self, Image, Audience, Query},
+    publish::ami::{self, Audience, Image, Query},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
@@ -42,11 +42,8 @@ pub(super) fn run(arguments: &AmiShow, console: &Console) -> Result<Exit, Proble
 }
 
 async fn find(aws: &Aws, arguments: &AmiShow) -> Result<Vec<Shown>, AwsError> {
-    let first = if arguments.ami.starts_with("ami-") {
-        Some(ami::one(aws, &arguments.ami).await?)
-    } else {
-        None
-    };
+    let first =
+        if arguments.ami.starts_with("ami-") { Some(ami::one(aws, &arguments.ami).await?) } else { None };
     let regions = match arguments.regions.which() {
         Some(which) => ami::regions(aws, &which).await?.chosen,
         None => vec![aws.region().to_owned()],
@@ -65,7 +62,11 @@ async fn find(aws: &Aws, arguments: &AmiShow) -> Result<Vec<Shown>, AwsError> {
                 for ami in amis {
                     let audience = match ami::audience(&aws, &ami.id).await {
                         Ok(audience) => Some(audience),
-                        Err(error) if matches!(error.kind(), AwsErrorKind::Auth | AwsErrorKind::Permission) => None,
+                        Err(error)
+                            if matches!(error.kind(), AwsErrorKind::Auth | AwsErrorKind::Permission) =>
+                        {
+                            None
+                        }
                         Err(error) => return Err(error),
                     };
                     shown.push(Shown { ami, audience });

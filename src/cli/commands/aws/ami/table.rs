@@ -22,7 +22,10 @@ pub(super) fn run(arguments: &AmiTable, console: &Console) -> Result<Exit, Probl
     for path in &arguments.reports {
         for report in read(path)?.images {
             let source = &report.source;
-            if reports.iter().any(|other| other.source.id == source.id && other.source.region == source.region) {
+            if reports
+                .iter()
+                .any(|other| other.source.id == source.id && other.source.region == source.region)
+            {
                 return Err(Problem::usage(format!("`{}` is in two of the reports", source.id)));
             }
             reports.push(report);
