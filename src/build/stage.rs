@@ -77,7 +77,10 @@ impl<'a> Stages<'a> {
         access: Option<Access>,
         work: impl Future<Output = Result<T, BuildError>>,
     ) -> Result<T, BuildError> {
-        debug_assert!(STAGES.contains(&name) || KEPT_STAGES.contains(&name), "stage `{name}` is not in a table");
+        debug_assert!(
+            STAGES.contains(&name) || KEPT_STAGES.contains(&name),
+            "stage `{name}` is not in a table"
+        );
         self.current = name;
         self.cx.check()?;
         self.hooks.before(self.cx, name, access.as_ref()).await?;

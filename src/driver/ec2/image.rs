@@ -105,9 +105,11 @@ impl Planned {
         Ok(cx.undo().resolve(self.image, Undo::Resource(aws::resource(&ec2.aws, Kind::Image, image)))?)
     }
 
-    /// The snapshot has an id.
+    /// The snapshot has an id, by which an image that is made of it is found too.
     pub(super) fn snapshot_known(&self, ec2: &Ec2, cx: &Cx, id: &str) -> Result<(), DriverError> {
-        Ok(cx.undo().resolve(self.snapshots, Undo::Resource(aws::resource(&ec2.aws, Kind::Snapshot, id)))?)
+        let of = |kind| Undo::Resource(aws::resource(&ec2.aws, kind, id));
+        cx.undo().resolve(self.snapshots, of(Kind::Snapshot))?;
+        Ok(cx.undo().resolve(self.image, of(Kind::ImageOf))?)
     }
 
     /// What it waited for; an image that takes long is not removed for that: Amazon goes on with it.

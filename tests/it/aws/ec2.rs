@@ -174,6 +174,10 @@ async fn every_call_that_fails_is_undone_whether_it_was_refused_or_not_heard_of(
     let mut cases = Vec::new();
     for (action, stage) in CALLS {
         for heard in [true, false] {
+            if (action, heard) == ("ModifyImageAttribute", false) {
+                // There is nothing to hear.
+                continue;
+            }
             cases.push(async move {
                 let case = format!("{action} {}", if heard { "refused" } else { "without an answer" });
                 // Only the first: what is undone later must work.
@@ -182,12 +186,7 @@ async fn every_call_that_fails_is_undone_whether_it_was_refused_or_not_heard_of(
                     let hit =
                         call.action() == action && first.swap(false, std::sync::atomic::Ordering::Relaxed);
                     match (hit, heard) {
-                        (false, _) => {
-                            if call.action() != action {
-                                first.fetch_or(false, std::sync::atomic::Ordering::Relaxed);
-                            }
-                            None
-                        }
+                        (false, _) => None,
                         (true, true) => Some(refusal("UnauthorizedOperation")),
                         // moto has done it, and what it says does not get through.
                         (true, false) => Some(Fate::Change(Box::new(|_| "<!-- lost".to_owned()))),
@@ -257,12 +256,10 @@ async fn a_surrogate_volume_becomes_the_root_of_the_ami() {
     let built = build(&proxy, plan(&text), true).await;
     let id = built.outcome.id.to_string();
     let made = built.outcome.result.unwrap_or_else(|(stage, error)| panic!("{stage}: {:?}", error.chain()));
-    let mut kept = left(&id).await;
-    kept.sort();
-    let mut expected = vec![made.amis[0].id.clone()];
-    expected.extend(made.amis[0].snapshots.clone());
-    expected.sort();
-    assert_eq!(kept, expected, "the image and its snapshot");
+    // moto tags no image that is registered, and makes it another snapshot.
+    let [snapshot] = left(&id).await.try_into().unwrap();
+    let image = session(&moto().url()).await.ec2().describe_images().image_ids(&made.amis[0].id).send().await;
+    assert_eq!(image.unwrap().images()[0].name(), Some("surrogate 1"));
     let calls = proxy.calls();
     let of = |action: &str| -> Vec<&Call> { calls.iter().filter(|call| call.action() == action).collect() };
     let [first, second] = of("RunInstances")[..] else { panic!() };
@@ -280,7 +277,8 @@ async fn a_surrogate_volume_becomes_the_root_of_the_ami() {
         ("VirtualizationType", "hvm"),
         ("Architecture", "x86_64"),
         ("BlockDeviceMapping.1.Ebs.VolumeSize", "10"),
-        ("BlockDeviceMapping.1.Ebs.SnapshotId", made.amis[0].snapshots[0].as_str()),
+        ("BlockDeviceMapping.1.Ebs.SnapshotId", snapshot.as_str()),
+        ("TagSpecification.1.ResourceType", "image"),
     ] {
         assert_eq!(said.get(key).map(String::as_str), Some(value), "{key} in {said:#?}");
     }

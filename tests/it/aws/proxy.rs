@@ -45,6 +45,8 @@ pub(crate) enum Fate {
     Forward,
     /// moto answers after this time.
     Late(Duration),
+    /// moto answers, and this is not passed on before so long.
+    Hold(Duration),
     /// moto never hears of it.
     Answer(u16, String),
     /// moto answers, and the connection is cut before the answer is through.
@@ -157,6 +159,11 @@ async fn one(
         Fate::Lost => {
             let _ = forward(&call, port).await;
             Err(Severed)
+        }
+        Fate::Hold(time) => {
+            let answer = forward(&call, port).await;
+            tokio::time::sleep(time).await;
+            Ok(answer)
         }
         Fate::Cut => Err(Severed),
         Fate::Rewrite(body) => {
