@@ -124,11 +124,8 @@ pub(super) async fn furnish(
         .run("provision", access.clone(), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
         .await?;
     let seal = async {
-        match kept::has_surrogate(plan) {
-            // The image is not of this guest's disk.
-            true => Ok(()),
-            false => session.seal(cx, plan).await,
-        }
+        // The image may not be of this guest's disk.
+        if kept::has_surrogate(plan) { Ok(()) } else { session.seal(cx, plan).await }
     };
     stages.run("seal", access, seal).await?;
     session.close().await;

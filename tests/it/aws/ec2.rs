@@ -1,6 +1,6 @@
 //! The driver for EC2 against moto: an AMI is what remains of a build, and nothing of one that fails.
 use super::{
-    ec2_world::{AMI, build, context, definition, left, moto, plan, proxy},
+    ec2_world::{AMI, build, context, definition, left, moto, plan, proxy, without_second_specification},
     moto::session,
     proxy::{Call, Fate},
 };
@@ -188,6 +188,9 @@ async fn every_call_that_fails_is_undone_whether_it_was_refused_or_not_heard_of(
                     match (hit, heard) {
                         (false, _) => None,
                         (true, true) => Some(refusal("UnauthorizedOperation")),
+                        (true, false) if action == "CreateImage" => {
+                            Some(Fate::Rewrite(without_second_specification(&call.body), false))
+                        }
                         // moto has done it, and what it says does not get through.
                         (true, false) => Some(Fate::Change(Box::new(|_| "<!-- lost".to_owned()))),
                     }
@@ -357,4 +360,34 @@ async fn types_that_do_not_fit_are_told_before_anything_is_made() {
         assert!(!made, "nothing was made for {kind}");
     }
     drop(aws);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_by_our_own_first_attempt_is_no_error() {
+    // moto knows no names that are taken: the second attempt is answered as Amazon does.
+    let attempts = std::sync::atomic::AtomicUsize::new(0);
+    let lost = proxy(move |call| {
+        if call.action() != "CreateImage" {
+            return None;
+        }
+        match attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Some(Fate::RewriteLost(without_second_specification(&call.body))),
+            _ => Some(refusal("InvalidAMIName.Duplicate")),
+        }
+    })
+    .await;
+    let built = build(&lost, plan(&definition("ec2-twice", "", "")), true).await;
+    let made = built.outcome.result.unwrap_or_else(|(stage, error)| panic!("{stage}: {:?}", error.chain()));
+    assert_eq!(left(built.outcome.id.as_str()).await, [made.amis[0].id.as_str()]);
+
+    let taken =
+        proxy(|call| (call.action() == "CreateImage").then(|| refusal("InvalidAMIName.Duplicate"))).await;
+    let built = build(&taken, plan(&definition("ec2-taken", "", "")), true).await;
+    let (_, error) = built.outcome.result.expect_err("somebody else's");
+    assert!(
+        error.hints().iter().any(|hint| hint.contains("give this one another `ami.name`")),
+        "{:?}",
+        error.hints()
+    );
+    assert_eq!(left(built.outcome.id.as_str()).await, [""; 0]);
 }

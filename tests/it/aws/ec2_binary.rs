@@ -193,6 +193,7 @@ async fn through_the_session_manager_the_plugin_carries_ssh() {
                 )
                 .finish()
                 .into_bytes(),
+            true,
         )),
         _ => None,
     })

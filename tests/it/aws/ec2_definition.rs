@@ -89,7 +89,6 @@ fn an_encrypted_ami_is_made_of_an_encrypted_volume() {
 #[test_case("root = { iops = 4000 }", "`iops` needs the volume's `type`")]
 #[test_case("root = { type = \"gp2\", iops = 4000 }", "a volume of type `gp2` has no number of operations")]
 #[test_case("root = { encrypted = false, kms-key = \"alias/x\" }", "a volume with a `kms-key` is encrypted")]
-#[test_case("user-data = \"none.sh\"", "none.sh")]
 #[test_case("tags = { \"goldsmith:build\" = \"x\" }", "goldsmith's own")]
 #[test_case("surrogate = { volume = { type = \"gp3\" } }", "the volume of a `surrogate` needs a `size`")]
 #[test_case("instance-type = \"t3.small\"", "instance-type")]
