@@ -1,7 +1,7 @@
 //! What a build makes in an account, as undo data, and how it is removed.
 use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD, tagged};
 use crate::cx::{ResourceRef, Stop};
-use aws_sdk_ec2::types::{Filter, InstanceStateName};
+use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, Image, InstanceStateName, Tag};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
@@ -67,14 +67,21 @@ pub fn resource(aws: &Aws, kind: Kind, id: impl Into<String>) -> ResourceRef {
 
 /// Removes a thing for good. Gone already is `Ok`.
 pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
-    let detail = |name: &str| resource.details.get(name).cloned();
-    let account =
-        Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
-    remove_from(&Aws::open(&account).await?, resource, stop).await
+    let aws = Aws::open(&account(resource)).await?;
+    remove_with(&aws, resource, stop).await
 }
 
-/// The same through a session that is in the account and the region already.
-pub async fn remove_from(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+/// Where a thing is.
+fn account(resource: &ResourceRef) -> Account {
+    let detail = |name: &str| resource.details.get(name).cloned();
+    Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") }
+}
+
+/// As [`remove`], with this session if the thing is where it is.
+pub async fn remove_with(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+    let place = account(resource);
+    let other = if *aws.account() == place { None } else { Some(Aws::open(&place).await?) };
+    let aws = other.as_ref().unwrap_or(aws);
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
@@ -259,21 +266,23 @@ async fn upload(aws: &Aws, id: &str) -> Result<(), AwsError> {
 /// Our own AMIs that were made of a snapshot: by what they are made of, or by our tag.
 pub async fn images_of(aws: &Aws, snapshot: &str) -> Result<Vec<String>, AwsError> {
     let attempt = || format!("look for images of the snapshot `{snapshot}` in {}", aws.region());
-    let mut found = Vec::new();
-    for name in ["block-device-mapping.snapshot-id", &format!("tag:{SNAPSHOT}")] {
-        let answer = aws
-            .ec2()
-            .describe_images()
-            .owners("self")
-            .filters(Filter::builder().name(name).values(snapshot).build())
-            .send()
-            .await
-            .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))?;
-        found.extend(answer.images().iter().filter_map(|image| image.image_id()).map(ToOwned::to_owned));
-    }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    let answer = aws
+        .ec2()
+        .describe_images()
+        .owners("self")
+        .include_disabled(true)
+        .include_deprecated(true)
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "DescribeImages", error))?;
+    let is_of = |image: &&Image| {
+        let mapped =
+            |device: &BlockDeviceMapping| device.ebs().and_then(|ebs| ebs.snapshot_id()) == Some(snapshot);
+        let tagged = |tag: &Tag| tag.key() == Some(SNAPSHOT) && tag.value() == Some(snapshot);
+        image.block_device_mappings().iter().any(mapped) || image.tags().iter().any(tagged)
+    };
+    let ours = answer.images().iter().filter(is_of);
+    Ok(ours.filter_map(|image| image.image_id()).map(ToOwned::to_owned).collect())
 }
 
 /// Deregisters an AMI, then deletes its snapshots: they cannot go before.

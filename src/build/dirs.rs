@@ -10,7 +10,7 @@ use std::{
 ///
 /// | folder | default | override | holds |
 /// |---|---|---|---|
-/// | state | `$XDG_STATE_HOME/goldsmith` | `GOLDSMITH_STATE_DIR` | journals of open builds, logs, libvirt's run folders |
+/// | state | `$XDG_STATE_HOME/goldsmith` | `GOLDSMITH_STATE_DIR` | journals of open builds and uploads, logs, libvirt's run folders |
 /// | cache | `$XDG_CACHE_HOME/goldsmith` | `GOLDSMITH_CACHE_DIR` | downloads, by digest |
 /// | work | `<cache>/work` | `GOLDSMITH_WORK_DIR` | disks of running builds |
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,18 @@ impl Dirs {
     /// The journal of one build.
     pub fn journal(&self, build: &BuildId) -> PathBuf {
         self.journals().join(format!("{build}.jsonl"))
+    }
+
+    /// Journals and records of uploads that can go on. `gc` takes the journals (`*.journal`) for those of dead builds.
+    pub fn uploads(&self) -> PathBuf {
+        self.state.join("uploads")
+    }
+
+    /// [`Dirs::uploads`], made if need be.
+    pub fn make_uploads(&self) -> Result<PathBuf, DirError> {
+        let folder = self.uploads();
+        make_private(&folder)?;
+        Ok(folder)
     }
 
     /// Parent of the log folders.

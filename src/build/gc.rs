@@ -1,4 +1,4 @@
-//! Finds builds that died without cleaning up, and cleans up after them.
+//! Finds builds that died without cleaning up, and uploads that nobody went on with, and cleans up after them.
 use super::{BuildError, Dirs, LocalUndoer, World};
 use crate::{
     cx::{Event, Header, Journal, Replay, Stop, Undo, UndoLog, UnwindReport},
@@ -43,7 +43,7 @@ impl Collected {
 /// Builds that died and left something. Touches nothing.
 pub fn dead_builds(dirs: &Dirs) -> Result<Vec<DeadBuild>, BuildError> {
     let mut dead = Vec::new();
-    for path in entries(&dirs.journals()).map_err(|error| unreadable(&dirs.journals(), error))? {
+    for path in journals(dirs)? {
         if let Ok(Some((_journal, replay))) = Journal::adopt(&path) {
             dead.push(DeadBuild::new(path, &replay));
         }
@@ -60,7 +60,7 @@ pub async fn collect(
 ) -> Result<Collected, BuildError> {
     let mut collected = Collected::default();
     let undoer = LocalUndoer::new(world);
-    for path in entries(&dirs.journals()).map_err(|error| unreadable(&dirs.journals(), error))? {
+    for path in journals(dirs)? {
         match Journal::adopt(&path) {
             Ok(None) => {}
             Ok(Some((journal, replay))) => {
@@ -80,6 +80,14 @@ pub async fn collect(
         collected.failures.push((dirs.run_root(), chain(&error)));
     }
     Ok(collected)
+}
+
+/// Journals of builds, and of uploads that nobody went on with.
+fn journals(dirs: &Dirs) -> Result<Vec<PathBuf>, BuildError> {
+    let mut paths = entries(&dirs.journals()).map_err(|error| unreadable(&dirs.journals(), error))?;
+    let uploads = entries(&dirs.uploads()).map_err(|error| unreadable(&dirs.uploads(), error))?;
+    paths.extend(uploads.into_iter().filter(|path| path.extension().is_some_and(|end| end == "journal")));
+    Ok(paths)
 }
 
 impl DeadBuild {

@@ -36,9 +36,16 @@ pub async fn task<T, E: std::error::Error>(
     cx.emit(Event::BuildStarted {
         definition: subject.to_owned(),
         logs: cx.logs().to_owned(),
-        stages: Vec::new(),
+        stages: vec![name.to_owned()],
     });
+    // Renderers show progress and waits as those of a stage.
+    cx.emit(Event::StageStarted { stage: name.to_owned() });
     let result = work(&cx).await;
+    let (stage, seconds) = (name.to_owned(), start.elapsed().into());
+    cx.emit(match &result {
+        Ok(_) => Event::StageFinished { stage, seconds },
+        Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
+    });
     let unwound = cx.unwind(&LocalUndoer::new(world)).await;
     let _closed =
         cx.undo().close().map_err(|error| BuildError::because("could not close the journal", error))?;

@@ -5,6 +5,11 @@ mod ami;
 mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod marketplace;
+#[cfg(feature = "aws")]
+mod publish;
+mod select;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -12,6 +17,11 @@ pub(super) use ami::*;
 pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+#[cfg(feature = "aws")]
+pub(super) use marketplace::*;
+#[cfg(feature = "aws")]
+pub(super) use publish::*;
+pub(super) use select::Selection;
 
 use super::{
     env::VARIABLES,
@@ -101,6 +111,7 @@ pub(super) enum Command {
         ("goldsmith build web.toml", "build, prove and deliver one image"),
         ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
+        ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
@@ -116,6 +127,7 @@ pub(super) enum Command {
         ("goldsmith plan web.toml", "for people"),
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
+        ("goldsmith plan matrix.toml", "the builds of a matrix; `--only NAME` shows one of them"),
     ]))]
     Plan(Plan),
     /// Check definitions without building
@@ -151,15 +163,27 @@ pub(super) enum Command {
         ("goldsmith inspect --json disk.raw.gz | jq .partitions", "for scripts; unpacks it first"),
     ]))]
     Inspect(Inspect),
+    /// Make an image in a cloud of a disk
+    #[cfg(feature = "aws")]
+    #[command(after_help = examples(&[
+        ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
+    ]))]
+    Publish {
+        #[command(subcommand)]
+        what: Publish,
+    },
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]
     Ami(Ami),
+    /// Release AMIs to Amazon's Marketplace
+    #[cfg(feature = "aws")]
+    Marketplace(Marketplace),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
             Every build writes down how to remove a thing before it makes it. When a build dies, its journal stays, and \
-            this command carries it out. Builds that still run are never touched, and neither are delivered images, logs \
-            and downloads.",
+            this command carries it out. Uploads that were interrupted are removed too. Builds and uploads that still run are \
+            never touched, and neither are delivered images, logs and downloads.",
         after_help = examples(&[
             ("goldsmith gc --dry-run", "see what there is"),
             ("goldsmith gc", "remove it"),
@@ -167,10 +191,21 @@ pub(super) enum Command {
     )]
     Gc(Gc),
     /// Check this host, and say how to mend what is missing
-    #[command(after_help = examples(&[
-        ("goldsmith doctor", "this host in general"),
-        ("goldsmith doctor web.toml", "and whether it can build this definition"),
-    ]))]
+    #[cfg_attr(
+        feature = "aws",
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --aws web.toml > policy.json", "what it needs in an Amazon account, and whether that is allowed"),
+        ]))
+    )]
+    #[cfg_attr(
+        not(feature = "aws"),
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+        ]))
+    )]
     Doctor(Doctor),
     /// Print the JSON schema of definitions
     #[command(after_help = examples(&[("goldsmith schema > goldsmith.schema.json", "for editors: completion and checks")]))]
@@ -194,6 +229,8 @@ pub(super) struct Definitions {
     /// Definitions: TOML files
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
 }
@@ -232,13 +269,13 @@ pub(super) struct Build {
     /// What to do with the machine of a build that failed
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = WhenFailed::Cleanup)]
     pub(super) on_error: WhenFailed,
-    /// Pause before each stage, and say how to log into the guest
+    /// Pause before each stage and after each step, and say how to log into the guest
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub(super) debug: bool,
     /// Who executes the guest, instead of what the definitions say
     #[arg(long, value_name = "WHO", value_enum)]
     pub(super) accelerator: Option<AcceleratorArg>,
-    /// Build so many definitions at once. Each needs the memory and cpus of its machine
+    /// Do so many builds at once. Each needs the memory and cpus of its machine
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: u16,
     /// Do not boot the results to prove them
@@ -254,6 +291,8 @@ pub(super) struct Verify {
     /// The definition whose steps and checks it must hold
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) definition: PathBuf,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
     /// Who executes the guest, instead of what the definition says
@@ -343,7 +382,16 @@ pub(super) struct Doctor {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
     pub(super) inputs: Variables,
+    /// Print the IAM policy that the definitions need, or all commands without any, and check whether it is granted
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(super) aws: bool,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub(super) account: AccountArgs,
 }
 
 /// A disk to read, and what there is to say about it.
@@ -475,11 +523,16 @@ mod tests {
         let mut all = String::new();
         let mut top = command();
         top.build();
-        for command in std::iter::once(&top).chain(top.get_subcommands()) {
-            let mut command = command.clone();
-            let help = command.render_long_help();
-            let _ = writeln!(all, "━━━ {} --help\n{help}", command.get_name());
+        fn add(all: &mut String, path: &str, command: &clap::Command) {
+            let help = command.clone().render_long_help();
+            let _ = writeln!(all, "━━━ {path} --help\n{help}");
+            for inner in command.get_subcommands() {
+                // The top's name is not repeated before each of them.
+                let path = if path == "goldsmith" { String::new() } else { format!("{path} ") };
+                add(all, &format!("{path}{}", inner.get_name()), inner);
+            }
         }
+        add(&mut all, "goldsmith", &top);
         insta::assert_snapshot!("help", all.trim_end());
         insta::assert_snapshot!("help_short", command().render_help().to_string().trim_end());
     }

@@ -20,6 +20,8 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "GOLDSMITH_VAR_NAME",
         help: "the variable NAME of the definitions; `--var` wins over it",
     },
+    Variable { name: "GOLDSMITH_WEBHOOK", help: "webhook that `ami copy` tells what it did" },
+    Variable { name: "GITHUB_STEP_SUMMARY", help: "file to which `ami copy` adds a summary when set" },
     Variable {
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",

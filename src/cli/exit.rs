@@ -9,6 +9,8 @@ pub const USAGE: u8 = 2;
 pub const PREFLIGHT: u8 = 3;
 /// It failed and something was left behind; `goldsmith gc` removes it.
 pub const LEFTOVERS: u8 = 4;
+/// Some of it is done and some failed, and the report says what: the same command goes on with the rest.
+pub const PARTIAL: u8 = 5;
 /// A bug in goldsmith.
 pub const INTERNAL: u8 = 70;
 /// Interrupted by a signal, and everything was cleaned up.
@@ -23,6 +25,7 @@ pub(super) enum Exit {
     Usage,
     Preflight,
     Failed,
+    Partial,
     Leftovers,
     Interrupted,
     InterruptedLeftovers,
@@ -31,12 +34,13 @@ pub(super) enum Exit {
 
 impl Exit {
     /// Every way to end, in the order of the codes.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
         Self::Preflight,
         Self::Leftovers,
+        Self::Partial,
         Self::Internal,
         Self::Interrupted,
         Self::InterruptedLeftovers,
@@ -50,6 +54,7 @@ impl Exit {
             Self::Usage => USAGE,
             Self::Preflight => PREFLIGHT,
             Self::Leftovers => LEFTOVERS,
+            Self::Partial => PARTIAL,
             Self::Internal => INTERNAL,
             Self::Interrupted => INTERRUPTED,
             Self::InterruptedLeftovers => INTERRUPTED_LEFTOVERS,
@@ -66,6 +71,9 @@ impl Exit {
             Self::Usage => "The command line or a definition is wrong. Nothing was started.",
             Self::Preflight => "Something that the build needs is missing on this host. Nothing was made.",
             Self::Leftovers => "It failed and something was left behind; `goldsmith gc` removes it.",
+            Self::Partial => {
+                "Some of it is done and some failed, and the report says what: the same command goes on with the rest."
+            }
             Self::Internal => "A bug in goldsmith. Please report it.",
             Self::Interrupted => "Interrupted by a signal, and everything was cleaned up.",
             Self::InterruptedLeftovers => {

@@ -16,6 +16,7 @@ mod client;
 mod download;
 mod error;
 mod moved;
+mod post;
 mod small;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub(crate) use archive::Rule;
 pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
 pub use moved::{Probed, probe};
+pub use post::{PostError, post_json};
 
 use crate::{
     cx::{Cx, Look, Sight},

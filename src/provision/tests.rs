@@ -23,6 +23,7 @@ fn plan(steps: Vec<Step>) -> Plan {
     Plan {
         name: "live".into(),
         arch: Arch::X86_64,
+        matrix: std::collections::BTreeMap::new(),
         definition: "/live.toml".into(),
         source: SourcePlan::Bootstrap(BootstrapPlan {
             cloud_init: true,

@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails, and real guests take real time"
 )]
 mod demo;
+#[cfg(feature = "aws")]
+mod ec2;
 mod failing;
 mod faults;
 mod formats;

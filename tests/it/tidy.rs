@@ -16,7 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     // Amazon's accounts: the driver for EC2 and publishing meet there.
     ("aws", &["cx", "value"]),
-    ("publish", &["aws", "cx", "disk", "plan", "value"]),
+    // A webhook is told by the one HTTP client that there is.
+    ("publish", &["aws", "cx", "disk", "fetch", "plan", "value"]),
     ("driver", &["aws", "cx", "plan", "value"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),

@@ -2,7 +2,7 @@
 use super::{Ami, register, spec};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
-    cx::Cx,
+    cx::{Cx, Event},
     disk::{self, ConvertOptions, DiskError, DiskErrorKind, DiskRead},
     plan::AmiPlan,
     publish::ebs::{self, Identity, Resumable, SnapshotSpec, Traffic},
@@ -12,6 +12,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 /// A disk to make an AMI of.
@@ -55,20 +56,42 @@ pub struct Published {
     pub blocks_repeated: u64,
 }
 
+/// Why no AMI was made, and whether there is an upload to go on with.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Why.
+    pub error: AwsError,
+    /// What arrived is kept: the same call goes on with it, and `gc` removes it.
+    pub kept: bool,
+}
+
+impl From<Stopped> for AwsError {
+    fn from(stopped: Stopped) -> Self {
+        const WAY: &str = "what arrived is kept: the same command goes on with it, `goldsmith gc` removes it";
+        let Stopped { error, kept } = stopped;
+        match error.hint_text().map(ToOwned::to_owned) {
+            _ if !kept => error,
+            None => error.hint(WAY),
+            Some(hint) => error.hint(format!("{hint}; {WAY}")),
+        }
+    }
+}
+
 impl FromDisk<'_> {
     /// Makes the AMI. After an error or an interruption the upload stays, and the same call goes on with it.
-    pub async fn publish(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Published, AwsError> {
-        spec::check(self.ami, Some(source.disk.size()))?;
-        spec::uefi_data(self.ami).await?;
-        let identity = self.identity(cx, aws, source).await?;
-        let open = ebs::is_open(self.folder, &self.ami.name, &identity);
-        if !open {
+    pub async fn publish(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Published, Stopped> {
+        let fresh = |error| Stopped { error, kept: false };
+        spec::check(self.ami, Some(source.disk.size())).map_err(fresh)?;
+        spec::uefi_data(self.ami).await.map_err(fresh)?;
+        let identity = self.identity(cx, aws, source).await.map_err(fresh)?;
+        let is_open = || ebs::is_open(self.folder, &self.ami.name, &identity);
+        if !is_open() {
             // Who goes on may have registered the AMI already.
-            register::check(aws, self.ami, None).await?;
+            register::check(aws, self.ami, None).await.map_err(fresh)?;
         }
         let made = self.go_on(cx, aws, source, &identity).await;
-        let left = ebs::is_open(self.folder, &self.ami.name, &identity);
-        made.map_err(|error| if left { with_way_on(error) } else { error })
+        // Who may not even begin leaves nothing; what another process is at is not ours.
+        made.map_err(|error| Stopped { kept: is_open() && error.kind() != AwsErrorKind::Usage, error })
     }
 
     async fn go_on(
@@ -89,8 +112,30 @@ impl FromDisk<'_> {
             parent: self.parent.clone(),
             token: String::new(),
         };
-        let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
-        cx.check()?;
+        let id = stage(cx, "upload", async {
+            let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
+            cx.check()?;
+            self.send(cx, source, &mut upload).await?;
+            Ok(id)
+        })
+        .await?;
+        stage(cx, "complete", upload.complete(cx, aws)).await?;
+        let tags = Tags::of(upload.id(), &ami.name);
+        let registering = register(cx, aws, upload.log(), ami, &id, &tags);
+        let (made, _kept) = stage(cx, "register", registering).await?;
+        let Traffic { sent, known, repeated, .. } = upload.traffic();
+        upload.finish(aws, cx.stop()).await?;
+        Ok(Published {
+            ami: made,
+            disk_bytes: source.disk.size(),
+            blocks_sent: sent,
+            blocks_known: known,
+            blocks_repeated: repeated,
+        })
+    }
+
+    /// Reads the disk and sends what is not there yet.
+    async fn send(&self, cx: &Cx, source: &DiskSource, upload: &mut Resumable) -> Result<(), AwsError> {
         if let Some(feed) = upload.feed() {
             let (disk, threads, stop) = (Arc::clone(&source.disk), self.threads, cx.stop().clone());
             let reading = tokio::task::spawn_blocking(move || {
@@ -107,18 +152,7 @@ impl FromDisk<'_> {
             cx.check()?;
             together(source, sent, read)?;
         }
-        upload.complete(cx, aws).await?;
-        let tags = Tags::of(upload.id(), &ami.name);
-        let (made, _kept) = register(cx, aws, upload.log(), ami, &id, &tags).await?;
-        let Traffic { sent, known, repeated, .. } = upload.traffic();
-        upload.finish(cx.stop()).await?;
-        Ok(Published {
-            ami: made,
-            disk_bytes: source.disk.size(),
-            blocks_sent: sent,
-            blocks_known: known,
-            blocks_repeated: repeated,
-        })
+        Ok(())
     }
 
     async fn identity(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Identity, AwsError> {
@@ -151,6 +185,23 @@ impl FromDisk<'_> {
     }
 }
 
+/// Runs `work` as a stage, so that whoever watches sees what goes on.
+async fn stage<T>(
+    cx: &Cx,
+    name: &str,
+    work: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    let (stage, begun) = (name.to_owned(), Instant::now());
+    cx.emit(Event::StageStarted { stage: stage.clone() });
+    let result = work.await;
+    let seconds = begun.elapsed().into();
+    cx.emit(match &result {
+        Ok(_) => Event::StageFinished { stage, seconds },
+        Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
+    });
+    result
+}
+
 fn reading(source: &DiskSource, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AwsError {
     AwsError::new(AwsErrorKind::Other, format!("read `{}`", source.path.display())).because(error)
 }
@@ -168,11 +219,4 @@ fn together(
         }
         (Ok(()), read) => read.map_err(|error| reading(source, error)),
     }
-}
-
-/// Says how to go on with what is there.
-fn with_way_on(error: AwsError) -> AwsError {
-    const WAY: &str = "what arrived is kept: the same command goes on with it, `goldsmith gc` removes it";
-    let hint = error.hint_text().map_or_else(|| WAY.to_owned(), |hint| format!("{hint}; {WAY}"));
-    error.hint(hint)
 }

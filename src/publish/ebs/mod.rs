@@ -17,7 +17,7 @@ mod trouble;
 
 pub use feed::Feed;
 pub use record::Identity;
-pub use resume::{JOURNAL, Resumable};
+pub use resume::Resumable;
 pub(in crate::publish) use resume::{image_of, is_open};
 pub use send::Traffic;
 pub use snapshot::{SnapshotSpec, completed, volume_gib};

@@ -47,7 +47,7 @@ pub struct SnapshotSpec {
 }
 
 /// Starts a snapshot; returns its id.
-pub async fn start(aws: &Aws, spec: &SnapshotSpec) -> Result<String, AwsError> {
+pub(super) async fn start(aws: &Aws, spec: &SnapshotSpec) -> Result<String, AwsError> {
     let attempt = || format!("start a snapshot in {}", aws.region());
     if spec.parent.is_some() && (spec.encrypted || spec.kms_key.is_some()) {
         return Err(AwsError::new(AwsErrorKind::Usage, attempt())

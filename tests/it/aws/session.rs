@@ -1,5 +1,6 @@
 //! The session: what goes wrong before and under any call.
 use super::{
+    botocore,
     moto::{Moto, session, shared},
     proxy::{Fate, Proxy},
 };
@@ -45,6 +46,10 @@ async fn trouble_that_passes_is_waited_for_and_undo_data_says_where_a_thing_is()
     assert_eq!(made.details["endpoint"], proxy.url());
     assert_eq!(made.details["region"], "us-east-1");
     aws.ec2().delete_volume().volume_id(id).send().await.unwrap();
+    let calls = botocore::check(&proxy.calls());
+    let (last, first) = calls.split_last().unwrap();
+    assert_eq!(last, "ec2:DeleteVolume");
+    assert!(first.iter().all(|call| call == "ec2:CreateVolume"), "{first:?}");
 }
 
 #[tokio::test]

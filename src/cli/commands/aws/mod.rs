@@ -1,27 +1,22 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
+mod ami;
+mod marketplace;
+mod permissions;
+pub(super) mod publish;
 mod test;
+
+pub(super) use ami::run as ami;
+pub(super) use marketplace::marketplace;
+pub(super) use permissions::permissions;
 
 use super::{block_on, dirs};
 use crate::{
     aws::{Account, Aws, AwsError},
     build::{self, RealWorld, TaskOutcome},
-    cli::{
-        args::{self, AccountArgs},
-        console::Console,
-        exit::Exit,
-        problem::Problem,
-        render, signals,
-    },
+    cli::{args::AccountArgs, console::Console, exit::Exit, problem::Problem, render, signals},
     cx::{Cx, Stop},
 };
 use std::{path::Path, sync::Arc};
-
-/// `goldsmith ami`.
-pub(super) fn ami(arguments: &args::Ami, console: &Console) -> Result<Exit, Problem> {
-    match &arguments.command {
-        args::AmiCommand::Test(arguments) => test::run(arguments, console),
-    }
-}
 
 impl AccountArgs {
     /// As the session wants it.
@@ -43,10 +38,20 @@ fn run<T>(
     subject: &Path,
     work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
 ) -> Result<(Option<T>, Exit), Problem> {
+    run_shown(console, render::choose(console, &[name]), account, (name, subject), work)
+}
+
+/// The same, with progress shown by `show`: some commands print one result, and no events, as JSON.
+fn run_shown<T>(
+    console: &Console,
+    show: Arc<dyn render::Show>,
+    account: &AccountArgs,
+    (name, subject): (&str, &Path),
+    work: impl AsyncFnOnce(&Cx, &Aws) -> Result<T, AwsError>,
+) -> Result<(Option<T>, Exit), Problem> {
     let account = account.account();
     let dirs = dirs()?;
     block_on(async {
-        let show = render::choose(console, &[name]);
         let stop = Stop::default();
         let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
             .map_err(|error| Problem::host("could not listen for signals", error))?;
@@ -56,21 +61,17 @@ fn run<T>(
         let work = async |cx: &Cx| work(cx, &aws).await;
         let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
         show.close();
-        ended(console, outcome.map_err(Problem::Build)?, &stop)
+        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop))
     })?
 }
 
-fn ended<T>(
-    console: &Console,
-    outcome: TaskOutcome<T, AwsError>,
-    stop: &Stop,
-) -> Result<(Option<T>, Exit), Problem> {
+fn ended<T>(console: &Console, outcome: TaskOutcome<T, AwsError>, stop: &Stop) -> (Option<T>, Exit) {
     let left = !outcome.unwound.leftovers.is_empty();
     for leftover in &outcome.unwound.leftovers {
         console.err(&format!("{} is still there", leftover.undo));
     }
     match outcome.result {
-        Ok(made) => Ok((Some(made), if left { Exit::Leftovers } else { Exit::Ok })),
+        Ok(made) => (Some(made), if left { Exit::Leftovers } else { Exit::Ok }),
         Err(error) => {
             let problem = Problem::Aws(error);
             let exit = match (left, stop.is_cancelled()) {
@@ -80,7 +81,7 @@ fn ended<T>(
                 (false, false) => problem.exit(),
             };
             console.err(&problem.render(console.err_theme(), console.err_width()));
-            Ok((None, exit))
+            (None, exit)
         }
     }
 }
