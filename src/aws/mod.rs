@@ -13,7 +13,7 @@ pub use error::{ApiError, AwsError, AwsErrorKind};
 pub use remove::{DRIVER, Kind, images_of, remove, remove_with, resource};
 pub use simulate::{Checked, Decision, Verdict, check};
 pub use tag::{BUILD, SNAPSHOT, Tags, UPLOAD};
-pub use tagged::{ROLE, of_build, tagged};
+pub use tagged::{ROLE, of_build, of_role, tagged};
 
 use crate::value::Secret;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};

@@ -102,7 +102,7 @@ pub async fn remove_with(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Resu
 /// A terminated instance holds on to its security group and its volumes for some seconds more.
 async fn patiently(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsError> {
     const EVERY: Duration = Duration::from_secs(3);
-    const LIMIT: Duration = Duration::from_secs(120);
+    const LIMIT: Duration = Duration::from_mins(2);
     let begun = tokio::time::Instant::now();
     loop {
         let removed = one(aws, kind, id, stop).await;

@@ -94,6 +94,11 @@ async fn once(aws: &Aws, kind: Kind, tags: &[(&str, &str)]) -> Result<Vec<String
     })
 }
 
+/// Ids of all things of this kind that carry the tags of this build and this role.
+pub async fn of_role(aws: &Aws, kind: Kind, build: &BuildId, role: &str) -> Result<Vec<String>, AwsError> {
+    once(aws, kind, &[(BUILD, build.as_str()), (ROLE, role)]).await
+}
+
 /// Ids of all things of this kind that carry the tag of this build.
 pub async fn of_build(aws: &Aws, kind: Kind, build: &BuildId) -> Result<Vec<String>, AwsError> {
     once(aws, kind, &[(BUILD, build.as_str())]).await

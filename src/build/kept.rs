@@ -64,7 +64,7 @@ pub(super) async fn build(
     let proof = relaunch::Proof { cx, world, plan, ready: &ready, undoer };
     let built = relaunch::Built { facts: &facts, login: &keys.login(plan) };
     let verified = stages.run("verify", None, proof.of_build(&captured.image, &built, live)).await?;
-    let ami = stages.run("publish", None, publish(cx, captured, verified)).await?;
+    let ami = stages.run("publish", None, async { publish(cx, captured, verified) }).await?;
     Ok(BuildResult {
         artifacts: Vec::new(),
         amis: vec![ami],
@@ -97,7 +97,7 @@ async fn capture(
 }
 
 /// The image is a result: it survives.
-async fn publish(cx: &Cx, captured: Captured, verified: Vec<Verified>) -> Result<AmiArtifact, BuildError> {
+fn publish(cx: &Cx, captured: Captured, verified: Vec<Verified>) -> Result<AmiArtifact, BuildError> {
     for handle in captured.undo {
         cx.undo().keep(handle)?;
     }
@@ -125,8 +125,7 @@ pub(super) async fn test(
     let find = async {
         let source = AmiSourcePlan::Id(test.id.clone());
         let found = ready.hypervisor.find_image(cx, &source, plan.arch).await;
-        Ok(found
-            .map_err(|error| BuildError::from(error).kind_unless_interrupted(BuildErrorKind::Preflight))?)
+        found.map_err(|error| BuildError::from(error).kind_unless_interrupted(BuildErrorKind::Preflight))
     };
     let image: KeptImage = stages.run("source", None, find).await?;
     let proof = relaunch::Proof { cx, world, plan, ready: &ready, undoer };

@@ -71,14 +71,40 @@ fn open_libvirt(uri: &str, _: &Dirs) -> Result<Arc<dyn Hypervisor>, DriverError>
 }
 
 #[cfg(feature = "aws")]
-async fn open_ec2(plan: &Plan, ec2: &Ec2Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+async fn open_ec2(
+    plan: &Plan,
+    ec2: &Ec2Plan,
+    fetcher: &Arc<Fetcher>,
+) -> Result<Arc<dyn Hypervisor>, DriverError> {
     let crate::plan::AwsPlan { profile, region, endpoint } = plan.aws.clone();
     let aws = crate::aws::Aws::open(&crate::aws::Account { profile, region, endpoint }).await?;
-    Ok(Arc::new(crate::driver::ec2::Ec2::new(aws, ec2.clone())))
+    let ec2 = crate::driver::ec2::Ec2::new(aws, ec2.clone());
+    Ok(Arc::new(ec2.with_own_address(Arc::new(WhoAmI(Arc::clone(fetcher))))))
+}
+
+/// Asks Amazon, by HTTP: what it answers is what EC2's public addresses see, unless HTTP takes another way out than SSH.
+#[cfg(feature = "aws")]
+#[derive(Debug)]
+struct WhoAmI(Arc<Fetcher>);
+
+#[cfg(feature = "aws")]
+#[async_trait]
+impl crate::driver::ec2::OwnAddress for WhoAmI {
+    async fn own_address(
+        &self,
+        cx: &Cx,
+    ) -> Result<std::net::IpAddr, Box<dyn std::error::Error + Send + Sync>> {
+        const TELLS: &str = "https://checkip.amazonaws.com/";
+        const LONGEST: usize = 100;
+        let answer = self.0.small(cx, &url::Url::parse(TELLS)?, LONGEST).await?;
+        let text = String::from_utf8_lossy(&answer);
+        let told = text.trim().parse();
+        told.map_err(|_| format!("{TELLS} answered `{}`", text.escape_debug()).into())
+    }
 }
 
 #[cfg(not(feature = "aws"))]
-async fn open_ec2(_: &Plan, _: &Ec2Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+async fn open_ec2(_: &Plan, _: &Ec2Plan, _: &Arc<Fetcher>) -> Result<Arc<dyn Hypervisor>, DriverError> {
     Err(DriverError::new(DriverErrorKind::Unsupported, "build on EC2")
         .because("this goldsmith was compiled without the feature `aws`"))
 }
@@ -100,7 +126,7 @@ async fn remove_from_aws(resource: &ResourceRef, _: &Stop) -> Result<(), DriverE
 impl World for RealWorld {
     async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
         if let Some(ec2) = &plan.machine.ec2 {
-            return open_ec2(plan, ec2).await;
+            return open_ec2(plan, ec2, &self.fetcher).await;
         }
         self.libvirt(&plan.machine.uri)
     }

@@ -117,11 +117,8 @@ pub(super) async fn furnish(
         .run("provision", access.clone(), session.provision(cx, plan, &ready.secrets, &|| watch.trouble()))
         .await?;
     let seal = async {
-        match kept::has_surrogate(plan) {
-            // The image is not of this guest's disk.
-            true => Ok(()),
-            false => session.seal(cx, plan).await,
-        }
+        // The image may not be of this guest's disk.
+        if kept::has_surrogate(plan) { Ok(()) } else { session.seal(cx, plan).await }
     };
     stages.run("seal", access, seal).await?;
     session.close().await;
@@ -178,11 +175,7 @@ async fn publish(
     for (upload, ami) in uploads.iter_mut().zip(&plan.amis) {
         let ami = upload.register(cx, ami).await?;
         let (virtual_bytes, verified) = of_disk.clone();
-        amis.push(AmiArtifact {
-            ami,
-            virtual_bytes,
-            verified: verified.unwrap_or_default(),
-        });
+        amis.push(AmiArtifact { ami, virtual_bytes, verified: verified.unwrap_or_default() });
     }
     let mut artifacts = Vec::new();
     for (output, verified) in staged.outputs.into_iter().zip(proofs) {

@@ -244,13 +244,13 @@ fi
 "#;
 
 /// One package a line, sorted, as the package manager names them with version and architecture.
-const PACKAGES: &str = r#"
+const PACKAGES: &str = r"
 export LC_ALL=C
 if command -v rpm >/dev/null && [ -d /var/lib/rpm -o -d /usr/lib/sysimage/rpm ]; then rpm -qa | sort
 elif command -v dpkg-query >/dev/null; then dpkg-query -W -f '${Package}_${Version}_${Architecture}\n' | sort
 else exit 1
 fi
-"#;
+";
 
 async fn write_packages(cx: &Cx, session: &mut dyn Session, path: &Path) -> Result<(), BuildError> {
     let (right, list) = session.ask(cx, "packages", PACKAGES, SHORT).await?;

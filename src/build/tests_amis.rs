@@ -146,7 +146,12 @@ impl Upload for MemoryUpload {
         self.handles.insert(0, cx.undo().plan(undo("image", &id))?);
         self.memory.images.lock().unwrap().insert(id.clone());
         self.memory.trip("register", true)?;
-        Ok(AmiId { id, name: ami.name.clone(), region: "here".into(), snapshots: vec![self.snapshot.clone()] })
+        Ok(AmiId {
+            id,
+            name: ami.name.clone(),
+            region: "here".into(),
+            snapshots: vec![self.snapshot.clone()],
+        })
     }
 
     fn keep(&mut self, cx: &Cx) -> Result<(), BuildError> {

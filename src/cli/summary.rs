@@ -68,7 +68,8 @@ pub(super) fn success(
     for ami in &made.amis {
         row("", "");
         row("ami", &theme.paint(Tone::Strong, format!("{} in {}", ami.ami.id, ami.ami.region)));
-        let made_of = (!ami.ami.snapshots.is_empty()).then(|| format!("made of {}", ami.ami.snapshots.join(", ")));
+        let made_of =
+            (!ami.ami.snapshots.is_empty()).then(|| format!("made of {}", ami.ami.snapshots.join(", ")));
         let size = ami.virtual_bytes.map(|size| format!("{size} virtual"));
         let facts: Vec<String> = [Some(ami.ami.name.clone()), made_of, size].into_iter().flatten().collect();
         row("", &facts.join(&theme.paint(Tone::Dim, &dot)));

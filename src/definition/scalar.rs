@@ -454,6 +454,8 @@ pub(super) enum Delivery {
     File(OutputFormat),
     /// An image in an Amazon account.
     Ami,
+    /// What Amazon has retired. It is read to say so.
+    InstanceStore,
 }
 
 impl Choice for Delivery {
@@ -469,6 +471,7 @@ impl Choice for Delivery {
         ("ova", Self::File(OutputFormat::Ova)),
         ("vhd", Self::File(OutputFormat::Vhd)),
         ("ami", Self::Ami),
+        ("instance-store", Self::InstanceStore),
     ];
 }
 

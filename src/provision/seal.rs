@@ -50,6 +50,8 @@ pub async fn seal(cx: &Cx, guest: &Guest, plan: &Plan) -> Result<SealReport, Sea
         .env("SYSPREP", yes(plan.seal.sysprep))
         .env("TRIM", yes(plan.seal.trim))
         .env("OWN_HOST_KEY", yes(plan.guest.seed == SeedKind::Login))
+        // Whom Ignition gave our key, the system has anyway.
+        .env("KEEP_USER", yes(plan.guest.seed == SeedKind::Ignition && guest.login().user == "core"))
         .timeout(LIMIT);
     let mut report = SealReport::default();
     let mut last = Vec::new();

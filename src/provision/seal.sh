@@ -2,6 +2,7 @@
 #
 # In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, TRIM  yes or no;
 #      OWN_HOST_KEY  yes when its host key was the image's all along, instead of the build's
+#      KEEP_USER  yes when the login of the build is a user that the system has anyway
 # Out: lines that begin with `@seal`: removed THING, trimmed BYTES, note TEXT. Everything else is the tools' own.
 #
 # The user that is logged in is removed by this very script, so nothing can run after it. The masks of apt's timers are in
@@ -143,7 +144,8 @@ fi
 
 # --- Access: always, whatever the definition says ------------------------------------------------------------------
 for h in $(homes); do
-  for f in "$h/.ssh/authorized_keys" "$h/.ssh/authorized_keys2"; do
+  # Ignition has a folder of them.
+  for f in "$h/.ssh/authorized_keys" "$h/.ssh/authorized_keys2" "$h"/.ssh/authorized_keys.d/*; do
     [ -f "$f" ] || continue
     if grep -qF -- "$KEY" "$f"; then
       grep -vF -- "$KEY" "$f" >/run/goldsmith-seal || true
@@ -153,7 +155,11 @@ for h in $(homes); do
       removed "the build's key in $f"
     fi
     # cloud-init makes an empty one for root.
-    if ! grep -q '[^[:space:]]' "$f"; then rm -f "$f"; rmdir "$h/.ssh" 2>/dev/null || true; fi
+    if ! grep -q '[^[:space:]]' "$f"; then
+      rm -f "$f"
+      rmdir "$h/.ssh/authorized_keys.d" 2>/dev/null || true
+      rmdir "$h/.ssh" 2>/dev/null || true
+    fi
   done
 done
 f=/etc/sudoers.d/90-cloud-init-users
@@ -172,7 +178,7 @@ fi
 if ! has cloud-init && ! ls /lib/systemd/system/sshd-keygen* /usr/lib/systemd/system/sshd-keygen* >/dev/null 2>&1; then
   note "the SSH host keys are removed, and neither cloud-init nor sshd-keygen is there to make new ones"
 fi
-if [ "$BUILD_USER" != root ]; then
+if [ "$BUILD_USER" != root ] && [ "$KEEP_USER" = no ]; then
   # -f because it is logged in: through this session, which goes on until the script ends.
   userdel -f -r "$BUILD_USER" 2>&1 || true
   if getent group "$BUILD_USER" >/dev/null; then groupdel "$BUILD_USER" 2>&1 || true; fi
@@ -188,6 +194,14 @@ if [ "$BUILD_USER" != root ]; then
     "/var/spool/cron/crontabs/$BUILD_USER" "/var/lib/systemd/linger/$BUILD_USER" "/var/lib/sudo/lectured/$BUILD_USER" \
     "/var/db/sudo/lectured/$BUILD_USER"
   removed "user $BUILD_USER with its home and sudo rule"
+fi
+# Ignition runs at the first boot only, and the next one is another machine's first.
+if [ -d /boot/flatcar ]; then
+  touch /boot/flatcar/first_boot
+  removed "the memory of Ignition's run"
+elif [ -d /boot/ignition ] || [ -e /usr/lib/dracut/modules.d/30ignition ]; then
+  touch /boot/ignition.firstboot
+  removed "the memory of Ignition's run"
 fi
 if [ "$SYSPREP" = yes ]; then
   # userdel logged itself.

@@ -655,7 +655,7 @@ fn source_messages(source: &str) -> Vec<String> {
     messages(&format!("name = \"i\"\n{source}\n[[output]]\nformat = \"raw\"\n"))
 }
 
-#[test_case("[source]", "`[source]` needs `bootstrap`, `disk` or `iso`")]
+#[test_case("[source]", "`[source]` needs `bootstrap`, `disk`, `iso` or `ami`")]
 #[test_case("[source.disk]\nurl = \"https://example.org/a.img\"", "a download needs a `digest`")]
 #[test_case("[source.disk]\nurls = []", "`urls` names no URL")]
 #[test_case(

@@ -165,16 +165,13 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
         row(if index == 0 { "source" } else { "" }, line);
     }
     let machine = &plan.machine;
-    match &machine.ec2 {
-        Some(ec2) => {
-            for (index, line) in super::plan_ec2::instance(ec2).into_iter().enumerate() {
-                row(if index == 0 { "machine" } else { "" }, line);
-            }
+    if let Some(ec2) = &machine.ec2 {
+        for (index, line) in super::plan_ec2::instance(ec2).into_iter().enumerate() {
+            row(if index == 0 { "machine" } else { "" }, line);
         }
-        None => {
-            row("machine", local_machine(machine, &dot));
-            row("", machine.uri.clone());
-        }
+    } else {
+        row("machine", local_machine(machine, &dot));
+        row("", machine.uri.clone());
     }
     row(
         "guest",

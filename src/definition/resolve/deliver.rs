@@ -43,6 +43,14 @@ pub(super) fn outputs(
     let mut amis: Vec<(AmiPlan, Span)> = Vec::new();
     let mut all_right = true;
     for At { value: raw, span } in outputs {
+        if let Field::Good(At { value: One(Delivery::InstanceStore), span }) = &raw.format {
+            let span = span.clone();
+            reader.report(&span, "EC2 has retired AMIs in instance stores").help(
+                "write `format = \"ami\"`: its root is in EBS, and nothing else of the definition changes",
+            );
+            all_right = false;
+            continue;
+        }
         if let Field::Good(At { value: One(Delivery::Ami), .. }) = &raw.format {
             let place = raw.ami.span().cloned().unwrap_or(span);
             let Some(plan) = ami_output(raw, name, arch, firmware, &place, reader) else {
@@ -118,7 +126,7 @@ fn output(
 ) -> Option<OutputPlan> {
     let format = raw.format.required().and_then(|at| match at.value.0 {
         Delivery::File(format) => Some(format),
-        Delivery::Ami => None,
+        Delivery::Ami | Delivery::InstanceStore => None,
     });
     if let Some(span) = raw.ami.span() {
         let span = span.clone();

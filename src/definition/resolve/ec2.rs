@@ -76,7 +76,7 @@ pub(super) fn fits(
     let mut first: Option<Span> = None;
     for At { value: raw, span } in outputs {
         let Field::Good(At { value: One(delivery), span: format }) = &raw.format else { continue };
-        if *delivery != Delivery::Ami {
+        if matches!(delivery, Delivery::File(_)) {
             reader
                 .report(format, "`driver = \"ec2\"` makes an `ami`: its disk never comes here")
                 .help("`goldsmith ami export` brings an AMI here as a file");

@@ -39,9 +39,11 @@ pub(super) async fn capture(machine: &Instance, cx: &Cx, ami: &AmiPlan) -> Resul
         .tag_specifications(tags.specification(ResourceType::Snapshot))
         .send()
         .await
-        .map_err(|error| AwsError::of(attempt(), "CreateImage", error))
-        .map_err(|error| taken(error, &ami.name))?;
-    let image = made.image_id().unwrap_or_default().to_owned();
+        .map_err(|error| AwsError::of(attempt(), "CreateImage", error));
+    let image = match made {
+        Ok(made) => made.image_id().unwrap_or_default().to_owned(),
+        Err(error) => ours_or(ec2, cx, error, &ami.name).await?,
+    };
     planned.known(ec2, cx, &image)?;
     let available = planned.unless_late(cx, available(ec2, cx, &image).await, &image)?;
     // What CreateImage has no parameter for.
@@ -78,14 +80,18 @@ pub(super) fn tags(ec2: &Ec2, cx: &Cx, image: &str, ami: &AmiPlan) -> Tags {
     Tags::of(cx.id(), image).role(ROLE).and(&ami.tags).and(&ec2.plan.tags)
 }
 
-/// The name is there once in an account and region.
-pub(super) fn taken(error: AwsError, name: &str) -> AwsError {
-    match error.kind() {
-        AwsErrorKind::Exists => error.hint(format!(
-            "an AMI of this name exists: give this one another `ami.name` than `{name}`, or deregister the old one"
-        )),
-        _ => error,
+/// The name is there once in an account and region. It may be this build's own: the answer to the first attempt was lost, and the SDK
+/// has tried again.
+pub(super) async fn ours_or(ec2: &Ec2, cx: &Cx, error: AwsError, name: &str) -> Result<String, AwsError> {
+    if error.kind() != AwsErrorKind::Exists {
+        return Err(error);
     }
+    let ours = aws::of_role(&ec2.aws, Kind::Image, cx.id(), ROLE).await?;
+    ours.into_iter().next().ok_or_else(|| {
+        error.hint(format!(
+            "an AMI of this name exists: give this one another `ami.name` than `{name}`, or deregister the old one"
+        ))
+    })
 }
 
 /// Undo entries of an image and its snapshots. The snapshots were planned first: they cannot go before the image.
@@ -105,9 +111,11 @@ impl Planned {
         Ok(cx.undo().resolve(self.image, Undo::Resource(aws::resource(&ec2.aws, Kind::Image, image)))?)
     }
 
-    /// The snapshot has an id.
+    /// The snapshot has an id, by which an image that is made of it is found too.
     pub(super) fn snapshot_known(&self, ec2: &Ec2, cx: &Cx, id: &str) -> Result<(), DriverError> {
-        Ok(cx.undo().resolve(self.snapshots, Undo::Resource(aws::resource(&ec2.aws, Kind::Snapshot, id)))?)
+        let of = |kind| Undo::Resource(aws::resource(&ec2.aws, kind, id));
+        cx.undo().resolve(self.snapshots, of(Kind::Snapshot))?;
+        Ok(cx.undo().resolve(self.image, of(Kind::ImageOf))?)
     }
 
     /// What it waited for; an image that takes long is not removed for that: Amazon goes on with it.

@@ -21,7 +21,7 @@ use std::{
 use tokio::{sync::broadcast, task::JoinHandle};
 
 /// A public address comes with the instance, or some seconds later.
-const ADDRESS: Duration = Duration::from_secs(60);
+const ADDRESS: Duration = Duration::from_mins(1);
 
 /// One instance.
 #[derive(Debug)]
@@ -136,10 +136,10 @@ impl Instance {
             watcher.abort();
         }
     }
+}
 
-    fn unsupported(&self, attempt: &str) -> DriverError {
-        DriverError::new(DriverErrorKind::Unsupported, attempt).because("EC2 cannot do that")
-    }
+fn unsupported(attempt: &str) -> DriverError {
+    DriverError::new(DriverErrorKind::Unsupported, attempt).because("EC2 cannot do that")
 }
 
 /// What is known about an instance.
@@ -287,11 +287,11 @@ impl Machine for Instance {
     }
 
     async fn screen_text(&self) -> Result<String, DriverError> {
-        Err(self.unsupported("read the screen of an instance"))
+        Err(unsupported("read the screen of an instance"))
     }
 
     async fn send_keys(&self, _: &[u32], _: Duration) -> Result<(), DriverError> {
-        Err(self.unsupported("press keys of an instance"))
+        Err(unsupported("press keys of an instance"))
     }
 
     async fn shut_down(&self, cx: &Cx, limit: HumanDuration) -> Result<(), DriverError> {
@@ -328,7 +328,7 @@ impl Machine for Instance {
     }
 
     async fn export(&self, _: &Cx, _: usize) -> Result<ExportedDisk, DriverError> {
-        Err(self.unsupported("bring the disk of an instance here"))
+        Err(unsupported("bring the disk of an instance here"))
     }
 
     async fn capture(&self, cx: &Cx, ami: &AmiPlan) -> Result<Captured, DriverError> {

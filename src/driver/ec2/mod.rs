@@ -14,6 +14,8 @@ mod network;
 mod surrogate;
 mod tunnel;
 
+pub use network::OwnAddress;
+
 use super::{Boot, DriverError, DriverErrorKind, Hypervisor, KeptImage, Machine, MachineSpec, Readiness};
 use crate::{
     aws::{self, Aws, Kind, Tags},
@@ -22,7 +24,7 @@ use crate::{
     value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// How long the driver waits, and how often it looks.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +59,20 @@ pub struct Ec2 {
     aws: Aws,
     plan: Ec2Plan,
     pace: Pace,
+    own_address: Option<Arc<dyn OwnAddress>>,
 }
 
 impl Ec2 {
     /// Makes no call.
     pub fn new(aws: Aws, plan: Ec2Plan) -> Self {
-        Self { aws, plan, pace: Pace::default() }
+        Self { aws, plan, pace: Pace::default(), own_address: None }
+    }
+
+    /// The same with somebody who knows this host's public address.
+    #[must_use]
+    pub fn with_own_address(mut self, knows: Arc<dyn OwnAddress>) -> Self {
+        self.own_address = Some(knows);
+        self
     }
 
     /// The same with another patience.

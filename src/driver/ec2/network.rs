@@ -6,16 +6,12 @@ use crate::{
     driver::{DriverError, DriverErrorKind},
     plan::{SshFrom, SshWay},
 };
+use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use std::{
+    fmt::Debug,
     net::{IpAddr, UdpSocket},
-    time::Duration,
 };
-
-/// Tells who asks. Amazon's own, and its answer is the address that EC2's public addresses see, unless HTTP takes another way out than SSH.
-const WHO_AM_I: &str = "https://checkip.amazonaws.com/";
-/// The longest that it may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Makes a security group that lets SSH in from where we are, and returns its id.
 pub(super) async fn group(ec2: &Ec2, cx: &Cx, role: &str, tags: &Tags) -> Result<String, DriverError> {
@@ -25,7 +21,7 @@ pub(super) async fn group(ec2: &Ec2, cx: &Cx, role: &str, tags: &Tags) -> Result
         // The agent in the guest calls out; nothing comes in.
         (SshWay::SessionManager, _) => Vec::new(),
         (_, SshFrom::Networks(networks)) => networks.clone(),
-        (SshWay::Public, SshFrom::Auto) => vec![alone(public_address().await?)],
+        (SshWay::Public, SshFrom::Auto) => vec![alone(public_address(ec2, cx).await?)],
         (SshWay::Private, SshFrom::Auto) => vec![alone(address_towards(ec2, vpc.as_deref()).await?)],
     };
     let name = format!("goldsmith-{}-{role}", cx.id());
@@ -98,26 +94,23 @@ fn alone(address: IpAddr) -> String {
     }
 }
 
+/// Who knows from which address the internet sees this host.
+#[async_trait]
+pub trait OwnAddress: Debug + Send + Sync {
+    /// The address.
+    async fn own_address(&self, cx: &Cx) -> Result<IpAddr, Box<dyn std::error::Error + Send + Sync>>;
+}
+
 /// The address from which the internet sees this host.
-async fn public_address() -> Result<IpAddr, DriverError> {
-    let failed = |why: Box<dyn std::error::Error + Send + Sync>| {
-        DriverError::new(
-            DriverErrorKind::Unavailable,
-            format!("find out this host's public address from {WHO_AM_I}"),
-        )
-        .because(why)
-        .hint("say it with `ssh-from = [\"203.0.113.7/32\"]` in `[machine.ec2]`")
+async fn public_address(ec2: &Ec2, cx: &Cx) -> Result<IpAddr, DriverError> {
+    let found = match &ec2.own_address {
+        Some(knows) => knows.own_address(cx).await,
+        None => Err("nobody was asked".into()),
     };
-    let ask = async || -> Result<String, reqwest::Error> {
-        // Fails only when a provider is installed already, which is just as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        client.get(WHO_AM_I).send().await?.error_for_status()?.text().await
-    };
-    let text = ask().await.map_err(|error| failed(error.into()))?;
-    text.trim().parse().map_err(|_| {
-        let answer: String = text.chars().take(80).collect();
-        failed(format!("it answered `{}`", answer.escape_debug()).into())
+    found.map_err(|why| {
+        DriverError::new(DriverErrorKind::Unavailable, "find out this host's public address")
+            .because(why)
+            .hint("say it with `ssh-from = [\"203.0.113.7/32\"]` in `[machine.ec2]`")
     })
 }
 

@@ -48,9 +48,11 @@ pub(super) async fn capture(
         .tag_specifications(tags.specification(ResourceType::Image))
         .send()
         .await
-        .map_err(|error| AwsError::of(attempt(), "RegisterImage", error))
-        .map_err(|error| image::taken(error, &ami.name))?;
-    let id = registered.image_id().unwrap_or_default().to_owned();
+        .map_err(|error| AwsError::of(attempt(), "RegisterImage", error));
+    let id = match registered {
+        Ok(registered) => registered.image_id().unwrap_or_default().to_owned(),
+        Err(error) => image::ours_or(ec2, cx, error, &ami.name).await?,
+    };
     planned.known(ec2, cx, &id)?;
     let available = planned.unless_late(cx, image::available(ec2, cx, &id).await, &id)?;
     Ok(Captured { image: find::kept(&ec2.aws, &available), undo: planned.handles() })

@@ -59,7 +59,7 @@ pub(crate) async fn proxy(decide: impl Fn(&Call) -> Option<Fate> + Send + Sync +
         }
         match call.action().as_str() {
             // moto refuses to tag the snapshots of an image.
-            "CreateImage" => Fate::Rewrite(without_second_specification(&call.body)),
+            "CreateImage" => Fate::Rewrite(without_second_specification(&call.body), true),
             "DescribeInstances" => Fate::Change(Box::new(|text| local(&text))),
             _ => Fate::Forward,
         }
@@ -67,7 +67,7 @@ pub(crate) async fn proxy(decide: impl Fn(&Call) -> Option<Fate> + Send + Sync +
     .await
 }
 
-fn without_second_specification(body: &[u8]) -> Vec<u8> {
+pub(crate) fn without_second_specification(body: &[u8]) -> Vec<u8> {
     let mut kept = url::form_urlencoded::Serializer::new(String::new());
     for (key, value) in url::form_urlencoded::parse(body) {
         if !key.starts_with("TagSpecification.2") {

@@ -2,14 +2,16 @@
 mod bench;
 mod botocore;
 mod channel;
+mod context;
 mod copy;
 mod definition;
 mod ebs;
 mod ec2;
+mod ec2_binary;
+mod ec2_definition;
 mod ec2_world;
 mod export;
 mod fleet;
-mod context;
 mod marketplace;
 mod moto;
 mod permissions;

@@ -30,6 +30,15 @@ impl Call {
             .map(|(_, value)| value.into_owned())
     }
 
+    /// The same call with another body.
+    fn with(&self, body: Vec<u8>) -> Self {
+        let length = ("content-length".to_owned(), body.len().to_string());
+        let mut call = Self { body: body.into(), ..self.clone() };
+        call.headers.retain(|(name, _)| name != "content-length");
+        call.headers.push(length);
+        call
+    }
+
     /// The call's name: EC2's `Action`, or the last part of other services' `X-Amz-Target`; for EBS and S3 the method.
     pub(crate) fn action(&self) -> String {
         let target = self.headers.iter().find(|(name, _)| name == "x-amz-target");
@@ -45,14 +54,18 @@ pub(crate) enum Fate {
     Forward,
     /// moto answers after this time.
     Late(Duration),
+    /// moto answers, and this is not passed on before so long.
+    Hold(Duration),
     /// moto never hears of it.
     Answer(u16, String),
     /// moto answers, and the connection is cut before the answer is through.
     Lost,
     /// The connection is cut before moto hears of it.
     Cut,
-    /// moto answers another call than was made.
-    Rewrite(Vec<u8>),
+    /// moto answers another call than was made, and its answer gets through or not.
+    Rewrite(Vec<u8>, bool),
+    /// The same, and the connection is cut before the answer is through.
+    RewriteLost(Vec<u8>),
     /// moto answers, and this makes another answer of it.
     Change(Box<dyn Fn(String) -> String + Send>),
 }
@@ -158,13 +171,19 @@ async fn one(
             let _ = forward(&call, port).await;
             Err(Severed)
         }
+        Fate::Hold(time) => {
+            let answer = forward(&call, port).await;
+            tokio::time::sleep(time).await;
+            Ok(answer)
+        }
         Fate::Cut => Err(Severed),
-        Fate::Rewrite(body) => {
-            let length = ("content-length".to_owned(), body.len().to_string());
-            let mut call = Call { body: body.into(), ..call };
-            call.headers.retain(|(name, _)| name != "content-length");
-            call.headers.push(length);
-            Ok(forward(&call, port).await)
+        Fate::RewriteLost(body) => {
+            let _ = forward(&call.with(body), port).await;
+            Err(Severed)
+        }
+        Fate::Rewrite(body, heard) => {
+            let answer = forward(&call.with(body), port).await;
+            if heard { Ok(answer) } else { Ok(Response::new(Full::new("<!-- lost".into()))) }
         }
         Fate::Change(change) => {
             let answer = forward(&call, port).await;

@@ -96,7 +96,7 @@ fn account(arguments: &args::AmiTest, of_plan: AwsPlan) -> AwsPlan {
 fn instance(said: &InstanceArgs, plan: &mut Plan) {
     if said.ignition {
         plan.guest.seed = SeedKind::Ignition;
-        plan.guest.user = "core".to_owned();
+        "core".clone_into(&mut plan.guest.user);
     }
     let Some(ec2) = plan.machine.ec2.as_mut() else { return };
     if !said.instance_type.is_empty() {
