@@ -4,12 +4,14 @@ use super::{
     moto::{Moto, session, shared},
     proxy::{Call, Fate, Proxy},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
 use goldsmith::{
     aws::{Account, Aws, AwsError, AwsErrorKind},
     cx::Stop,
     disk::{self, ConvertOptions, OutputFormat, Target},
     value::Secret,
 };
+use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -138,8 +140,6 @@ async fn the_calls_say_what_the_service_wants_to_know() {
 
     let mut digests: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     for call in calls.iter().filter(|call| block_of(call).is_some()) {
-        use base64::{Engine, prelude::BASE64_STANDARD};
-        use sha2::{Digest, Sha256};
         assert_eq!(call.body.len(), 512 << 10, "the last block is padded");
         assert_eq!(header(call, "x-amz-data-length"), Some("524288"));
         assert_eq!(header(call, "x-amz-checksum-algorithm"), Some("SHA256"));
@@ -153,8 +153,6 @@ async fn the_calls_say_what_the_service_wants_to_know() {
     assert!(complete.path.ends_with(&made.ami.snapshot), "{}", complete.path);
     assert_eq!(header(complete, "x-amz-changedblockscount"), Some("19"));
     assert_eq!(header(complete, "x-amz-checksum-aggregation-method"), Some("LINEAR"));
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    use sha2::{Digest, Sha256};
     let joined: Vec<u8> = digests.into_values().flatten().collect();
     assert_eq!(
         header(complete, "x-amz-checksum"),
