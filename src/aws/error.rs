@@ -212,15 +212,17 @@ fn kind<E: Error + 'static>(
         }
     }
     match (error, status) {
+        // Also when the answer was not what the service usually says.
+        (_, Some(403)) => AwsErrorKind::Permission,
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
             let chain = on_the_way(error);
-            let credentials =
-                chain.contains("credentials provider") || chain.contains("no providers in chain");
+            let credentials = ["credentials provider", "no providers in chain", "while loading credentials"]
+                .iter()
+                .any(|text| chain.contains(text));
             if credentials { AwsErrorKind::Auth } else { AwsErrorKind::Unavailable }
         }
         (_, Some(429)) => AwsErrorKind::Throttled,
         (_, Some(status)) if status >= 500 => AwsErrorKind::Unavailable,
-        (_, Some(403)) => AwsErrorKind::Permission,
         _ => AwsErrorKind::Other,
     }
 }

@@ -3,12 +3,15 @@
 //! Credentials, profiles and regions are found as by Amazon's own tools (environment, `~/.aws`, SSO, container and instance roles).
 //! Nothing here knows what an image is: [`crate::publish`] and the driver for EC2 do.
 mod error;
+pub mod policy;
 mod remove;
+mod simulate;
 mod tag;
 mod tagged;
 
 pub use error::{ApiError, AwsError, AwsErrorKind};
-pub use remove::{DRIVER, Kind, images_of, remove, remove_from, resource};
+pub use remove::{DRIVER, Kind, images_of, remove, remove_with, resource};
+pub use simulate::{Checked, Decision, Verdict, check};
 pub use tag::{BUILD, SNAPSHOT, Tags, UPLOAD};
 pub use tagged::{ROLE, of_build, tagged};
 

@@ -67,14 +67,21 @@ pub fn resource(aws: &Aws, kind: Kind, id: impl Into<String>) -> ResourceRef {
 
 /// Removes a thing for good. Gone already is `Ok`.
 pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
-    let detail = |name: &str| resource.details.get(name).cloned();
-    let account =
-        Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") };
-    remove_from(&Aws::open(&account).await?, resource, stop).await
+    let aws = Aws::open(&account(resource)).await?;
+    remove_with(&aws, resource, stop).await
 }
 
-/// The same through a session that is in the account and the region already.
-pub async fn remove_from(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+/// Where a thing is.
+fn account(resource: &ResourceRef) -> Account {
+    let detail = |name: &str| resource.details.get(name).cloned();
+    Account { profile: detail("profile"), region: detail("region"), endpoint: detail("endpoint") }
+}
+
+/// As [`remove`], with this session if the thing is where it is.
+pub async fn remove_with(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Result<(), AwsError> {
+    let place = account(resource);
+    let other = if *aws.account() == place { None } else { Some(Aws::open(&place).await?) };
+    let aws = other.as_ref().unwrap_or(aws);
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(AwsError::new(AwsErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));

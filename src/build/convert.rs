@@ -1,9 +1,14 @@
 //! From the disk of the machine that was built to the files that are delivered: one pass, all formats.
-use super::{BuildError, BuildErrorKind, dirs::make_private, login::Keys};
+use super::{
+    BuildError, BuildErrorKind,
+    dirs::make_private,
+    login::Keys,
+    world::{Upload, World},
+};
 use crate::{
     cx::{Cx, Event, Undo, Unit},
     disk::{
-        self,
+        self, BlockSink,
         ova::{GuestOs, OvaSpec, Property},
     },
     driver::{DiskFormat, ExportedDisk},
@@ -13,6 +18,7 @@ use crate::{
     source::BaseDisk,
     value::Size,
 };
+use futures_util::future::try_join_all;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -21,6 +27,15 @@ use std::{
 /// The files, still in their staging folders.
 pub(super) struct Converted {
     pub(super) outputs: Vec<Staged>,
+    /// What is proved when there is no file: the disk as it was sent.
+    pub(super) sent: Option<Staged>,
+}
+
+impl Converted {
+    /// All that is to be proved.
+    pub(super) fn to_prove(&self) -> impl Iterator<Item = &Staged> {
+        self.outputs.iter().chain(&self.sent)
+    }
 }
 
 /// One file that is complete but not yet proved, beside the place where it will be delivered.
@@ -48,16 +63,18 @@ impl Staged {
     }
 }
 
-/// Converts the exported disk into every output of the plan.
+/// Converts the exported disk into every output of the plan, and sends it to where its AMIs are made: all from one pass.
+#[allow(clippy::too_many_arguments, reason = "each is one thing that conversion is about")]
 pub(super) async fn outputs(
     cx: &Cx,
+    world: &dyn World,
     plan: &Plan,
     exported: &ExportedDisk,
     base: &BaseDisk,
     facts: &serde_json::Value,
     keys: &Keys,
     secrets: &Secrets,
-) -> Result<Converted, BuildError> {
+) -> Result<(Converted, Vec<Box<dyn Upload>>), BuildError> {
     let because = |error: Box<dyn std::error::Error + Send + Sync>| {
         BuildError::because("could not convert the disk", error)
     };
@@ -65,19 +82,30 @@ pub(super) async fn outputs(
     for output in &plan.outputs {
         staged.push(stage_path(cx, output)?);
     }
-    let targets: Vec<disk::Target> =
+    let mut targets: Vec<disk::Target> =
         plan.outputs.iter().zip(&staged).map(|(output, path)| target(plan, output, facts, path)).collect();
+    if targets.is_empty() {
+        // AMIs only: what is sent must be proved, and nobody can boot it from there.
+        targets.push(disk::Target::new(disk::OutputFormat::Qcow2, cx.work().join("sent.qcow2")));
+    }
     let mut needles = keys.needles();
     needles.extend(secret_needles(cx, plan, facts, secrets).await?);
-    let source = exported.clone();
-    let (progress, cancelled) = (cx.clone(), cx.stop().clone());
-    let backing = base.backing.clone();
-    let converted = tokio::task::spawn_blocking(move || {
+    let (source, backing) = (exported.clone(), base.backing.clone());
+    let disk = tokio::task::spawn_blocking(move || {
         let format = match source.format {
             DiskFormat::Raw => disk::Format::Raw,
             DiskFormat::Qcow2 => disk::Format::Qcow2,
         };
-        let disk = disk::open(&source.path, Some(format), &open_options(&source.path, &backing))?;
+        disk::open(&source.path, Some(format), &open_options(&source.path, &backing))
+    });
+    let disk = disk.await.map_err(|error| because(error.into()))?.map_err(|error| because(error.into()))?;
+    let mut uploads = Vec::new();
+    for ami in &plan.amis {
+        uploads.push(world.upload(cx, plan, ami, disk.size()).await?);
+    }
+    let feeds: Vec<Box<dyn BlockSink>> = uploads.iter_mut().map(|upload| upload.feed()).collect();
+    let (progress, cancelled) = (cx.clone(), cx.stop().clone());
+    let converting = tokio::task::spawn_blocking(move || {
         let report = |step: disk::Progress| {
             progress.emit(Event::Progress {
                 what: "convert".to_owned(),
@@ -92,12 +120,18 @@ pub(super) async fn outputs(
             progress: &report,
             cancelled: &|| cancelled.is_cancelled(),
         };
-        disk::convert(&*disk, &targets, &options)
-    })
-    .await
-    .map_err(|error| because(error.into()))?;
+        let feeds: Vec<&dyn BlockSink> = feeds.iter().map(|feed| &**feed).collect();
+        disk::convert_and_feed(&*disk, &targets, &feeds, &options)
+    });
+    let sending = try_join_all(uploads.iter_mut().map(|upload| upload.send(cx)));
+    let (converted, sent) = tokio::join!(converting, sending);
     cx.emit(Event::ProgressFinished { what: "convert".to_owned() });
     cx.check()?;
+    let converted = converted.map_err(|error| because(error.into()))?;
+    // A conversion whose blocks nobody takes any more fails because of that, and is not the cause.
+    if !matches!(&converted, Err(error) if error.kind() != disk::DiskErrorKind::Closed) {
+        sent?;
+    }
     let converted = converted.map_err(|error| because(error.into()))?;
 
     if let Some(hit) = converted.found.first() {
@@ -108,21 +142,33 @@ pub(super) async fn outputs(
         .hint("the seal removes what goldsmith put into the guest; if a step copied it, remove the copy in a last step")
         .hint("blocks are only given back when trim is on: `[seal] trim = true`"));
     }
+    for upload in &mut uploads {
+        upload.complete(cx).await?;
+    }
+    let mut written = converted.outputs.into_iter();
     let outputs = plan
         .outputs
         .iter()
-        .zip(converted.outputs)
-        .map(|(output, written)| Staged {
-            format: output.format,
-            path: written.path,
-            destination: output.path.clone(),
-            file_bytes: Size::bytes(written.file_bytes),
-            allocated_bytes: Size::bytes(written.allocated_bytes),
-            virtual_bytes: Size::bytes(written.virtual_bytes),
-            sha256: written.sha256,
-        })
+        .zip(written.by_ref())
+        .map(|(output, written)| staged_file(output.format, written, output.path.clone()))
         .collect();
-    Ok(Converted { outputs })
+    let sent = written.next().map(|written| {
+        let path = written.path.clone();
+        staged_file(OutputFormat::Qcow2, written, path)
+    });
+    Ok((Converted { outputs, sent }, uploads))
+}
+
+fn staged_file(format: OutputFormat, written: disk::Written, destination: PathBuf) -> Staged {
+    Staged {
+        format,
+        path: written.path,
+        destination,
+        file_bytes: Size::bytes(written.file_bytes),
+        allocated_bytes: Size::bytes(written.allocated_bytes),
+        virtual_bytes: Size::bytes(written.virtual_bytes),
+        sha256: written.sha256,
+    }
 }
 
 /// A hidden folder beside the destination, so that delivery is a rename and never a copy.

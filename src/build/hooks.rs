@@ -1,8 +1,8 @@
 //! Places where others may look into a running build: `--debug`, `--on-error shell`, and injected faults.
 use super::BuildError;
-use crate::cx::Cx;
+use crate::cx::{Cx, Onlooker};
 use async_trait::async_trait;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// How to log into the guest of a build that stopped.
 #[derive(Debug, Clone)]
@@ -46,6 +46,11 @@ pub trait Hooks: Send + Sync {
     /// After a stage ended well. An error fails the build there.
     async fn after(&self, _cx: &Cx, _stage: &str) -> Result<(), BuildError> {
         Ok(())
+    }
+
+    /// Who looks at the guest after each step, if anyone.
+    fn onlooker(&self) -> Option<Arc<dyn Onlooker>> {
+        None
     }
 
     /// After a failure and before anything is undone, when the user asked for a shell. `access` is `None` when there is no

@@ -6,7 +6,7 @@
 //!
 //! Nothing of the disk comes here, so it is neither converted nor looked into. The proof starts a machine from the image, as everybody will.
 use super::{
-    AmiArtifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer, Verified, login,
+    AmiArtifact, AmiId, BuildError, BuildErrorKind, BuildResult, LocalUndoer, Verified, login,
     preflight::{self, Ready},
     recipe::{Live, furnish, machine_spec},
     relaunch,
@@ -102,13 +102,13 @@ async fn publish(cx: &Cx, captured: Captured, verified: Vec<Verified>) -> Result
         cx.undo().keep(handle)?;
     }
     let made = artifact(captured.image, verified);
-    cx.events().notice(format!("{} `{}` in {}", made.id, made.name, made.region));
+    cx.emit(made.ami.event());
     Ok(made)
 }
 
 fn artifact(image: KeptImage, verified: Vec<Verified>) -> AmiArtifact {
     let KeptImage { id, place, name, disks, .. } = image;
-    AmiArtifact { id, region: place, name, snapshots: disks, verified }
+    AmiArtifact { ami: AmiId { id, name, region: place, snapshots: disks }, virtual_bytes: None, verified }
 }
 
 /// Proves an AMI that exists already. Nothing of it is changed.

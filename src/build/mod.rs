@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`recipe`]. This module knows hypervisors, guests and sources only through [`World`], so that the
 //! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
+mod amis;
 mod bundle;
 mod console;
 mod convert;
@@ -24,6 +25,8 @@ mod stage;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_amis;
 mod typing;
 mod undoer;
 mod verify;
@@ -36,7 +39,7 @@ pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
 pub use kept::AmiTest;
 pub use outcome::{
-    AmiArtifact, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified,
+    AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified,
 };
 pub use preview::{PreviewError, preview};
 pub use real::RealWorld;
@@ -44,4 +47,4 @@ pub use run::{Job, OnError, run};
 pub use stage::{KEPT_STAGES, STAGES};
 pub use task::{TaskOutcome, task};
 pub use undoer::LocalUndoer;
-pub use world::{Session, World};
+pub use world::{Session, Upload, World};

@@ -1,12 +1,12 @@
 //! How a build ended.
 use crate::{
-    cx::{BuildId, Cancelled, Check, JournalError, UnwindReport, WaitError},
+    cx::{BuildId, Cancelled, Check, Event, JournalError, UnwindReport, WaitError},
     driver::{DriverError, DriverErrorKind, Readiness},
     plan::{Firmware, OutputFormat},
     value::{HumanDuration, Size},
 };
 use serde::Serialize;
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// One delivered file.
 #[derive(Debug, Clone, Serialize)]
@@ -28,18 +28,38 @@ pub struct Artifact {
     pub verified: Vec<Verified>,
 }
 
+/// Which AMI it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AmiId {
+    /// `ami-0123456789abcdef0`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub region: String,
+    /// What its volumes are made of.
+    pub snapshots: Vec<String>,
+}
+
+impl AmiId {
+    /// Says that it is there.
+    pub(super) fn event(&self) -> Event {
+        let Self { id, name, region, snapshots } = self.clone();
+        Event::Ami { id, name, region, snapshots }
+    }
+}
+
 /// One AMI, in the account that it was made in.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AmiArtifact {
-    /// `ami-0123456789abcdef0`.
-    pub id: String,
-    /// Where it is.
-    pub region: String,
-    /// Its name.
-    pub name: String,
-    /// What its volumes are made of.
-    pub snapshots: Vec<String>,
+    /// Which.
+    #[serde(flatten)]
+    pub ami: AmiId,
+    /// Size of the disk, where it was made of one; that of the volume is in whole GiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_bytes: Option<Size>,
     /// How it was proved.
     pub verified: Vec<Verified>,
 }
@@ -72,7 +92,7 @@ pub struct StageTime {
 pub struct BuildResult {
     /// The files, in the order of the definition.
     pub artifacts: Vec<Artifact>,
-    /// The AMIs.
+    /// The AMIs, in the order of the definition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amis: Vec<AmiArtifact>,
     /// Hypervisor and accelerator.
@@ -248,8 +268,10 @@ fn is_interruption(error: &(dyn std::error::Error + 'static)) -> bool {
 pub struct Outcome {
     /// Which build.
     pub id: BuildId,
-    /// The definition's name.
+    /// The image's name.
     pub name: String,
+    /// Which of its definition's builds it is; see [`crate::plan::Plan::matrix`].
+    pub matrix: BTreeMap<String, String>,
     /// Its records; the failure bundle when it failed.
     pub logs: PathBuf,
     /// Wall time.

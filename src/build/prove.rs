@@ -39,7 +39,7 @@ pub(super) async fn image(
     // Facts of the machine it was built in are not known any more.
     let facts = serde_json::Value::Null;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
-    let staged = Converted { outputs: vec![staged] };
+    let staged = Converted { outputs: vec![staged], sent: None };
     let proofs = stages
         .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))
         .await?;

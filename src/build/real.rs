@@ -1,16 +1,16 @@
 //! The real world: libvirt, the source module, SSH.
 use super::{
-    BuildError, BuildErrorKind, Dirs,
+    BuildError, BuildErrorKind, Dirs, amis,
     preflight::room,
     preview::certain,
-    world::{Session, World},
+    world::{Session, Upload, World},
 };
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
-    plan::{Ec2Plan, Plan, SeedKind, SourcePlan},
+    plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan},
     provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk, Installer, KeptSource, Prepared, SourceError},
     value::{HumanDuration, Size},
@@ -124,6 +124,7 @@ impl World for RealWorld {
                 (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
             return Err(with_hint(BuildError::because(attempt, error.source), hint));
         }
+        Box::pin(amis::preflight(cx, plan)).await?;
         let needs = cx.stop().unless_cancelled(source::preflight(plan, self.dirs.cache())).await?.map_err(
             |error| {
                 let hint = error.hint();
@@ -160,6 +161,16 @@ impl World for RealWorld {
             return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));
         }
         source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
+    }
+
+    async fn upload(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        ami: &AmiPlan,
+        disk_bytes: u64,
+    ) -> Result<Box<dyn Upload>, BuildError> {
+        amis::upload(cx, plan, ami, disk_bytes).await
     }
 
     async fn adopt_installed(

@@ -9,7 +9,7 @@
 //!
 //! Values flow from stage to stage as return values. Whatever a stage makes, it planned the removal of before.
 use super::{
-    Access, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
+    Access, AmiArtifact, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
     install, kept,
     login::{self, Keys},
@@ -17,7 +17,7 @@ use super::{
     stage::Stages,
     verify,
     watch::Watch,
-    world::{Session, World},
+    world::{Session, Upload, World},
 };
 use crate::{
     cx::{Cx, Event},
@@ -78,22 +78,15 @@ pub(super) async fn build(
     let disk = stages.run("shut-down", access, shut_down(cx, plan, live)).await?;
     *live = Live::default();
 
-    let staged = stages
-        .run("convert", None, convert::outputs(cx, plan, &disk, &base, &facts, &keys, &ready.secrets))
-        .await?;
+    let converted = convert::outputs(cx, world, plan, &disk, &base, &facts, &keys, &ready.secrets);
+    let (staged, uploads) = stages.run("convert", None, converted).await?;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
     let proofs = stages
         .run("verify", None, verify::all(cx, world, plan, &ready, &staged, &built, undoer, live))
         .await?;
-    let artifacts = stages.run("publish", None, publish(cx, staged, proofs)).await?;
+    let (artifacts, amis) = stages.run("publish", None, publish(cx, plan, staged, uploads, proofs)).await?;
 
-    Ok(BuildResult {
-        artifacts,
-        amis: Vec::new(),
-        machine: ready.readiness,
-        guest: facts,
-        source: base.description,
-    })
+    Ok(BuildResult { artifacts, amis, machine: ready.readiness, guest: facts, source: base.description })
 }
 
 /// What every build does, wherever its disk is: makes the machine of `spec`, logs in, carries out the steps, and seals. The machine is in
@@ -170,12 +163,23 @@ async fn shut_down(cx: &Cx, plan: &Plan, live: &Live) -> Result<crate::driver::E
     Ok(machine.export(cx, 0).await?)
 }
 
-/// Moves the proved files to where the user wants them. Each rename is atomic; an older file of the same name is replaced.
+/// Registers the AMIs, then moves the proved files to where the user wants them: what may fail comes first, and only what is all there
+/// is kept. Each rename is atomic; an older file of the same name is replaced.
 async fn publish(
     cx: &Cx,
+    plan: &Plan,
     staged: Converted,
+    mut uploads: Vec<Box<dyn Upload>>,
     proofs: Vec<Vec<super::Verified>>,
-) -> Result<Vec<Artifact>, BuildError> {
+) -> Result<(Vec<Artifact>, Vec<AmiArtifact>), BuildError> {
+    // All outputs are of one disk, and so is what was sent.
+    let of_disk = (staged.to_prove().next().map(|staged| staged.virtual_bytes), proofs.first().cloned());
+    let mut amis = Vec::new();
+    for (upload, ami) in uploads.iter_mut().zip(&plan.amis) {
+        let ami = upload.register(cx, ami).await?;
+        let (virtual_bytes, verified) = of_disk.clone();
+        amis.push(AmiArtifact { ami, virtual_bytes, verified: verified.unwrap_or_default() });
+    }
     let mut artifacts = Vec::new();
     for (output, verified) in staged.outputs.into_iter().zip(proofs) {
         let path = output.destination.clone();
@@ -199,5 +203,11 @@ async fn publish(
             verified,
         });
     }
-    Ok(artifacts)
+    for upload in &mut uploads {
+        upload.keep(cx)?;
+    }
+    for made in &amis {
+        cx.emit(made.ami.event());
+    }
+    Ok((artifacts, amis))
 }

@@ -56,7 +56,8 @@ pub async fn run(
     let start = Instant::now();
     let plan = &*job.plan;
     let cx = open(&plan.name, &plan.definition, dirs, sinks, stop)
-        .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?;
+        .map_err(|error| error.kind_unless_interrupted(super::BuildErrorKind::Preflight))?
+        .watched_by(hooks.onlooker());
     let proves = job.image.is_some() || job.ami.is_some();
     let names = if proves { PROOF_STAGES.to_vec() } else { stage::of(plan) };
     cx.emit(Event::BuildStarted {
@@ -108,6 +109,7 @@ pub async fn run(
     Ok(Outcome {
         id: cx.id().clone(),
         name: plan.name.clone(),
+        matrix: plan.matrix.clone(),
         logs: cx.logs().to_owned(),
         seconds,
         stages,

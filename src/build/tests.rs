@@ -1,7 +1,11 @@
 //! The recipe against the in-memory world: wherever it fails, nothing is left.
 mod kept;
 
-use super::{world::*, *};
+use super::{
+    tests_amis::{self, Memory},
+    world::*,
+    *,
+};
 use crate::{
     cx::{Check, Cx, Record, ResourceRef, Sink, Stop},
     disk::gpt,
@@ -27,6 +31,7 @@ use std::{
 struct FakeWorld {
     hypervisor: FakeHypervisor,
     guest: GuestBehaviour,
+    account: Arc<Memory>,
 }
 
 /// What the fake guest does wrong.
@@ -41,7 +46,7 @@ enum GuestBehaviour {
 
 impl FakeWorld {
     fn new(guest: GuestBehaviour) -> Self {
-        Self { hypervisor: FakeHypervisor::default(), guest }
+        Self { hypervisor: FakeHypervisor::default(), guest, account: Arc::default() }
     }
 
     fn cloud(&self) -> &Cloud {
@@ -56,7 +61,22 @@ impl World for FakeWorld {
     }
 
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
+        if resource.driver == tests_amis::DRIVER {
+            self.account.destroy(resource);
+            return Ok(());
+        }
         self.hypervisor.destroy(resource, stop).await
+    }
+
+    async fn upload(
+        &self,
+        cx: &Cx,
+        _: &Plan,
+        ami: &AmiPlan,
+        disk_bytes: u64,
+    ) -> Result<Box<dyn Upload>, BuildError> {
+        assert_eq!(disk_bytes, 24 << 20);
+        tests_amis::upload(&self.account, cx, ami)
     }
 
     async fn sweep(&self) -> Result<(), DriverError> {
@@ -233,6 +253,7 @@ fn plan(out: &Path) -> Plan {
     Plan {
         name: "tiny".into(),
         arch: Arch::X86_64,
+        matrix: std::collections::BTreeMap::new(),
         definition: "/tiny.toml".into(),
         source: SourcePlan::Iso(IsoPlan {
             origins: vec![],
@@ -265,7 +286,7 @@ fn plan(out: &Path) -> Plan {
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![output(OutputFormat::RawGz), output(OutputFormat::Qcow2), output(OutputFormat::Raw)],
-        amis: vec![],
+        amis: vec![AmiPlan::new("tiny", Arch::X86_64, BootMode::Uefi)],
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     }
@@ -291,7 +312,11 @@ impl Bench {
     }
 
     async fn run(&self, hooks: &dyn Hooks, stop: &Stop, on_error: OnError) -> Outcome {
-        let job = Job { plan: Arc::new(plan(&self.out())), image: None, ami: None, on_error };
+        self.run_plan(plan(&self.out()), hooks, stop, on_error).await
+    }
+
+    async fn run_plan(&self, plan: Plan, hooks: &dyn Hooks, stop: &Stop, on_error: OnError) -> Outcome {
+        let job = Job { plan: Arc::new(plan), image: None, ami: None, on_error };
         run(&self.world, &job, &self.dirs(), vec![], stop, hooks).await.unwrap()
     }
 
@@ -301,10 +326,16 @@ impl Bench {
 
     /// No machine, no temporary file, no journal; and in the output folder only what `delivered` says.
     fn assert_clean(&self, delivered: &[&str], case: &str) {
+        self.assert_clean_but(delivered, usize::from(!delivered.is_empty()), case);
+    }
+
+    /// The same with so many AMIs.
+    fn assert_clean_but(&self, delivered: &[&str], amis: usize, case: &str) {
         assert_eq!(self.world.cloud().machines(), Vec::<String>::new(), "{case}: machines");
         assert_eq!(names(self.dirs().work_root()), Vec::<String>::new(), "{case}: work");
         assert_eq!(names(&self.dirs().journals()), Vec::<String>::new(), "{case}: journals");
         assert_eq!(names(&self.out()), delivered, "{case}: output folder");
+        self.world.account.assert_holds(amis, case);
     }
 }
 
@@ -363,6 +394,68 @@ async fn a_build_delivers_every_output_with_its_digest_and_leaves_nothing_else()
         assert!(status.success(), "{artifact:?}");
     }
     assert_eq!(outcome.stages.len(), STAGES.len());
+    // The AMI is of the same bytes, and of the same proof.
+    let [ami] = &result.amis[..] else { panic!("{:?}", result.amis) };
+    assert_eq!(ami.ami.name, "tiny");
+    assert_eq!(ami.verified.len(), 2);
+    assert_eq!(ami.virtual_bytes, Some(Size::mib(24)));
+    let raw = std::fs::read(bench.out().join("tiny.raw")).unwrap();
+    let snapshots = bench.world.account.snapshots.lock().unwrap();
+    let blocks = snapshots[&ami.ami.snapshots[0]].lock().unwrap();
+    assert!(!blocks.is_empty());
+    let mut sent = vec![0; raw.len()];
+    for (index, bytes) in blocks.iter() {
+        let start = *index as usize * bytes.len();
+        sent[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+    assert!(sent == raw);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_the_account_leaves_a_clean_slate() {
+    for call in tests_amis::CALLS {
+        for after in [false, true] {
+            if call == "keep" && after {
+                continue;
+            }
+            let bench = Bench::new(GuestBehaviour::Good);
+            bench.world.account.inject(call, after);
+            let outcome = bench.simple().await;
+            let case = format!("fault {} {call}", if after { "after" } else { "before" });
+            let (_, error) = outcome.result.expect_err(&case);
+            assert!(error.to_string().contains("injected"), "{case}: {error}");
+            if call == "keep" {
+                // The files are proved and there; the AMI is not a result.
+                bench.world.account.assert_holds(0, &case);
+            } else {
+                bench.assert_clean(&[], &case);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_of_amis_only_proves_what_was_sent_and_leaves_no_file() {
+    let ami = |name: &str| AmiPlan::new(name, Arch::X86_64, BootMode::Uefi);
+    let of =
+        |bench: &Bench| Plan { outputs: vec![], amis: vec![ami("one"), ami("two")], ..plan(&bench.out()) };
+    let bench = Bench::new(GuestBehaviour::Good);
+    let outcome = bench.run_plan(of(&bench), &NoHooks, &Stop::default(), OnError::Cleanup).await;
+    let result = outcome.result.expect("the fake build succeeds");
+    assert!(result.artifacts.is_empty());
+    assert_eq!(result.amis.len(), 2);
+    for ami in &result.amis {
+        assert_eq!(ami.verified.len(), 2, "looked into and booted: {ami:?}");
+    }
+    assert_eq!(names(&bench.out()), Vec::<String>::new());
+    assert_eq!(names(bench.dirs().work_root()), Vec::<String>::new());
+    bench.world.account.assert_holds(2, "success");
+
+    // A proof that fails takes both snapshots with it.
+    let bench = Bench::new(GuestBehaviour::CheckFails);
+    let outcome = bench.run_plan(of(&bench), &NoHooks, &Stop::default(), OnError::Cleanup).await;
+    assert_eq!(outcome.result.expect_err("the check fails").1.kind(), BuildErrorKind::Unproven);
+    bench.assert_clean(&[], "unproven");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -454,7 +547,7 @@ async fn two_builds_at_once_do_not_meet() {
     );
     assert!(first.result.is_ok() && second.result.is_ok());
     assert_ne!(first.id, second.id);
-    bench.assert_clean(&DELIVERED, "two builds");
+    bench.assert_clean_but(&DELIVERED, 2, "two builds");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ pub(super) struct Built<'a> {
     pub(super) login: &'a Login,
 }
 
-/// Proves every output; the first check that does not hold fails the build, after all of its image were made.
+/// Proves every output, and the disk that was sent when there is none; the first check that does not hold fails the build, after all of its image were made.
 #[allow(clippy::too_many_arguments, reason = "each is one thing that verification is about")]
 pub(super) async fn all(
     cx: &Cx,
@@ -43,7 +43,7 @@ pub(super) async fn all(
     live: &mut Live,
 ) -> Result<Vec<Vec<Verified>>, BuildError> {
     let mut proofs = Vec::new();
-    for output in &staged.outputs {
+    for output in staged.to_prove() {
         let image = Image::of(cx, output).await?;
         let mut verified = vec![hygiene(cx, plan, &image, built.login).await?];
         if plan.verify.boot {

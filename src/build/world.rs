@@ -1,10 +1,11 @@
 //! What the recipe needs from outside, as a trait: the real world, and the fake one of the fault-injection tests.
-use super::BuildError;
+use super::{AmiId, BuildError};
 use crate::{
     cx::{Check, Cx, ResourceRef, Stop},
+    disk::BlockSink,
     driver::{DriverError, Hypervisor},
     guest::{Credentials, Login, Trouble},
-    plan::Plan,
+    plan::{AmiPlan, Plan},
     provision::Secrets,
     source::{BaseDisk, Installer, Prepared},
     value::HumanDuration,
@@ -55,6 +56,25 @@ pub trait Session: Send + Sync {
     async fn close(&mut self);
 }
 
+/// A snapshot in an account that is filled from the disk of a build, and the AMI that it becomes.
+#[async_trait]
+pub trait Upload: Send {
+    /// Where the disk engine puts the blocks; asked for once. [`Upload::send`] ends when it is dropped.
+    fn feed(&mut self) -> Box<dyn BlockSink>;
+
+    /// Sends what comes from the feed.
+    async fn send(&mut self, cx: &Cx) -> Result<(), BuildError>;
+
+    /// Says that all of the disk was sent. The service works on while the disk is proved.
+    async fn complete(&mut self, cx: &Cx) -> Result<(), BuildError>;
+
+    /// Waits for the snapshot and makes the AMI of it.
+    async fn register(&mut self, cx: &Cx, ami: &AmiPlan) -> Result<AmiId, BuildError>;
+
+    /// Snapshot and AMI are results: they survive.
+    fn keep(&mut self, cx: &Cx) -> Result<(), BuildError>;
+}
+
 /// Everything outside the recipe.
 #[async_trait]
 pub trait World: Send + Sync {
@@ -75,6 +95,15 @@ pub trait World: Send + Sync {
 
     /// Makes the first disk, or what an installer needs to make it.
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
+
+    /// Starts the snapshot of an AMI of the plan, for a disk of so many bytes.
+    async fn upload(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        ami: &AmiPlan,
+        disk_bytes: u64,
+    ) -> Result<Box<dyn Upload>, BuildError>;
 
     /// Makes the first disk of what an installer left.
     async fn adopt_installed(

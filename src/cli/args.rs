@@ -6,7 +6,10 @@ mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod marketplace;
+#[cfg(feature = "aws")]
 mod publish;
+mod select;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -15,7 +18,10 @@ pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
 #[cfg(feature = "aws")]
+pub(super) use marketplace::*;
+#[cfg(feature = "aws")]
 pub(super) use publish::*;
+pub(super) use select::Selection;
 
 use super::{
     env::VARIABLES,
@@ -105,6 +111,7 @@ pub(super) enum Command {
         ("goldsmith build web.toml", "build, prove and deliver one image"),
         ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
+        ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
@@ -120,6 +127,7 @@ pub(super) enum Command {
         ("goldsmith plan web.toml", "for people"),
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
+        ("goldsmith plan matrix.toml", "the builds of a matrix"),
     ]))]
     Plan(Plan),
     /// Check definitions without building
@@ -167,6 +175,9 @@ pub(super) enum Command {
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]
     Ami(Ami),
+    /// Release AMIs to Amazon's Marketplace
+    #[cfg(feature = "aws")]
+    Marketplace(Marketplace),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
@@ -180,10 +191,21 @@ pub(super) enum Command {
     )]
     Gc(Gc),
     /// Check this host, and say how to mend what is missing
-    #[command(after_help = examples(&[
-        ("goldsmith doctor", "this host in general"),
-        ("goldsmith doctor web.toml", "and whether it can build this definition"),
-    ]))]
+    #[cfg_attr(
+        feature = "aws",
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
+        ]))
+    )]
+    #[cfg_attr(
+        not(feature = "aws"),
+        command(after_help = examples(&[
+            ("goldsmith doctor", "this host in general"),
+            ("goldsmith doctor web.toml", "and whether it can build this definition"),
+        ]))
+    )]
     Doctor(Doctor),
     /// Print the JSON schema of definitions
     #[command(after_help = examples(&[("goldsmith schema > goldsmith.schema.json", "for editors: completion and checks")]))]
@@ -207,6 +229,8 @@ pub(super) struct Definitions {
     /// Definitions: TOML files
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
 }
@@ -245,13 +269,13 @@ pub(super) struct Build {
     /// What to do with the machine of a build that failed
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = WhenFailed::Cleanup)]
     pub(super) on_error: WhenFailed,
-    /// Pause before each stage, and say how to log into the guest
+    /// Pause before each stage and after each step, and say how to log into the guest
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub(super) debug: bool,
     /// Who executes the guest, instead of what the definitions say
     #[arg(long, value_name = "WHO", value_enum)]
     pub(super) accelerator: Option<AcceleratorArg>,
-    /// Build so many definitions at once. Each needs the memory and cpus of its machine
+    /// Do so many builds at once. Each needs the memory and cpus of its machine
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: u16,
     /// Do not boot the results to prove them
@@ -267,6 +291,8 @@ pub(super) struct Verify {
     /// The definition whose steps and checks it must hold
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) definition: PathBuf,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
     /// Who executes the guest, instead of what the definition says
@@ -356,7 +382,16 @@ pub(super) struct Doctor {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
     pub(super) inputs: Variables,
+    /// Print the IAM policy that the definitions need, or all commands without any, and check whether it is granted
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(super) aws: bool,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub(super) account: AccountArgs,
 }
 
 /// A disk to read, and what there is to say about it.

@@ -1,19 +1,73 @@
-//! Talking with the person at the terminal while a build runs: pauses before stages, and a shell in a failed guest.
+//! Talking with the person at the terminal while a build runs: pauses before stages and after steps, and a shell in a failed guest.
 use super::{console::Console, failure, render::Show, theme::Tone};
 use crate::{
     build::{Access, BuildError, BuildErrorKind, Hooks},
-    cx::{Cancelled, Cx, Stop},
+    cx::{Cancelled, Cx, Onlooker, Stop},
 };
 use async_trait::async_trait;
-use std::{io, process::Stdio, sync::Arc};
+use std::{
+    fmt, io,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::{process::Command, sync::oneshot};
 
 /// The hooks of the command line.
 pub(super) struct Interactive {
-    pub(super) console: Console,
-    pub(super) show: Arc<dyn Show>,
-    /// Pause before each stage.
-    pub(super) debug: bool,
+    person: Arc<Person>,
+    /// Pause before each stage and after each step.
+    debug: bool,
+}
+
+impl Interactive {
+    pub(super) fn new(console: &Console, show: &Arc<dyn Show>, debug: bool) -> Self {
+        let (console, show) = (console.clone(), Arc::clone(show));
+        Self { person: Arc::new(Person { console, show, login: Mutex::default() }), debug }
+    }
+}
+
+/// Who sits at the terminal.
+struct Person {
+    console: Console,
+    show: Arc<dyn Show>,
+    /// How to log into the guest of now.
+    login: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").finish_non_exhaustive()
+    }
+}
+
+impl Person {
+    /// Shows `head` and how to log in, and waits until the person wants to go on.
+    async fn ask(&self, head: &str, stop: &Stop) -> Result<(), Cancelled> {
+        let theme = self.console.err_theme();
+        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.show.pause();
+        self.console.err(&format!("\n{head}"));
+        if let Some(login) = login {
+            self.console.err(&format!("  log in with: {}", theme.paint(Tone::Accent, login)));
+        }
+        self.console.prompt("  Enter continues, q aborts: ");
+        let answer = line(stop).await;
+        self.show.resume();
+        match answer? {
+            Some(answer) if answer.trim().eq_ignore_ascii_case("q") => Err(Cancelled),
+            Some(_) => Ok(()),
+            // The terminal went away: nobody is there to continue.
+            None => Err(Cancelled),
+        }
+    }
+}
+
+#[async_trait]
+impl Onlooker for Person {
+    async fn after_step(&self, step: &str, stop: &Stop) -> Result<(), Cancelled> {
+        let head = self.console.err_theme().paint(Tone::Strong, "done:");
+        self.ask(&format!("{head} {step}"), stop).await
+    }
 }
 
 #[async_trait]
@@ -22,22 +76,14 @@ impl Hooks for Interactive {
         if !self.debug {
             return Ok(());
         }
-        let theme = self.console.err_theme();
-        self.show.pause();
-        self.console.err(&format!("\n{} {stage}", theme.paint(Tone::Strong, "next stage:")));
-        if let Some(access) = access {
-            let command = failure::shell_line(&access.command());
-            self.console.err(&format!("  log in with: {}", theme.paint(Tone::Accent, command)));
-        }
-        self.console.prompt("  Enter continues, q aborts: ");
-        let answer = line(cx.stop()).await;
-        self.show.resume();
-        match answer? {
-            Some(answer) if answer.trim().eq_ignore_ascii_case("q") => Err(Cancelled.into()),
-            Some(_) => Ok(()),
-            // The terminal went away: nobody is there to continue.
-            None => Err(Cancelled.into()),
-        }
+        let login = access.map(|access| failure::shell_line(&access.command()));
+        *self.person.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+        let head = self.person.console.err_theme().paint(Tone::Strong, "next stage:");
+        Ok(self.person.ask(&format!("{head} {stage}"), cx.stop()).await?)
+    }
+
+    fn onlooker(&self) -> Option<Arc<dyn Onlooker>> {
+        self.debug.then(|| Arc::clone(&self.person) as _)
     }
 
     async fn failed(&self, cx: &Cx, error: &BuildError, access: Option<&Access>) {
@@ -45,25 +91,26 @@ impl Hooks for Interactive {
         if error.kind() == BuildErrorKind::Interrupted {
             return;
         }
-        let theme = self.console.err_theme();
-        self.show.pause();
-        self.console.err(&format!("\n{}", failure::error(theme, error)));
+        let Person { console, show, .. } = &*self.person;
+        let theme = console.err_theme();
+        show.pause();
+        console.err(&format!("\n{}", failure::error(theme, error)));
         match access {
             Some(access) => {
                 let head = theme.paint(Tone::Strong, "opening a shell in the guest");
-                self.console.err(&format!("{head}; leave it with `exit`, then everything is removed\n"));
+                console.err(&format!("{head}; leave it with `exit`, then everything is removed\n"));
                 if let Err(error) = shell(access, cx.stop()).await {
                     let command = failure::shell_line(&access.command());
-                    self.console.err(&failure::chain(
+                    console.err(&failure::chain(
                         theme,
                         &[format!("could not run `{command}`"), error.to_string()],
                         &["`goldsmith doctor` says how to install an SSH client".to_owned()],
                     ));
                 }
             }
-            None => self.console.err("there is no guest to log into; everything is removed"),
+            None => console.err("there is no guest to log into; everything is removed"),
         }
-        self.show.resume();
+        show.resume();
     }
 }
 

@@ -67,11 +67,18 @@ pub(super) fn success(
     }
     for ami in &made.amis {
         row("", "");
-        row("AMI", &theme.paint(Tone::Strong, &ami.id));
-        row("", &[ami.name.as_str(), &ami.region].join(&theme.paint(Tone::Dim, &dot)));
-        match ami.verified.first() {
-            Some(proof) => row("", &self::proof(theme, proof)),
-            None => row("", &theme.paint(Tone::Warn, "not proved")),
+        row("ami", &theme.paint(Tone::Strong, format!("{} in {}", ami.ami.id, ami.ami.region)));
+        let made_of =
+            (!ami.ami.snapshots.is_empty()).then(|| format!("made of {}", ami.ami.snapshots.join(", ")));
+        let size = ami.virtual_bytes.map(|size| format!("{size} virtual"));
+        let facts: Vec<String> = [Some(ami.ami.name.clone()), made_of, size].into_iter().flatten().collect();
+        row("", &facts.join(&theme.paint(Tone::Dim, &dot)));
+        let proofs: Vec<String> = match &ami.verified[..] {
+            [] => vec![theme.paint(Tone::Warn, "not proved")],
+            proofs => proofs.iter().map(|proof| self::proof(theme, proof)).collect(),
+        };
+        for line in wrapped(&proofs, &theme.paint(Tone::Dim, &dot), width.saturating_sub(LABEL + 2)) {
+            row("", &line);
         }
     }
     row("", "");

@@ -52,7 +52,7 @@ fn artifact(format: OutputFormat, firmware: &[Firmware]) -> Artifact {
 fn made(artifacts: Vec<Artifact>) -> BuildResult {
     BuildResult {
         artifacts,
-        amis: vec![],
+        amis: Vec::new(),
         machine: Readiness {
             hypervisor: "QEMU 7.2.22, libvirt 9.0.0".to_owned(),
             accelerator: Accelerator::Kvm,
@@ -66,6 +66,7 @@ fn made(artifacts: Vec<Artifact>) -> BuildResult {
 fn outcome(result: Result<BuildResult, (String, BuildError)>) -> Outcome {
     let ms = [240, 72_000, 20, 110, 80, 31_000, 45_300, 3_200, 2_100, 8_400, 58_000, 50];
     Outcome {
+        matrix: std::collections::BTreeMap::new(),
         id: "3f2a9c41b7d0".parse().unwrap(),
         name: "web".to_owned(),
         logs: "/home/ada/.local/state/goldsmith/logs/web-3f2a9c41b7d0".into(),

@@ -231,6 +231,17 @@ pub enum Event {
         /// SHA-256 of the file.
         sha256: String,
     },
+    /// An AMI is there.
+    Ami {
+        /// `ami-…`
+        id: String,
+        /// Its name.
+        name: String,
+        /// Where it is.
+        region: String,
+        /// What it was made of.
+        snapshots: Vec<String>,
+    },
     /// The undo begins.
     UndoStarted {
         /// Number of things to undo.

@@ -13,6 +13,7 @@ mod escape;
 mod event;
 mod id;
 mod journal;
+mod onlooker;
 mod stop;
 mod undo;
 mod wait;
@@ -21,6 +22,7 @@ pub use escape::{Escapes, Shown, clean_line};
 pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit};
 pub use id::BuildId;
 pub use journal::{Header, Journal, JournalError, Line, Replay};
+pub use onlooker::Onlooker;
 pub use stop::{Cancelled, Stop};
 pub use undo::{Leftover, ResourceRef, Undo, UndoError, UndoHandle, UndoLog, Undoer, UnwindReport};
 pub use wait::{Look, WaitError};
@@ -35,6 +37,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Cx {
     inner: Arc<Inner>,
+    onlooker: Option<Arc<dyn Onlooker>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,26 @@ impl Cx {
     /// A context for build `id`, whose temporary files go to `work` and whose lasting records go to `logs`.
     pub fn new(id: BuildId, work: PathBuf, logs: PathBuf, events: Events, stop: Stop, undo: UndoLog) -> Self {
         let redactor = events.redactor().clone();
-        Self { inner: Arc::new(Inner { id, work, logs, events, stop, undo, redactor }) }
+        Self { inner: Arc::new(Inner { id, work, logs, events, stop, undo, redactor }), onlooker: None }
+    }
+
+    /// The same context, with someone who looks at the guest after each step.
+    #[must_use]
+    pub fn watched_by(self, onlooker: Option<Arc<dyn Onlooker>>) -> Self {
+        Self { onlooker, ..self }
+    }
+
+    /// Whether someone looks at the guest after each step, so that steps are done one by one.
+    pub fn is_watched(&self) -> bool {
+        self.onlooker.is_some()
+    }
+
+    /// Lets whoever looks at the guest do so, after `step` went well.
+    pub async fn after_step(&self, step: &str) -> Result<(), Cancelled> {
+        match &self.onlooker {
+            Some(onlooker) => onlooker.after_step(step, self.stop()).await,
+            None => Ok(()),
+        }
     }
 
     /// The build's id, unique for ever.

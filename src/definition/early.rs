@@ -4,7 +4,7 @@ use super::{
     raw::Variable,
     reader::{At, Raw, Reader, Sort, blame_variables},
     scalar::{Literal, Map, One, Text},
-    scope::{Value, VariableOrigin},
+    scope::{InMatrix, Value, VariableOrigin},
     suggest::nearest,
 };
 use crate::value::Arch;
@@ -221,7 +221,18 @@ impl Raw for ImageName {
 const LONGEST_NAME: usize = 128;
 
 fn checked_name(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<String> {
-    let Text(expanded) = Text::decode(value, reader)?;
+    let used = std::mem::take(&mut reader.scope.used_axes);
+    let read = Text::decode(value, reader);
+    let says_matrix = !reader.scope.used_axes.is_empty();
+    reader.scope.used_axes.extend(used);
+    let Text(mut expanded) = read?;
+    if let InMatrix::Cell(cell, _) = &reader.scope.matrix
+        && !says_matrix
+    {
+        // A name of one's own says which build it is; otherwise the values do.
+        expanded.text = [std::slice::from_ref(&expanded.text), &cell.words].concat().join("-");
+        expanded.variables.push("`name` and the values of `[matrix]`".to_owned());
+    }
     let name = &expanded.text;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let help = if name.is_empty() {

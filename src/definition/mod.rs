@@ -2,9 +2,11 @@
 //!
 //! Read in this order: [`raw`] lists every table and key; [`reader`] walks over the parsed TOML and collects problems;
 //! [`scope`] replaces `${…}`; [`resolve`](self::resolve) turns what was read into a plan. A problem never ends the
-//! walk, so that a person sees all of them at once.
+//! walk, so that a person sees all of them at once. A definition with a [`matrix`] is walked over once for each of its [`builds`].
+mod builds;
 mod early;
 mod files;
+mod matrix;
 mod problem;
 mod raw;
 mod reader;
@@ -22,17 +24,15 @@ mod tests;
 pub use problem::{DefinitionError, Problem};
 pub use role::built_in_roles;
 pub use schema::json_schema;
+pub use suggest::nearest as nearest_name;
 pub use template::{TemplateKind, template};
 
 use crate::{plan::Plan, value::Arch};
 use files::{Files, HostFiles, NoFiles};
-use problem::SourceFile;
-use reader::{Raw, Reader};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-use toml::de::{DeTable, DeValue};
 
 /// What decides about a plan besides the definition itself.
 #[derive(Debug, Clone, Default)]
@@ -49,10 +49,61 @@ pub struct Inputs {
     pub host_arch: Option<Arch>,
 }
 
-/// Reads the definition at `path`, and the var files and scripts that belong to it, and resolves it.
+/// What a definition comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Builds {
+    /// Names of all builds, in the order of the definition, also of those that were not wanted.
+    pub names: Vec<String>,
+    /// The plans of those that were.
+    pub plans: Vec<Plan>,
+}
+
+/// Reads the definition at `path`, and the var files and scripts that belong to it, and resolves it. It must be one build.
 ///
 /// It touches nothing else: local files that the plan names are only checked to be there and readable.
 pub fn load(path: &Path, inputs: &Inputs) -> Result<Plan, DefinitionError> {
+    let (text, shown, absolute, inputs) = read(path, inputs)?;
+    builds::only(Written { text: &text, shown: &shown, path: &absolute }, &inputs, &HostFiles)
+}
+
+/// The same for a definition that may have a `[matrix]`. Builds whose names are not `wanted` are not looked at.
+pub fn load_all(
+    path: &Path,
+    inputs: &Inputs,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Builds, DefinitionError> {
+    let (text, shown, absolute, inputs) = read(path, inputs)?;
+    builds::all(Written { text: &text, shown: &shown, path: &absolute }, &inputs, &HostFiles, wanted)
+}
+
+/// Resolves the text of a definition at `path` without touching any file. It must be one build.
+///
+/// Local files are not checked, and what would have to be read (a `script-file`, a var file) is a problem. Paths become
+/// absolute only when `path` and [`Inputs::out_dir`] are.
+pub fn resolve(text: &str, path: &Path, inputs: &Inputs) -> Result<Plan, DefinitionError> {
+    builds::only(Written { text, shown: &path.display().to_string(), path }, inputs, &NoFiles)
+}
+
+/// The same for a definition that may have a `[matrix]`.
+pub fn resolve_all(
+    text: &str,
+    path: &Path,
+    inputs: &Inputs,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Builds, DefinitionError> {
+    builds::all(Written { text, shown: &path.display().to_string(), path }, inputs, &NoFiles, wanted)
+}
+
+/// A definition before it is read.
+#[derive(Debug, Clone, Copy)]
+struct Written<'a> {
+    text: &'a str,
+    /// How people know the file.
+    shown: &'a str,
+    path: &'a Path,
+}
+
+fn read(path: &Path, inputs: &Inputs) -> Result<(String, String, PathBuf, Inputs), DefinitionError> {
     let shown = path.display().to_string();
     let unreadable = |error| {
         let mut problem = Problem::without_place(format!("cannot read the definition `{shown}`"));
@@ -63,70 +114,9 @@ pub fn load(path: &Path, inputs: &Inputs) -> Result<Plan, DefinitionError> {
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let out_dir = std::path::absolute(out_dir(inputs)).map_err(unreadable)?;
     let inputs = Inputs { out_dir: Some(out_dir), ..inputs.clone() };
-    resolve_with(&text, &shown, &absolute, &inputs, &HostFiles)
+    Ok((text, shown, absolute, inputs))
 }
-
-/// Resolves the text of a definition at `path` without touching any file.
-///
-/// Local files are not checked, and what would have to be read (a `script-file`, a var file) is a problem. Paths become
-/// absolute only when `path` and [`Inputs::out_dir`] are.
-pub fn resolve(text: &str, path: &Path, inputs: &Inputs) -> Result<Plan, DefinitionError> {
-    resolve_with(text, &path.display().to_string(), path, inputs, &NoFiles)
-}
-
-/// After a few, the parser mostly reports what follows from those before.
-const MOST_SYNTAX_PROBLEMS: usize = 5;
 
 fn out_dir(inputs: &Inputs) -> PathBuf {
     inputs.out_dir.clone().unwrap_or_else(|| PathBuf::from("out"))
-}
-
-fn resolve_with(
-    text: &str,
-    shown: &str,
-    path: &Path,
-    inputs: &Inputs,
-    files: &dyn Files,
-) -> Result<Plan, DefinitionError> {
-    let file = SourceFile::new(shown, text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        let problems =
-            errors.iter().take(MOST_SYNTAX_PROBLEMS).map(|error| syntax_problem(&file, error)).collect();
-        return Err(DefinitionError::new(shown, problems));
-    }
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut reader = Reader::new(file, inputs, files, folder);
-    reader.scope.set_arch(inputs.host_arch);
-    if !document.get_ref().contains_key("name") {
-        reader.scope.set_name(None);
-    }
-    if let Some(secrets) = document.get_ref().get("secret").and_then(|secrets| secrets.get_ref().as_table()) {
-        reader.scope.secrets = secrets.keys().map(|name| name.get_ref().to_string()).collect();
-    }
-    let root = toml::Spanned::new(document.span(), DeValue::Table(document.into_inner()));
-    let plan = raw::Definition::decode(&root, &mut reader)
-        .and_then(|definition| resolve::plan(definition, path, &mut reader));
-    match plan {
-        Some(plan) if reader.problems.is_empty() => Ok(plan),
-        _ => {
-            if reader.problems.is_empty() {
-                // A plan is only missing after a problem; should that ever fail, it must not look like success.
-                reader.push(Problem::without_place(format!("cannot resolve the definition `{shown}`")));
-            }
-            Err(DefinitionError::new(shown, reader.problems))
-        }
-    }
-}
-
-/// What the TOML parser found, in the words of people who meet TOML for the first time.
-fn syntax_problem(file: &SourceFile, error: &toml::de::Error) -> Problem {
-    let span = error.span().unwrap_or_default();
-    let line =
-        file.text().get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
-    let mut problem = file.problem(span, format!("this is not TOML: {}", error.message()));
-    if error.message().contains("leading zero") && line.contains("mode") {
-        problem.help("permission bits are a string: `mode = \"0644\"`");
-    }
-    problem
 }

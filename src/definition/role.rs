@@ -279,8 +279,8 @@ fn listed(parameter: &At<Text>, reader: &mut Reader<'_>) -> Option<(Vec<ListedRo
 fn read(text: &str, reader: &mut Reader<'_>) -> Option<RoleFile> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        for error in errors.iter().take(super::MOST_SYNTAX_PROBLEMS) {
-            let problem = super::syntax_problem(&reader.file, error);
+        for error in errors.iter().take(super::builds::MOST_SYNTAX_PROBLEMS) {
+            let problem = super::builds::syntax_problem(&reader.file, error);
             reader.push(problem);
         }
         return None;

@@ -1,10 +1,11 @@
 //! What `${…}` means: variables, secrets, and the image's own name and architecture.
-use super::suggest::nearest;
+use super::{matrix::Cell, suggest::nearest};
 use crate::value::Arch;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
+    rc::Rc,
 };
 
 /// Where the value of a variable came from.
@@ -50,12 +51,39 @@ pub(super) enum Known {
     Value(String),
 }
 
+/// Which combination of `[matrix]` a definition is read for.
+#[derive(Debug, Clone, Default)]
+pub(super) enum InMatrix {
+    /// There is no matrix.
+    #[default]
+    None,
+    /// It is being read.
+    NotYet,
+    /// It is wrong, which is already reported.
+    Failed,
+    /// This one; the keys are those of all combinations.
+    Cell(Rc<Cell>, Rc<BTreeSet<String>>),
+}
+
+impl InMatrix {
+    /// The values of the combination, for the plan.
+    pub(super) fn values(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Cell(cell, _) => cell.values.clone(),
+            Self::None | Self::NotYet | Self::Failed => BTreeMap::new(),
+        }
+    }
+}
+
 /// What may be used in a text, and what each of it is.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
     /// `None`: there is no value, which is already reported.
     pub(super) variables: BTreeMap<String, Option<Value>>,
     pub(super) used: BTreeSet<String>,
+    pub(super) matrix: InMatrix,
+    /// Axes, and keys of `include`, that something refers to.
+    pub(super) used_axes: BTreeSet<String>,
     pub(super) secrets: BTreeSet<String>,
     pub(super) name: Known,
     pub(super) arch: Known,
@@ -178,7 +206,7 @@ impl Scope {
                 Known::Failed => Err(already_reported()),
                 Known::NotYet => Err((
                     format!("`${{{name}}}` is not known yet where this is read"),
-                    "`arch` is read before `name`, and `name` before all the rest".to_owned(),
+                    "variables and `[matrix]` are read before `arch`, `arch` before `name`, and `name` before all the rest".to_owned(),
                 )),
             };
         }
@@ -190,6 +218,12 @@ impl Scope {
             let Some(value) = value else { return Err(already_reported()) };
             into.text.push_str(&value.text);
             into.variables.push(format!("`${{{name}}}`, which is set {}", value.origin));
+            return Ok(());
+        }
+        if let Some(key) = name.strip_prefix("matrix.") {
+            let (text, blame) = self.of_matrix(name, key)?;
+            into.text.push_str(&text);
+            into.variables.push(blame);
             return Ok(());
         }
         if let Some(secret) = name.strip_prefix("secret.") {
@@ -210,12 +244,40 @@ impl Scope {
         Err(self.unknown(name, format!("`${{{name}}}` is not defined")))
     }
 
+    /// What `${matrix.KEY}` stands for in this build, and where it comes from, for people.
+    fn of_matrix(&mut self, name: &str, key: &str) -> Result<(String, String), (String, String)> {
+        let axis = key.split('.').next().unwrap_or_default();
+        self.used_axes.insert(axis.to_owned());
+        let (cell, known) = match &self.matrix {
+            InMatrix::Failed => return Err(already_reported()),
+            InMatrix::NotYet => {
+                return Err((
+                    format!("`${{{name}}}` is not known yet where this is read"),
+                    "`[matrix]` is read after the variables and before all the rest".to_owned(),
+                ));
+            }
+            InMatrix::None => return Err(self.unknown(name, format!("`${{{name}}}` is not defined"))),
+            InMatrix::Cell(cell, known) => (cell, known),
+        };
+        if let Some(value) = cell.values.get(key) {
+            return Ok((value.clone(), format!("`${{{name}}}`, which is set by `[matrix]`")));
+        }
+        if known.contains(key) {
+            return Err((
+                format!("`${{{name}}}` has no value in the build with {}", cell.shown()),
+                "other builds of `[matrix]` have one: an `include` can give it to this one".to_owned(),
+            ));
+        }
+        Err(self.unknown(name, format!("`${{{name}}}` is not defined")))
+    }
+
     fn unknown(&self, name: &str, message: String) -> (String, String) {
         let known: Vec<String> = ["name", "arch"]
             .map(str::to_owned)
             .into_iter()
             .chain(self.variables.keys().map(|variable| format!("var.{variable}")))
             .chain(self.secrets.iter().map(|secret| format!("secret.{secret}")))
+            .chain(self.matrix_keys().map(|key| format!("matrix.{key}")))
             .collect();
         // `${memory}` for `${var.memory}` is the usual slip, and far away by letters.
         let bare = |known: &&str| known.split_once('.').is_some_and(|(_, last)| last == name);
@@ -226,9 +288,23 @@ impl Scope {
                 format!("define it with `[{name}]`, or write `$${{` where `${{` itself is meant")
             }
             None if name.starts_with("secret.") => format!("define it with `[{name}]`"),
+            None if name.starts_with("matrix.") => {
+                let axis = name.trim_start_matches("matrix.").split('.').next().unwrap_or_default();
+                format!("define it in `[matrix]`, such as `{axis} = [\"…\"]`")
+            }
             None => format!("write `$${{{name}}}` where `${{{name}}}` itself is meant, as in a shell script"),
         };
         (message, help)
+    }
+}
+
+impl Scope {
+    fn matrix_keys(&self) -> impl Iterator<Item = &String> {
+        let keys = match &self.matrix {
+            InMatrix::Cell(_, known) => Some(known.iter()),
+            _ => None,
+        };
+        keys.into_iter().flatten()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names that people probably meant.
 
 /// The candidate nearest to `name`, when it is near enough that a person would see the slip.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(name);
     // One slip in a short name, one in three letters of a long one; more is another word.
     let allowed = (folded.chars().count() / 3).max(1);

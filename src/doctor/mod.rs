@@ -2,12 +2,16 @@
 //!
 //! [`Facts::gather`] looks at the host and judges nothing; [`examine`] judges and looks at nothing, so that every verdict
 //! can be tested. Nothing here prints.
+#[cfg(feature = "aws")]
+mod aws;
 mod examine;
 mod facts;
 mod packages;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "aws")]
+pub use aws::needs;
 pub use examine::{examine, install_all};
 pub use facts::{Facts, Kvm, Subject};
 pub use packages::{Distro, Family, Tool};

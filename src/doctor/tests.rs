@@ -32,6 +32,7 @@ fn subject(source: SourcePlan) -> Subject {
     let plan = Plan {
         name: "web".to_owned(),
         arch: Arch::X86_64,
+        matrix: BTreeMap::new(),
         definition: "/web.toml".into(),
         source,
         machine: MachinePlan {

@@ -46,6 +46,9 @@ pub struct Plan {
     pub name: String,
     /// The guest's architecture.
     pub arch: Arch,
+    /// Which of the definition's builds it is: the values of its `[matrix]`, by axis (`region`) or by axis and key (`release.codename`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub matrix: BTreeMap<String, String>,
     /// The user's file, absolute.
     pub definition: PathBuf,
     /// Where the first disk comes from.

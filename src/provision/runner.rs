@@ -235,7 +235,8 @@ pub async fn run(
             rest = after;
             continue;
         }
-        let (now, later) = rest.split_at(together::neighbours(rest).min(rest.len()));
+        let neighbours = if cx.is_watched() { 1 } else { together::neighbours(rest) };
+        let (now, later) = rest.split_at(neighbours.min(rest.len()));
         let place = (number + 1, total);
         result = match now {
             [_, _, ..] => together::run(cx, guest, facts, place, now, supplies, trouble).await,
@@ -312,8 +313,9 @@ pub async fn run_step(
             guest.reconnect(cx, COME_BACK, trouble).await.map_err(|error| failed(error.into()))?;
         }
     }
-    cx.emit(Event::StepFinished { index, label, seconds: start.elapsed().into() });
-    Ok(())
+    let step_done = format!("step {index} of {total}: {label}");
+    cx.emit(Event::StepFinished { index, label: label.clone(), seconds: start.elapsed().into() });
+    cx.after_step(&step_done).await.map_err(|cancelled| failed(cancelled.into()))
 }
 
 fn brief(error: &StepError) -> String {

@@ -1,7 +1,7 @@
 //! Steps and checks through a real OpenSSH server, on files of this host; and hygiene over made-up images.
 use super::{checks::Expect, *};
 use crate::{
-    cx::{BuildId, Cx, Event, Events, Header, Journal, Record, Sink, Stop, UndoLog},
+    cx::{BuildId, Cancelled, Cx, Event, Events, Header, Journal, Onlooker, Record, Sink, Stop, UndoLog},
     guest::{Facts, Guest, Login, Trouble, connect, sshd, sshd::Sshd},
     plan::{
         Accelerator, BootstrapPlan, Content, FileStep, Firmware, GuestPlan, MachinePlan, Mirror, PackageStep,
@@ -23,6 +23,7 @@ fn plan(steps: Vec<Step>) -> Plan {
     Plan {
         name: "live".into(),
         arch: Arch::X86_64,
+        matrix: BTreeMap::new(),
         definition: "/live.toml".into(),
         source: SourcePlan::Bootstrap(BootstrapPlan {
             cloud_init: true,
@@ -213,6 +214,33 @@ async fn a_step_is_tried_again_as_often_as_it_says() {
     flaky.retries = 0;
     assert!(bench.run(&[flaky]).await.is_err());
     assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n");
+}
+
+/// Looks between the steps, and has seen enough after the second one.
+#[derive(Debug, Default)]
+struct Looker(Mutex<Vec<String>>);
+
+#[async_trait::async_trait]
+impl Onlooker for Looker {
+    async fn after_step(&self, step: &str, _: &Stop) -> Result<(), Cancelled> {
+        let mut seen = self.0.lock().unwrap();
+        seen.push(step.to_owned());
+        if seen.len() < 2 { Ok(()) } else { Err(Cancelled) }
+    }
+}
+
+#[tokio::test]
+async fn someone_who_looks_does_so_after_each_step_and_may_end_the_build() {
+    let mut bench = Bench::new().await;
+    let looker = Arc::new(Looker::default());
+    bench.cx = bench.cx.clone().watched_by(Some(looker.clone()));
+    let path = bench.path("third");
+    let third = step("third", StepKind::Shell(shell(&format!("touch {path}"))));
+    let one = |label| step(label, StepKind::Shell(shell("true")));
+    let error = bench.run(&[one("first"), one("second"), third]).await.unwrap_err();
+    assert!(matches!(error.source, StepError::Cancelled(_)), "{error:?}");
+    assert_eq!(*looker.0.lock().unwrap(), ["step 1 of 3: first", "step 2 of 3: second"]);
+    assert!(!std::path::Path::new(&path).exists(), "the third step did not run");
 }
 
 #[tokio::test]

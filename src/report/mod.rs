@@ -2,6 +2,7 @@
 use crate::build::{AmiArtifact, Artifact, BuildErrorKind, Outcome, StageTime};
 use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -19,7 +20,7 @@ pub struct RunReport {
     pub goldsmith: &'static str,
     /// When the run ended, in UTC.
     pub finished: jiff::Timestamp,
-    /// One entry per definition, in the order given.
+    /// One entry per build, in the order of the definitions.
     pub builds: Vec<BuildReport>,
 }
 
@@ -43,8 +44,11 @@ pub enum Status {
 pub struct BuildReport {
     /// Its id.
     pub id: String,
-    /// The definition's name.
+    /// The image's name.
     pub name: String,
+    /// Which of its definition's builds it is: the values of its `[matrix]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub matrix: BTreeMap<String, String>,
     /// How it ended.
     pub status: Status,
     /// Wall time.
@@ -117,6 +121,7 @@ fn build(outcome: &Outcome) -> BuildReport {
     BuildReport {
         id: outcome.id.to_string(),
         name: outcome.name.clone(),
+        matrix: outcome.matrix.clone(),
         status,
         seconds: outcome.seconds.get().as_secs_f64(),
         logs: outcome.logs.clone(),

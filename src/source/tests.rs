@@ -16,6 +16,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
     Plan {
         name: "test".into(),
         arch: Arch::X86_64,
+        matrix: std::collections::BTreeMap::new(),
         definition: "/test.toml".into(),
         source,
         machine: MachinePlan {

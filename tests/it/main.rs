@@ -9,6 +9,7 @@ mod definition;
 mod from_outside;
 mod installers;
 mod iso;
+mod matrix;
 mod reference;
 mod roles;
 mod tidy;

@@ -11,7 +11,7 @@ commented one, and `goldsmith plan FILE` shows what a definition comes to.
 Sizes are written `\"8GiB\"` or `\"512 MiB\"`, durations `\"90s\"`, `\"5m\"` or `\"1h30m\"`, modes `\"0644\"`. Unknown keys are errors. Relative paths
 start in the folder of the definition, except those of outputs, which start in `out/` (or `--out`).
 
-`${var.NAME}`, `${name}` and `${arch}` are replaced inside of strings; `$${` stands for `${` itself. `${secret.NAME}` may stand in scripts, in the values of
+`${var.NAME}`, `${matrix.AXIS}`, `${name}` and `${arch}` are replaced inside of strings; `$${` stands for `${` itself. `${secret.NAME}` may stand in scripts, in the values of
 `env`, in contents of files and units, in lines, in addresses, and in variables of Ansible; it is replaced when the step runs and is never shown.
 ";
 

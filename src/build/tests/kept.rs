@@ -31,7 +31,7 @@ async fn an_image_is_kept_proved_and_nothing_else() {
     let made = outcome.result.expect("the fake build succeeds");
     assert_left(&bench, 1, "success");
     let [ami] = made.amis.as_slice() else { panic!("{made:?}") };
-    assert_eq!(bench.world.cloud().images(), [ami.id.as_str()]);
+    assert_eq!(bench.world.cloud().images(), [ami.ami.id.as_str()]);
     let names: Vec<&str> = ami.verified[0].checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(
         names,

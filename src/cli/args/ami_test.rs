@@ -1,5 +1,5 @@
 //! What the user may say about the test of an AMI.
-use super::{AccountArgs, Variables};
+use super::{AccountArgs, Selection, Variables};
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ pub(in crate::cli) struct AmiTest {
     pub(in crate::cli) definition: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) inputs: Variables,
+    #[command(flatten)]
+    pub(in crate::cli) selection: Selection,
     /// A text that a release file must hold, such as `AlmaLinux release 9.6`
     #[arg(long, value_name = "TEXT", help_heading = "Expected")]
     pub(in crate::cli) expect_os_release: Option<String>,

@@ -24,7 +24,7 @@ use std::{
 pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
     person_wanted(arguments, console)?;
     let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
-    let mut plans = load::all(&arguments.definitions.files, &inputs)?;
+    let mut plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
     for plan in &mut plans {
         if let Some(accelerator) = arguments.accelerator {
             plan.machine.accelerator = accelerator.into();
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
 /// How builds are run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// Pause before each stage.
+    /// Pause before each stage and after each step.
     pub(super) debug: bool,
     /// So many at once.
     pub(super) parallel: u16,
@@ -87,7 +87,7 @@ pub(super) async fn all(
     let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
         .map_err(|error| Problem::host("could not listen for signals", error))?;
     let world = RealWorld::new(dirs.clone());
-    let hooks = Interactive { console: console.clone(), show: Arc::clone(&show), debug: manner.debug };
+    let hooks = Interactive::new(console, &show, manner.debug);
     // Builds share this task: what takes time in them waits or runs on a thread of its own.
     let mut running = futures_util::stream::iter(jobs)
         .map(|job| {
@@ -122,6 +122,8 @@ pub(super) async fn all(
     }
     drop(running);
     show.close();
+    // Reports and lists have the order of the definitions, whichever build was done first.
+    outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));
     Ok(finish(jobs, outcomes, exits, console, &*show))
 }
 
@@ -159,16 +161,16 @@ fn deliver(made: &BuildResult, console: &Console) {
             console.out(&artifact.path.display().to_string());
         }
         for ami in &made.amis {
-            console.out(&ami.id);
+            console.out(&ami.ami.id);
         }
     }
 }
 
-/// The report goes next to the first image. It must not fail a build whose images are there.
+/// The report goes next to the first image, or to the logs of the first build where there are only AMIs. It must not fail a build whose images are there.
 fn write_report(jobs: &[Job], outcomes: &[Outcome], console: &Console, show: &dyn Show) -> Option<PathBuf> {
-    let files = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent());
-    // AMIs are no files; their report is among the records.
-    let folder = files.or_else(|| Some(outcomes.first()?.logs.as_path()))?;
+    let beside = jobs.iter().flat_map(|job| &job.plan.outputs).find_map(|output| output.path.parent());
+    // AMIs have no folder.
+    let folder = beside.or(outcomes.first().map(|outcome| outcome.logs.as_path()))?;
     if outcomes.is_empty() || !worth_a_report(outcomes, folder) {
         return None;
     }

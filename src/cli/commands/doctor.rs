@@ -12,7 +12,11 @@ use crate::{
 };
 
 pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, Problem> {
-    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None))?;
+    #[cfg(feature = "aws")]
+    if arguments.aws {
+        return super::aws::permissions(arguments, console);
+    }
+    let plans = load::all(&arguments.files, &load::inputs(&arguments.inputs, None), &arguments.selection)?;
     let dirs = dirs()?;
     let facts = block_on(async move {
         let mut subjects = Vec::new();

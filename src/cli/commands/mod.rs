@@ -35,6 +35,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         #[cfg(feature = "aws")]
         Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
         Command::Ami(arguments) => aws::ami(&arguments, console),
+        Command::Marketplace(arguments) => aws::marketplace(&arguments.command, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

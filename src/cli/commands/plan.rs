@@ -4,10 +4,10 @@ use crate::{
     build::{self, BuildError, BuildErrorKind},
     cli::{
         args::{self, Definitions},
-        console::Console,
+        console::{Console, Verbosity},
         exit::Exit,
         problem::{self, Problem},
-        theme::{Theme, Tone, pad},
+        theme::{Theme, Tone, columns, pad},
     },
     definition,
     plan::{
@@ -15,12 +15,13 @@ use crate::{
         PartitionSize, Plan, SecretSource, SourcePlan, Step, TypedStep, TypedWait,
     },
 };
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// Prints what builds would do.
 pub(super) fn show(arguments: &args::Plan, console: &Console) -> Result<Exit, Problem> {
     let args::Plan { definitions, guest, steps } = arguments;
-    let mut plans = load::all(&definitions.files, &load::inputs(&definitions.inputs, None))?;
+    let mut plans =
+        load::all(&definitions.files, &load::inputs(&definitions.inputs, None), &definitions.selection)?;
     if !steps {
         for plan in &mut plans {
             match build::preview(plan, guest.as_deref()) {
@@ -47,27 +48,72 @@ pub(super) fn show(arguments: &args::Plan, console: &Console) -> Result<Exit, Pr
         console.out(&text);
         return Ok(Exit::Ok);
     }
-    let texts: Vec<String> = plans.iter().map(|plan| text(console.out_theme(), plan)).collect();
+    let theme = console.out_theme();
+    let whole = console.verbosity() == Verbosity::Verbose;
+    // The builds of a matrix differ in little: a list says more than all of them.
+    let texts: Vec<String> = plans
+        .chunk_by(|one, other| one.definition == other.definition)
+        .flat_map(|builds| match builds {
+            [_, _, ..] if !whole => vec![list(theme, builds)],
+            _ => builds.iter().map(|plan| text(theme, plan)).collect(),
+        })
+        .collect();
     console.out(&texts.join("\n\n"));
     Ok(Exit::Ok)
+}
+
+/// The builds of one matrix for people.
+pub(in crate::cli) fn list(theme: &Theme, builds: &[Plan]) -> String {
+    let dot = format!(" {} ", theme.symbols().dot);
+    let widest = builds.iter().map(|plan| columns(&plan.name)).max().unwrap_or(0);
+    let definition = builds.first().map(|plan| theme.path(&plan.definition)).unwrap_or_default();
+    let mut text = format!(
+        "{} {}",
+        theme.paint(Tone::Strong, count(builds.len(), "build")),
+        theme.paint(Tone::Dim, format!("of {definition}; `--only NAME` shows one, `-v` all"))
+    );
+    for plan in builds {
+        let values = plan.matrix.iter().filter(|(key, _)| !key.contains('.'));
+        let values: Vec<String> = values.map(|(key, value)| format!("{key} {value}")).collect();
+        // An axis of architectures says it already.
+        let arch = plan.arch.to_string();
+        let said = plan.matrix.values().any(|value| *value == arch);
+        let note = [if said { Vec::new() } else { vec![arch] }, values].concat().join(&dot);
+        let _ = write!(text, "\n  {}  {}", pad(&plan.name, widest), theme.paint(Tone::Dim, note));
+    }
+    text
 }
 
 /// Says what is wrong with definitions.
 pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
     let inputs = load::inputs(&arguments.inputs, None);
     let theme = console.err_theme();
-    let mut results = Vec::new();
+    let (mut results, mut names) = (Vec::new(), Vec::new());
     let mut good = true;
     for file in &arguments.files {
-        match definition::load(file, &inputs) {
-            Ok(plan) => {
-                console.note(&format!("{} {}", theme.mark(true), file.display()));
-                if let SourcePlan::Iso(iso) = &plan.source {
-                    iso.remarks.iter().for_each(|remark| console.note(&format!("  {remark}")));
+        match definition::load_all(file, &inputs, &|name| arguments.selection.takes(name)) {
+            Ok(mut builds) => {
+                let of = match builds.plans.len() {
+                    1 => String::new(),
+                    builds => format!(" ({})", count(builds, "build")),
+                };
+                console.note(&format!("{} {}{of}", theme.mark(true), file.display()));
+                let mut remarks: Vec<&String> = Vec::new();
+                for plan in &builds.plans {
+                    if let SourcePlan::Iso(iso) = &plan.source {
+                        remarks.extend(&iso.remarks);
+                    }
+                    results.push(
+                        serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }),
+                    );
                 }
-                results.push(
-                    serde_json::json!({ "file": file, "name": plan.name, "valid": true, "problems": [] }),
-                );
+                // What holds for several builds is said once.
+                let mut said = BTreeSet::new();
+                remarks.retain(|remark| said.insert(*remark));
+                for remark in remarks {
+                    console.note(&format!("  {remark}"));
+                }
+                names.append(&mut builds.names);
             }
             Err(error) => {
                 good = false;
@@ -87,6 +133,9 @@ pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exi
                 results.push(serde_json::json!({ "file": file, "valid": false, "problems": problems }));
             }
         }
+    }
+    if good {
+        load::meant(&arguments.selection, &names)?;
     }
     if console.json() {
         console.out(&pretty(&results)?);
@@ -108,6 +157,10 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     let mut row = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", theme.paint(Tone::Dim, pad(label, LABEL)));
     };
+    if !plan.matrix.is_empty() {
+        let values: Vec<String> = plan.matrix.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        row("matrix", values.join(&dot));
+    }
     for (index, line) in source(&plan.source).into_iter().enumerate() {
         row(if index == 0 { "source" } else { "" }, line);
     }
@@ -181,6 +234,17 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
                 theme.path(&output.path),
                 theme.paint(Tone::Dim, format!("({}{level})", output.format))
             ),
+        );
+    }
+    for (index, ami) in plan.amis.iter().enumerate() {
+        let region = plan.aws.region.as_deref().unwrap_or("the region of the environment");
+        let note = theme.paint(
+            Tone::Dim,
+            format!("(AMI in {region}, {}, {})", ami.boot_mode.name(), ami.volume.kind.name()),
+        );
+        row(
+            if index == 0 && plan.outputs.is_empty() { "output" } else { "" },
+            format!("{} {note}", ami.name),
         );
     }
     let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();

@@ -13,12 +13,9 @@ use std::sync::Arc;
 
 pub(super) fn run(arguments: &args::Verify, console: &Console) -> Result<Exit, Problem> {
     let inputs = load::inputs(&arguments.inputs, None);
-    let mut plans = load::all(std::slice::from_ref(&arguments.definition), &inputs)?;
+    let mut plan = load::one(&arguments.definition, &inputs, &arguments.selection)?;
     let image = std::path::absolute(&arguments.image)
         .map_err(|error| Problem::host(format!("could not find `{}`", arguments.image.display()), error))?;
-    let Some(mut plan) = plans.pop() else {
-        return Err(Problem::Internal("a definition has no plan".into()));
-    };
     if let Some(accelerator) = arguments.accelerator {
         plan.machine.accelerator = accelerator.into();
     }

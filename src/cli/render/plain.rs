@@ -157,6 +157,9 @@ impl Seen {
             Event::Artifact { path, format, bytes, sha256 } => {
                 format!("delivered {} ({format}, {}, sha256 {sha256})", theme.path(path), Size::bytes(*bytes))
             }
+            Event::Ami { id, name, region, snapshots } => {
+                format!("registered {id} ({name}) in {region}, made of {}", snapshots.join(", "))
+            }
             Event::UndoStarted { count } if *count > 0 && self.failed => {
                 format!("cleaning up: {count} to remove")
             }

@@ -25,6 +25,7 @@ pub(super) use system::*;
 
 use super::{
     early::{ImageArch, ImageName, Variables},
+    matrix::Matrix,
     reader::{Key, Table},
     scalar::{Delivery, Driver, List, Literal, Map, MirrorChoice, One, SecretText, Text},
     table::table,
@@ -38,10 +39,16 @@ use url::Url;
 table! {
     /// One image to build.
     "the top level", Definition {
-        // The first three are read in this order, because all that follows may refer to them.
+        // The first four are read in this order, because all that follows may refer to them.
         /// Variables, used as `${var.NAME}` inside of strings. Values come from `--var`, `--var-file`, the environment
         /// variable `GOLDSMITH_VAR_NAME`, or the default, in this order.
         var: optional Variables,
+        /// Axes, each a list of values: every combination is a build of its own, in which `${matrix.AXIS}` stands for the value. A value
+        /// is a string, or a table with a `name` and further strings, used as `${matrix.AXIS.KEY}`. Builds are called by `name` if it
+        /// contains a `${matrix.…}`, else by `name` and their values, joined by `-`. `exclude` and `include` are lists of tables with
+        /// values of axes, as in workflows of GitHub: `exclude` takes combinations away, `include` adds values to those that it fits, or a
+        /// build of its own if it fits none.
+        matrix: optional Matrix,
         /// The guest's architecture: `x86_64` or `aarch64`. The default is this host's.
         arch: optional ImageArch,
         /// Name of the image, made of letters, digits, `.`, `_` and `-`. It is also the stem of its files.

@@ -38,7 +38,7 @@ pub(super) fn ami(
     let (iops, throughput) = (raw.iops.maybe(), raw.throughput.maybe());
     let delete = raw.delete_on_termination.or(true);
     let tags = raw.tags.or(Map::new()).and_then(|map| tags(map, reader));
-    let folder = reader.folder.to_owned();
+    let folder = reader.folder.clone();
     let volume = AmiVolume {
         size: size?.map(|at| at.value),
         kind: kind?.map(|At { value: One(kind), .. }| kind).unwrap_or_default(),

@@ -31,6 +31,7 @@ use std::{collections::BTreeMap, path::Path};
 pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>) -> Option<Plan> {
     let Definition {
         var,
+        matrix,
         arch,
         name,
         secret,
@@ -46,6 +47,8 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         verify,
     } = definition;
     let name = name.required().map(|at| at.value.0);
+    // Which of its combinations is meant, the reader was told.
+    let matrix = matrix.maybe();
     let arch = match arch.maybe() {
         Some(Some(at)) => Some(at.value.0),
         Some(None) if reader.inputs.host_arch.is_some() => reader.inputs.host_arch,
@@ -122,9 +125,11 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         Field::Absent | Field::Bad => BTreeMap::new(),
     };
     reader.refuse_useless_variables(&places);
+    matrix?;
     Some(Plan {
         name: name?,
         arch: arch?,
+        matrix: reader.scope.matrix.values(),
         definition: path.to_owned(),
         source: source?,
         machine: machine?.plan()?,

@@ -89,7 +89,10 @@ pub(super) fn of_guest(plan: &Plan, facts: &Facts) -> Names {
         "aarch64" => "arm64",
         other => other,
     };
-    let formats: Vec<String> = plan.outputs.iter().map(|output| output.format.to_string()).collect();
+    let mut formats: Vec<String> = plan.outputs.iter().map(|output| output.format.to_string()).collect();
+    if !plan.amis.is_empty() {
+        formats.push("ami".to_owned());
+    }
     let firmware = if facts.efi { "efi" } else { "bios" };
     [
         ("os", os),

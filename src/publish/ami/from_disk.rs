@@ -2,7 +2,7 @@
 use super::{Ami, register, spec};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
-    cx::Cx,
+    cx::{Cx, Event},
     disk::{self, ConvertOptions, DiskError, DiskErrorKind, DiskRead},
     plan::AmiPlan,
     publish::ebs::{self, Identity, Resumable, SnapshotSpec, Traffic},
@@ -12,6 +12,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 /// A disk to make an AMI of.
@@ -88,7 +89,7 @@ impl FromDisk<'_> {
             // Who goes on may have registered the AMI already.
             register::check(aws, self.ami, None).await.map_err(fresh)?;
         }
-        let made = self.go_on(cx, aws, source, &identity).await;
+        let made = Box::pin(self.go_on(cx, aws, source, &identity)).await;
         // Who may not even begin leaves nothing; what another process is at is not ours.
         made.map_err(|error| Stopped { kept: is_open() && error.kind() != AwsErrorKind::Usage, error })
     }
@@ -111,8 +112,34 @@ impl FromDisk<'_> {
             parent: self.parent.clone(),
             token: String::new(),
         };
-        let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
-        cx.check()?;
+        let id = stage(
+            cx,
+            "upload",
+            Box::pin(async {
+                let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
+                cx.check()?;
+                self.send(cx, source, &mut upload).await?;
+                Ok(id)
+            }),
+        )
+        .await?;
+        stage(cx, "complete", Box::pin(upload.complete(cx, aws))).await?;
+        let tags = Tags::of(upload.id(), &ami.name);
+        let registering = register(cx, aws, upload.log(), ami, &id, &tags);
+        let (made, _kept) = stage(cx, "register", Box::pin(registering)).await?;
+        let Traffic { sent, known, repeated, .. } = upload.traffic();
+        upload.finish(aws, cx.stop()).await?;
+        Ok(Published {
+            ami: made,
+            disk_bytes: source.disk.size(),
+            blocks_sent: sent,
+            blocks_known: known,
+            blocks_repeated: repeated,
+        })
+    }
+
+    /// Reads the disk and sends what is not there yet.
+    async fn send(&self, cx: &Cx, source: &DiskSource, upload: &mut Resumable) -> Result<(), AwsError> {
         if let Some(feed) = upload.feed() {
             let (disk, threads, stop) = (Arc::clone(&source.disk), self.threads, cx.stop().clone());
             let reading = tokio::task::spawn_blocking(move || {
@@ -129,18 +156,7 @@ impl FromDisk<'_> {
             cx.check()?;
             together(source, sent, read)?;
         }
-        upload.complete(cx, aws).await?;
-        let tags = Tags::of(upload.id(), &ami.name);
-        let (made, _kept) = register(cx, aws, upload.log(), ami, &id, &tags).await?;
-        let Traffic { sent, known, repeated, .. } = upload.traffic();
-        upload.finish(cx.stop()).await?;
-        Ok(Published {
-            ami: made,
-            disk_bytes: source.disk.size(),
-            blocks_sent: sent,
-            blocks_known: known,
-            blocks_repeated: repeated,
-        })
+        Ok(())
     }
 
     async fn identity(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Identity, AwsError> {
@@ -171,6 +187,23 @@ impl FromDisk<'_> {
             parent: self.parent.clone(),
         })
     }
+}
+
+/// Runs `work` as a stage, so that whoever watches sees what goes on.
+async fn stage<T>(
+    cx: &Cx,
+    name: &str,
+    work: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    let (stage, begun) = (name.to_owned(), Instant::now());
+    cx.emit(Event::StageStarted { stage: stage.clone() });
+    let result = work.await;
+    let seconds = begun.elapsed().into();
+    cx.emit(match &result {
+        Ok(_) => Event::StageFinished { stage, seconds },
+        Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
+    });
+    result
 }
 
 fn reading(source: &DiskSource, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AwsError {

@@ -26,7 +26,7 @@ pub use leftovers::{Leftover, leftovers};
 pub use life::Protection;
 pub use public_access::{Blocks, blocks};
 pub use regions::{Regions, Which, regions};
-pub use register::{Ami, check, register};
+pub use register::{Ami, check, preflight, register};
 pub use retain::{Fate, Judged, Retired, Rules, judge, retire};
 pub use share::{Audience, audience};
 pub use usage::{Usage, usage};

@@ -39,6 +39,33 @@ pub async fn check(aws: &Aws, ami: &AmiPlan, snapshot: Option<&str>) -> Result<(
     existing(aws, ami, snapshot).await.map(drop)
 }
 
+/// Whether AMIs can be made with this session, before anything is: credentials, permissions, values, names. Returns the account's id.
+pub async fn preflight(aws: &Aws, amis: &[AmiPlan]) -> Result<String, AwsError> {
+    let attempt = || format!("use the Amazon account in {}", aws.region());
+    let who = aws
+        .sts()
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| AwsError::of(attempt(), "GetCallerIdentity", error))?;
+    for ami in amis {
+        check(aws, ami, None).await?;
+        permitted(aws, ami).await?;
+    }
+    Ok(who.account.unwrap_or_default())
+}
+
+/// Asks without doing it. Only a refusal counts: whatever else is wrong may be so because there is no snapshot yet.
+async fn permitted(aws: &Aws, ami: &AmiPlan) -> Result<(), AwsError> {
+    const NO_SNAPSHOT: &str = "snap-00000000000000000";
+    let attempt = || format!("register AMIs in {}", aws.region());
+    let call = spec::request(aws, ami, NO_SNAPSHOT, &Tags::default().and(&ami.tags)).await?;
+    match call.dry_run(true).send().await.map_err(|error| AwsError::of(attempt(), "RegisterImage", error)) {
+        Err(error) if matches!(error.kind(), AwsErrorKind::Permission | AwsErrorKind::Auth) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Makes an AMI of a snapshot that is completed, or finds the one that was made before. With the undo entry of one that was made now.
 pub async fn register(
     cx: &Cx,

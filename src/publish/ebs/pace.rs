@@ -80,7 +80,7 @@ impl Pace {
         let mean = window.seconds / window.answers as f64;
         let base = self.base.map_or(mean, |base| base.min(mean));
         // The line may have become another one: what was once reached is slowly forgotten.
-        self.base = Some(base * 1.01);
+        self.base = Some(base * 1.001);
         if !window.full {
             return;
         }

@@ -51,6 +51,8 @@ enum Line {
     Block(u32, String),
     /// All blocks arrived, and completion was asked for.
     Completing,
+    /// The service refused the completion: blocks are missing or wrong.
+    Refused,
     /// The service said that it is complete.
     Completed,
 }
@@ -142,6 +144,12 @@ impl Record {
         self.sync()
     }
 
+    /// The next run looks at all blocks again.
+    pub(super) fn refused(&mut self) -> Result<(), AwsError> {
+        self.write(&Line::Refused)?;
+        self.sync()
+    }
+
     pub(super) fn completed(&mut self) -> Result<(), AwsError> {
         self.write(&Line::Completed)?;
         self.sync()
@@ -160,6 +168,7 @@ impl Found {
                 }
             }
             Line::Completing => self.completing = true,
+            Line::Refused => self.completing = false,
             Line::Completed => self.completed = true,
         }
     }
@@ -198,7 +207,7 @@ mod tests {
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let (mut record, found) = Record::open(&path).unwrap();
-            let lines = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
+            let lines = String::from_utf8_lossy(&whole[..cut]).matches('\n').count();
             assert_eq!(found.digests.len(), lines.saturating_sub(2).min(3), "{cut}");
             assert_eq!((found.completing, found.completed), (lines > 5, lines > 6), "{cut}");
             record.block(9, &[9; 32]).unwrap();

@@ -49,7 +49,7 @@ impl Resumable {
             if let Some(going) = Self::adopt(cx, aws, &log, &record_path, identity).await? {
                 return Ok(going);
             }
-            let unwound = log.unwind(&Remover, cx.stop(), &|event| cx.emit(event)).await;
+            let unwound = log.unwind(&Remover(aws), cx.stop(), &|event| cx.emit(event)).await;
             if let Some(leftover) = unwound.leftovers.into_iter().next() {
                 return Err(AwsError::new(AwsErrorKind::Other, attempt()).because(leftover.error));
             }
@@ -109,28 +109,22 @@ impl Resumable {
 
     /// Starts the snapshot, unless it is there. `spec` needs neither token nor the upload's own tags.
     pub async fn start(&mut self, aws: &Aws, spec: SnapshotSpec, image: &str) -> Result<&Upload, AwsError> {
-        let upload = match self.found.snapshot.clone() {
-            Some(snapshot) => Upload::go_on(aws, snapshot, self.found.digests.clone()),
-            None => {
-                let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
-                let token = self.id.uuid("snapshot").to_string();
-                let spec = SnapshotSpec { tags, token, ..spec };
-                let upload = match Upload::start(aws, &self.log, self.id.as_str(), spec).await {
-                    Ok(upload) => upload,
-                    Err(error) => {
-                        if matches!(
-                            error.kind(),
-                            AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage
-                        ) {
-                            // There is no snapshot for sure, and nobody would ever look for this upload.
-                            self.close(&Stop::default()).await?;
-                        }
-                        return Err(error);
-                    }
-                };
-                self.record.snapshot(upload.snapshot())?;
-                upload
+        let upload = if let Some(snapshot) = self.found.snapshot.clone() {
+            Upload::go_on(aws, snapshot, self.found.digests.clone())
+        } else {
+            let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
+            let token = self.id.uuid("snapshot").to_string();
+            let spec = SnapshotSpec { tags, token, ..spec };
+            let started = Upload::start(aws, &self.log, self.id.as_str(), spec).await;
+            if let Err(error) = &started
+                && matches!(error.kind(), AwsErrorKind::Auth | AwsErrorKind::Permission | AwsErrorKind::Usage)
+            {
+                // There is no snapshot for sure, and nobody would ever look for this upload.
+                self.close(aws, &Stop::default()).await?;
             }
+            let upload = started?;
+            self.record.snapshot(upload.snapshot())?;
+            upload
         };
         Ok(self.upload.insert(upload))
     }
@@ -157,7 +151,14 @@ impl Resumable {
         if !self.found.completed {
             let again = std::mem::replace(&mut self.found.completing, true);
             self.record.completing()?;
-            snapshot::complete(cx, aws, &upload.snapshot, &upload.digests, again).await?;
+            let completed = snapshot::complete(cx, aws, &upload.snapshot, &upload.digests, again).await;
+            if let Err(error) = completed {
+                use AwsErrorKind::{Cancelled, Throttled, Timeout, Unavailable};
+                if !matches!(error.kind(), Cancelled | Throttled | Timeout | Unavailable) {
+                    self.record.refused()?;
+                }
+                return Err(error);
+            }
             self.record.completed()?;
             self.found.completed = true;
         }
@@ -180,13 +181,13 @@ impl Resumable {
     }
 
     /// The snapshot, and what was made of it, is a result; the two files have served.
-    pub async fn finish(self, stop: &Stop) -> Result<(), AwsError> {
-        self.close(stop).await
+    pub async fn finish(self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {
+        self.close(aws, stop).await
     }
 
-    async fn close(&self, stop: &Stop) -> Result<(), AwsError> {
+    async fn close(&self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {
         self.log.keep_where(|undo| matches!(undo, Undo::Resource(_)))?;
-        self.log.unwind(&Remover, stop, &|_| {}).await;
+        self.log.unwind(&Remover(aws), stop, &|_| {}).await;
         self.log.close()?;
         Ok(())
     }
@@ -225,17 +226,17 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Removes what an upload made.
-struct Remover;
+struct Remover<'a>(&'a Aws);
 
 #[async_trait]
-impl Undoer for Remover {
+impl Undoer for Remover<'_> {
     async fn undo(&self, undo: &Undo, stop: &Stop) -> Result<(), UndoError> {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| UndoError { what: undo.to_string(), source };
         match undo {
             Undo::Path { path } => remove_file(path).map_err(|error| failed(error.into())),
             Undo::Resource(resource) => {
-                aws::remove(resource, stop).await.map_err(|error| failed(error.into()))
+                aws::remove_with(self.0, resource, stop).await.map_err(|error| failed(error.into()))
             }
             Undo::Process { .. } => Err(failed("an upload starts no processes".into())),
         }

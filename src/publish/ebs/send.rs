@@ -152,7 +152,7 @@ impl<'a> Sending<'a> {
                     }
                 }
                 // Blocks that failed are not allowed to pile up.
-                block = outlet.blocks.recv(), if open && room && self.again.len() < MOST => match block {
+                block = outlet.blocks.recv(), if open && room && self.again.len() + self.flying.len() < MOST => match block {
                     Some(block) => self.fly(block, 0),
                     None => open = false,
                 },

@@ -80,7 +80,7 @@ impl Bench {
         path
     }
 
-    /// A disk with noise, written zeroes, holes and a short last block. 20 blocks have data.
+    /// A disk with noise, written zeroes, holes and a short last block. 19 blocks have data.
     pub(crate) fn mixed(&self, name: &str) -> PathBuf {
         self.raw(
             name,

@@ -86,7 +86,7 @@ fn right_calls_pass() {
             "{REGISTER}&Name=a+%28b%29&BootMode=uefi&EnaSupport=true&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fxvda\
              &BlockDeviceMapping.1.Ebs.SnapshotId=snap-1&TagSpecification.1.ResourceType=image&TagSpecification.1.Tag.1.Key=a"
         )),
-        call("ebs", "PUT", "/snapshots/snap-1/blocks/7", &told, &[0; 512 * 1024]),
+        call("ebs", "PUT", "/snapshots/snap-1/blocks/7", &told, &vec![0; 512 * 1024]),
         call("s3", "PUT", "/bucket/a/key?x-id=PutObject", &[], b"data"),
         call("sts", "POST", "/", &[], b"Action=GetCallerIdentity&Version=2011-06-15"),
     ];

@@ -54,8 +54,8 @@ async fn an_instance_becomes_an_ami_and_all_else_goes() {
     let made = built.outcome.result.unwrap_or_else(|(stage, error)| panic!("{stage}: {:?}", error.chain()));
     assert!(built.outcome.unwound.leftovers.is_empty(), "{:?}", built.outcome.unwound);
     let [ami] = made.amis.as_slice() else { panic!("{made:?}") };
-    assert_eq!((ami.name.as_str(), ami.region.as_str()), ("whole 1", "us-east-1"));
-    assert_eq!(left(&id).await, [ami.id.as_str()], "only the image is left");
+    assert_eq!((ami.ami.name.as_str(), ami.ami.region.as_str()), ("whole 1", "us-east-1"));
+    assert_eq!(left(&id).await, [ami.ami.id.as_str()], "only the image is left");
     assert_eq!(ami.verified[0].checks.len(), 3, "{ami:?}");
     // Twice: to build, and to prove.
     assert_eq!(built.seen, ["127.0.0.1:2222".parse().unwrap(); 2]);
@@ -117,7 +117,7 @@ async fn an_instance_becomes_an_ami_and_all_else_goes() {
     assert_eq!(rule.parameter("ImdsSupport.Value").as_deref(), Some("v2.0"));
     assert_eq!(
         second.parameter("ImageId").as_deref(),
-        Some(ami.id.as_str()),
+        Some(ami.ami.id.as_str()),
         "the proof starts from the image"
     );
 }
@@ -134,7 +134,7 @@ async fn a_type_that_cannot_be_had_gives_way_to_the_next() {
     let built = build(&proxy, plan(&text), true).await;
     let id = built.outcome.id.to_string();
     let made = built.outcome.result.unwrap_or_else(|(stage, error)| panic!("{stage}: {:?}", error.chain()));
-    assert_eq!(left(&id).await, [made.amis[0].id.as_str()]);
+    assert_eq!(left(&id).await, [made.amis[0].ami.id.as_str()]);
     let tokens: Vec<String> = proxy
         .calls()
         .iter()
@@ -259,8 +259,8 @@ async fn a_surrogate_volume_becomes_the_root_of_the_ami() {
     let made = built.outcome.result.unwrap_or_else(|(stage, error)| panic!("{stage}: {:?}", error.chain()));
     let mut kept = left(&id).await;
     kept.sort();
-    let mut expected = vec![made.amis[0].id.clone()];
-    expected.extend(made.amis[0].snapshots.clone());
+    let mut expected = vec![made.amis[0].ami.id.clone()];
+    expected.extend(made.amis[0].ami.snapshots.clone());
     expected.sort();
     assert_eq!(kept, expected, "the image and its snapshot");
     let calls = proxy.calls();
@@ -280,7 +280,7 @@ async fn a_surrogate_volume_becomes_the_root_of_the_ami() {
         ("VirtualizationType", "hvm"),
         ("Architecture", "x86_64"),
         ("BlockDeviceMapping.1.Ebs.VolumeSize", "10"),
-        ("BlockDeviceMapping.1.Ebs.SnapshotId", made.amis[0].snapshots[0].as_str()),
+        ("BlockDeviceMapping.1.Ebs.SnapshotId", made.amis[0].ami.snapshots[0].as_str()),
     ] {
         assert_eq!(said.get(key).map(String::as_str), Some(value), "{key} in {said:#?}");
     }

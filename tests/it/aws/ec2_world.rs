@@ -9,7 +9,7 @@ use super::{
 use async_trait::async_trait;
 use goldsmith::{
     aws::{self, Aws},
-    build::{self, BuildError, Dirs, Job, NoHooks, OnError, Outcome, RealWorld, Session},
+    build::{self, BuildError, Dirs, Job, NoHooks, OnError, Outcome, RealWorld, Session, Upload},
     cx::{BuildId, Check, Cx, Events, Header, Journal, ResourceRef, Stop, UndoLog},
     definition,
     driver::{
@@ -17,7 +17,7 @@ use goldsmith::{
         ec2::{Ec2, Pace},
     },
     guest::{Credentials, Login, Trouble},
-    plan::{Plan, SourcePlan},
+    plan::{AmiPlan, Plan, SourcePlan},
     provision::Secrets,
     source::{BaseDisk, Installer, KeptSource, Prepared},
     value::{Arch, HumanDuration},
@@ -108,7 +108,17 @@ impl build::World for Ec2World {
     }
 
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        Ok(aws::remove_from(&self.aws, resource, stop).await?)
+        Ok(aws::remove_with(&self.aws, resource, stop).await?)
+    }
+
+    async fn upload(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        ami: &AmiPlan,
+        disk_bytes: u64,
+    ) -> Result<Box<dyn Upload>, BuildError> {
+        self.real.upload(cx, plan, ami, disk_bytes).await
     }
 
     async fn sweep(&self) -> Result<(), DriverError> {

@@ -2,13 +2,17 @@
 mod bench;
 mod botocore;
 mod channel;
+mod context;
 mod copy;
+mod definition;
 mod ebs;
 mod ec2;
 mod ec2_world;
 mod export;
 mod fleet;
+mod marketplace;
 mod moto;
+mod permissions;
 mod proxy;
 mod publish;
 mod register;

@@ -52,6 +52,19 @@ impl Moto {
         self.port
     }
 
+    /// Makes it check no signature of the next `calls` calls, however it was started.
+    pub(crate) async fn trust(&self, calls: usize) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let body = calls.to_string();
+        let head =
+            "POST /moto-api/reset-auth HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ";
+        stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
     /// For `--endpoint-url`.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

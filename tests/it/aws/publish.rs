@@ -64,6 +64,7 @@ async fn a_disk_becomes_an_ami_and_says_which() {
     let id = String::from_utf8(people.stdout.clone()).unwrap();
     assert_eq!(images(&aws, "people").await, [id.trim()]);
     let text = String::from_utf8_lossy(&people.stderr);
+    assert!(text.contains("stage upload") && text.contains("stage register"), "{text}");
     assert!(text.contains(id.trim()) && text.contains("us-east-1") && text.contains("snap-"), "{text}");
 
     let machine = bench

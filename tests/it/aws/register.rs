@@ -6,7 +6,7 @@ use super::{
     proxy::{Call, Fate, Proxy},
 };
 use goldsmith::{
-    aws::{AwsErrorKind, Kind, remove, resource},
+    aws::{AwsErrorKind, Kind, remove_with, resource},
     cx::Stop,
     plan::{AmiPlan, AmiVolume, BootMode, VolumeKind},
     value::{Arch, Size},
@@ -176,6 +176,47 @@ async fn a_registration_that_was_interrupted_is_found_and_not_made_twice() {
     assert_eq!(bench.open_uploads(), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_the_registration_makes_one_image() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let snapshot = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let said = std::sync::Arc::clone(&snapshot);
+    let proxy = Proxy::start(shared().port(), move |call| match call.action().as_str() {
+        "RegisterImage" => {
+            *said.lock().unwrap() = call.parameter("BlockDeviceMapping.1.Ebs.SnapshotId").unwrap();
+            match CALLS.fetch_add(1, Ordering::Relaxed) {
+                0 => Fate::Lost,
+                // As Amazon answers who registers a name twice; moto would make a second image.
+                _ => Fate::Answer(
+                    400,
+                    "<Response><Errors><Error><Code>InvalidAMIName.Duplicate</Code><Message>taken</Message></Error></Errors></Response>"
+                        .to_owned(),
+                ),
+            }
+        }
+        "DescribeImages" => {
+            // And it says what an image is made of, which moto makes up.
+            let said = said.lock().unwrap().clone();
+            Fate::Change(Box::new(move |text| match (text.split_once("<snapshotId>"), said.is_empty()) {
+                (Some((head, tail)), false) => {
+                    let tail = tail.split_once('<').map_or("", |(_, tail)| tail);
+                    format!("{head}<snapshotId>{said}<{tail}")
+                }
+                _ => text,
+            }))
+        }
+        _ => Fate::Forward,
+    })
+    .await;
+    let aws = session(&proxy.url()).await;
+    let bench = Bench::new();
+    let disk = bench.blocks("disk.raw", 1);
+    let made = bench.publish(&aws, &Stop::default(), &disk, &ami("lost-registration")).await.unwrap();
+    assert_eq!(made.ami.snapshot, *snapshot.lock().unwrap());
+    assert_eq!(images(&aws, "lost-registration").await, [made.ami.id]);
+    assert!(CALLS.load(Ordering::Relaxed) >= 2);
+}
+
 fn aws_tag(key: &str, value: &str) -> aws_sdk_ec2::types::Tag {
     aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()
 }
@@ -218,11 +259,11 @@ async fn what_an_upload_and_a_registration_left_is_found_by_tag_and_by_snapshot(
         .unwrap()
         .to_owned();
     let stop = Stop::default();
-    remove(&resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
     assert!(images(&aws, "traces").await.is_empty());
-    remove(&resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
     assert!(snapshots(&aws, "traces").await.is_empty());
     // Gone already is fine.
-    remove(&resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
-    remove(&resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::ImageOf, &made.ami.snapshot), &stop).await.unwrap();
+    remove_with(&aws, &resource(&aws, Kind::Upload, &upload), &stop).await.unwrap();
 }

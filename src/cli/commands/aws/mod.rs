@@ -1,9 +1,13 @@
 //! Commands about Amazon's cloud, and what they share: the session, and a task with journal, progress and signals.
 mod ami;
+mod marketplace;
+mod permissions;
 pub(super) mod publish;
 mod test;
 
 pub(super) use ami::run as ami;
+pub(super) use marketplace::marketplace;
+pub(super) use permissions::permissions;
 
 use super::{block_on, dirs};
 use crate::{

@@ -54,7 +54,7 @@ pub(in crate::cli::commands) fn run(arguments: &PublishAmi, console: &Console) -
     let kept = std::cell::Cell::new(false);
     let (published, exit) =
         run_task(console, &arguments.account, "publish-ami", &source.path, async |cx, aws| {
-            job.publish(cx, aws, &source).await.map_err(|stopped| {
+            Box::pin(job.publish(cx, aws, &source)).await.map_err(|stopped| {
                 kept.set(stopped.kept);
                 AwsError::from(stopped)
             })

@@ -50,10 +50,7 @@ pub(super) fn run(arguments: &args::AmiTest, console: &Console) -> Result<Exit, 
 /// What the definition wants, in the account that is meant.
 fn of_definition(arguments: &args::AmiTest, path: &Path) -> Result<Plan, Problem> {
     let inputs = load::inputs(&arguments.inputs, None);
-    let plans = load::all(&[path.to_owned()], &inputs)?;
-    let Some(mut plan) = plans.into_iter().next() else {
-        return Err(Problem::Internal("a definition has no plan".into()));
-    };
+    let mut plan = load::one(path, &inputs, &arguments.selection)?;
     plan.aws = account(arguments, plan.aws);
     // It may have been built here, and uploaded.
     if plan.machine.ec2.is_none() {
