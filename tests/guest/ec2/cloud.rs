@@ -222,10 +222,7 @@ fn launch(state: &mut State, call: &Call) {
     tool("qemu-img", &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, "disk.qcow2"], &folder);
     let (disk, monitor) = (folder.join("disk.qcow2"), folder.join("monitor"));
     let qemu = Command::new("qemu-system-x86_64")
-        .args([
-            "-machine", "q35", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m",
-            "1024",
-        ])
+        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m", "1024"])
         .args(["-nodefaults", "-display", "none"])
         .args(["-drive", &format!("if=virtio,format=qcow2,file={}", disk.display())])
         .args(["-drive", "if=virtio,format=raw,readonly=on,file=seed.iso"])
