@@ -150,7 +150,10 @@ impl World for RealWorld {
                 (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
             return Err(with_hint(BuildError::because(attempt, error.source), hint));
         }
-        Box::pin(amis::preflight(cx, plan)).await?;
+        if plan.machine.ec2.is_none() {
+            // Of an instance, the driver looks for itself.
+            Box::pin(amis::preflight(cx, plan)).await?;
+        }
         let needs = cx.stop().unless_cancelled(source::preflight(plan, self.dirs.cache())).await?.map_err(
             |error| {
                 let hint = error.hint();

@@ -5,7 +5,7 @@
 //! else is moto's.
 use super::{
     moto::{self, Moto},
-    proxy::{Call, Fate, Proxy},
+    proxy::{Call, Fate, Proxy, without_second_specification},
 };
 use crate::support::tool;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -177,7 +177,10 @@ fn fate(state: &mut State, call: &Call) -> Fate {
     match call.action().as_str() {
         "RunInstances" => launch(state, call),
         "StopInstances" => stop(state),
-        "CreateImage" => state.created.clone_from(&state.stopped),
+        "CreateImage" => {
+            state.created.clone_from(&state.stopped);
+            return Fate::Rewrite(without_second_specification(&call.body), true);
+        }
         "TerminateInstances" => state.running = None,
         "DescribeInstances" => {
             return Fate::Change(Box::new(|answer| {

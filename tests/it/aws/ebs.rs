@@ -331,7 +331,7 @@ async fn slow_states_are_waited_for_and_a_failed_snapshot_says_why() {
     let aws = session(&proxy.url()).await;
     let bench = Bench::new();
     let disk = bench.mixed("disk.raw");
-    let made = bench.publish(&aws, &Stop::default(), &disk, &ami("slow")).await.unwrap();
+    let made = bench.publish(&aws, &Stop::default(), &disk, &ami("slow-upload")).await.unwrap();
     assert!(LOOKS.load(Ordering::Relaxed) >= 2);
     let heard = bench.heard.text();
     assert!(heard.contains("\"event\":\"waiting\"") && heard.contains("pending"), "{heard}");

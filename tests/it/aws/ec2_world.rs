@@ -6,6 +6,7 @@ use super::{
     moto::{Moto, session},
     proxy::{Call, Fate, Proxy},
 };
+pub(crate) use super::proxy::without_second_specification;
 use async_trait::async_trait;
 use goldsmith::{
     aws::{self, Aws},
@@ -58,23 +59,12 @@ pub(crate) async fn proxy(decide: impl Fn(&Call) -> Option<Fate> + Send + Sync +
             return fate;
         }
         match call.action().as_str() {
-            // moto refuses to tag the snapshots of an image.
             "CreateImage" => Fate::Rewrite(without_second_specification(&call.body), true),
             "DescribeInstances" => Fate::Change(Box::new(|text| local(&text))),
             _ => Fate::Forward,
         }
     })
     .await
-}
-
-pub(crate) fn without_second_specification(body: &[u8]) -> Vec<u8> {
-    let mut kept = url::form_urlencoded::Serializer::new(String::new());
-    for (key, value) in url::form_urlencoded::parse(body) {
-        if !key.starts_with("TagSpecification.2") {
-            kept.append_pair(&key, &value);
-        }
-    }
-    kept.finish().into_bytes()
 }
 
 /// Public addresses are nobody's here.

@@ -70,6 +70,17 @@ pub(crate) enum Fate {
     Change(Box<dyn Fn(String) -> String + Send>),
 }
 
+/// A call with one kind of tags only: moto refuses to tag the snapshots of an image that is made of an instance.
+pub(crate) fn without_second_specification(body: &[u8]) -> Vec<u8> {
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in url::form_urlencoded::parse(body) {
+        if !key.starts_with("TagSpecification.2") {
+            kept.append_pair(&key, &value);
+        }
+    }
+    kept.finish().into_bytes()
+}
+
 /// A proxy of its own; it ends with this value.
 pub(crate) struct Proxy {
     address: SocketAddr,

@@ -11,14 +11,18 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone},
     },
-    cx::Cx,
+    cx::{Cx, Replay},
     publish::ami::{self, Fate, Judged, Leftover, Query, Retired, Rules, Usage},
     value::HumanDuration,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub(super) fn run(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
     if arguments.leftovers { leftovers(arguments, console) } else { images(arguments, console) }
@@ -252,21 +256,34 @@ fn leftovers(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
     made.map_or(Ok(exit), |report| Ok(exit.max(told_leftovers(console, &report, now)?)))
 }
 
-/// Builds of this host that are alive, or whose journal says what they left.
+/// Builds and uploads of this host that are alive, or whose journal says what they left: those have a way of their own.
 fn journals() -> Result<BTreeSet<String>, Problem> {
-    let folder = dirs()?.journals();
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(Problem::host(format!("could not read `{}`", folder.display()), error)),
-    };
+    let dirs = dirs()?;
     let mut found = BTreeSet::new();
-    for entry in entries {
-        let entry =
-            entry.map_err(|error| Problem::host(format!("could not read `{}`", folder.display()), error))?;
-        found.extend(entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    for path in files(&dirs.journals())? {
+        found.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    }
+    for path in files(&dirs.uploads())? {
+        // The others in there are records of blocks. A journal that died before its first line began nothing.
+        if path.extension().is_some_and(|extension| extension == "journal") {
+            let replay = Replay::read(&path).map_err(|error| {
+                Problem::host(format!("could not tell whose upload `{}` is", path.display()), error)
+            })?;
+            found.extend(replay.header.map(|header| header.build.to_string()));
+        }
     }
     Ok(found)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let unreadable = |error| Problem::host(format!("could not read `{}`", folder.display()), error);
+    match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 async fn remove(cx: &Cx, leftover: &Leftover) -> Result<Retired, AwsError> {
