@@ -68,10 +68,15 @@ pub async fn run(
     let undoer = LocalUndoer::new(world);
     let mut live = Live::default();
     let mut stages = Stages::new(&cx, hooks);
+    // On the heap, because they hold all that a build holds.
     let result = match (&job.image, &job.ami) {
-        (None, None) => recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live).await,
-        (Some(image), _) => prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live).await,
-        (None, Some(ami)) => kept::test(&cx, world, plan, ami, &undoer, &mut stages, &mut live).await,
+        (None, None) => Box::pin(recipe::build(&cx, world, plan, &undoer, &mut stages, &mut live)).await,
+        (Some(image), _) => {
+            Box::pin(prove::image(&cx, world, plan, image, &undoer, &mut stages, &mut live)).await
+        }
+        (None, Some(ami)) => {
+            Box::pin(kept::test(&cx, world, plan, ami, &undoer, &mut stages, &mut live)).await
+        }
     };
     let mut result =
         result.map_err(|error| if cx.stop().is_cancelled() { error.interrupted() } else { error });

@@ -59,8 +59,11 @@ fn a_disk_becomes_an_ami_and_that_is_built_on_by_real_guests() {
     );
     let definition = home.definition("web", &text);
     run(&home, &["build", definition.to_str().unwrap()]);
-    let result: Value =
-        serde_json::from_slice(&std::fs::read(home.out().join("result.json")).unwrap()).unwrap();
+    // AMIs have no folder: the report is among the records.
+    let records = std::fs::read_dir(home.root.join("s/logs")).unwrap();
+    let records = records.map(|entry| entry.unwrap().path().join("result.json"));
+    let report = records.into_iter().find(|path| path.exists()).expect("a report");
+    let result: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let made = result.to_string();
     assert!(made.contains("web-1") && made.contains("ami-"), "{result:#}");
     home.assert_clean("a build on EC2");

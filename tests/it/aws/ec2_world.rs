@@ -2,11 +2,11 @@
 //!
 //! A test on a real guest may take the user data from the call `RunInstances` (it holds the build's keys), boot a guest with it, and lead
 //! `[machine.ec2] ssh-port` to its SSH: [`Ec2World`] with `log_in` false then uses the world's own login.
+pub(crate) use super::proxy::without_second_specification;
 use super::{
     moto::{Moto, session},
     proxy::{Call, Fate, Proxy},
 };
-pub(crate) use super::proxy::without_second_specification;
 use async_trait::async_trait;
 use goldsmith::{
     aws::{self, Aws},

@@ -223,7 +223,8 @@ async fn an_upload_that_nobody_goes_on_with_is_collected() {
     // It has a journal here, so it is none of the leftovers that are found by their tags.
     let leftovers = ["ami", "gc", "--leftovers", "--older-than", "0s", "--regions", "us-east-1", "--json"];
     let tagged = bench.command(&leftovers).args(["--endpoint-url", &url]).output().unwrap();
-    let tagged = result(&tagged);
+    let tagged: serde_json::Value =
+        serde_json::from_slice(&tagged.stdout).unwrap_or_else(|_| panic!("{}", said(&tagged)));
     let found = tagged["regions"][0]["found"].as_array().unwrap();
     let one = found.iter().find(|one| one["id"] == left[0].as_str()).expect("it has our tag");
     assert!(one["stays"].as_str().is_some_and(|why| why.contains("journal")), "{one}");

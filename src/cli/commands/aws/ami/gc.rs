@@ -278,9 +278,7 @@ fn journals() -> Result<BTreeSet<String>, Problem> {
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let unreadable = |error| Problem::host(format!("could not read `{}`", folder.display()), error);
     match std::fs::read_dir(folder) {
-        Ok(entries) => {
-            entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
-        }
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(unreadable(error)),
     }
