@@ -1,6 +1,7 @@
 //! What whoever's credentials these are may do, as far as IAM tells
 //! ([SimulatePrincipalPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html)).
 use super::{Aws, AwsError, AwsErrorKind, policy};
+use crate::cx::causes;
 use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType as Decided,
 };
@@ -123,13 +124,7 @@ fn unknown(sid: &'static str, action: &'static str, why: &str) -> Verdict {
 
 /// An error and its causes in one line.
 fn told(error: &AwsError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
+    causes(error).join(": ")
 }
 
 /// Whose policies decide.

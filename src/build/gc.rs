@@ -1,7 +1,7 @@
 //! Finds builds that died without cleaning up, and uploads that nobody went on with, and cleans up after them.
 use super::{BuildError, Dirs, LocalUndoer, World};
 use crate::{
-    cx::{Event, Header, Journal, Replay, Stop, Undo, UndoLog, UnwindReport},
+    cx::{Event, Header, Journal, Replay, Stop, Undo, UndoLog, UnwindReport, causes},
     source,
 };
 use serde::Serialize;
@@ -72,12 +72,12 @@ pub async fn collect(
                 }
                 collected.builds.push((dead, unwound));
             }
-            Err(error) => collected.failures.push((path, chain(&error))),
+            Err(error) => collected.failures.push((path, causes(&error).join(": "))),
         }
     }
     strays(dirs, &mut collected).await;
     if let Err(error) = world.sweep().await {
-        collected.failures.push((dirs.run_root(), chain(&error)));
+        collected.failures.push((dirs.run_root(), causes(&error).join(": ")));
     }
     Ok(collected)
 }
@@ -127,15 +127,4 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn unreadable(folder: &Path, error: io::Error) -> BuildError {
     BuildError::because(format!("could not look into `{}`", folder.display()), error)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

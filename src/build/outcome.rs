@@ -1,6 +1,6 @@
 //! How a build ended.
 use crate::{
-    cx::{BuildId, Cancelled, Check, Event, JournalError, UnwindReport, WaitError},
+    cx::{BuildId, Cancelled, Check, Event, JournalError, UnwindReport, WaitError, causes},
     driver::{DriverError, DriverErrorKind, Readiness},
     plan::{Firmware, OutputFormat},
     value::{HumanDuration, Size},
@@ -191,17 +191,7 @@ impl BuildError {
 
     /// All messages, outermost first.
     pub fn chain(&self) -> Vec<String> {
-        let mut chain = vec![self.to_string()];
-        let mut next = std::error::Error::source(self);
-        while let Some(error) = next {
-            let text = error.to_string();
-            // Transparent wrappers repeat their inner message.
-            if chain.last() != Some(&text) {
-                chain.push(text);
-            }
-            next = error.source();
-        }
-        chain
+        causes(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Work that is no build but makes things all the same: with a journal, a log, and undo.
 use super::{BuildError, Dirs, LocalUndoer, World, run::open};
-use crate::cx::{Cx, Event, Sink, Stop, UnwindReport};
+use crate::cx::{Cx, Event, Sink, Stop, UnwindReport, causes};
 use crate::value::HumanDuration;
 use std::{
     path::{Path, PathBuf},
@@ -53,18 +53,8 @@ pub async fn task<T, E: std::error::Error>(
     cx.emit(match &result {
         Ok(_) => Event::BuildFinished { seconds },
         Err(error) => {
-            Event::BuildFailed { stage: name.to_owned(), error: chain(error), bundle: cx.logs().to_owned() }
+            Event::BuildFailed { stage: name.to_owned(), error: causes(error), bundle: cx.logs().to_owned() }
         }
     });
     Ok(TaskOutcome { result, logs: cx.logs().to_owned(), unwound, seconds })
-}
-
-fn chain(error: &dyn std::error::Error) -> Vec<String> {
-    let mut all = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        all.push(error.to_string());
-        next = error.source();
-    }
-    all
 }

@@ -2,6 +2,7 @@
 use super::{exit::Exit, failure, theme::Theme};
 use crate::{
     build::{BuildError, BuildErrorKind, DirError},
+    cx::causes,
     disk::{DiskError, DiskErrorKind},
     source::iso::IsoError,
 };
@@ -89,14 +90,16 @@ impl Problem {
                     errors.iter().map(|error| diagnostic(theme, width, &**error)).collect();
                 drawn.join("\n\n")
             }
-            Self::Host(attempt, source) => failure::chain(theme, &causes(attempt, &**source), &[]),
-            Self::Iso(error) => failure::chain(theme, &messages(error), &[]),
+            Self::Host(attempt, source) => failure::chain(theme, &attempted(attempt, &**source), &[]),
+            Self::Iso(error) => failure::chain(theme, &causes(error), &[]),
             #[cfg(feature = "aws")]
             Self::Aws(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
-                failure::chain(theme, &messages(error), &hints)
+                failure::chain(theme, &causes(error), &hints)
             }
-            Self::Disk { attempt, error, hints } => failure::chain(theme, &causes(attempt, &**error), hints),
+            Self::Disk { attempt, error, hints } => {
+                failure::chain(theme, &attempted(attempt, &**error), hints)
+            }
             Self::Build(error) => failure::error(theme, error),
             Self::Internal(message) => failure::chain(
                 theme,
@@ -107,20 +110,9 @@ impl Problem {
     }
 }
 
-fn causes(attempt: &str, error: &dyn Error) -> Vec<String> {
+fn attempted(attempt: &str, error: &dyn Error) -> Vec<String> {
     let mut chain = vec![attempt.to_owned()];
-    chain.extend(messages(error));
-    chain
-}
-
-/// What an error says, and why, and why that.
-fn messages(error: &dyn Error) -> Vec<String> {
-    let mut chain = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        chain.push(error.to_string());
-        next = error.source();
-    }
+    chain.extend(causes(error));
     chain
 }
 

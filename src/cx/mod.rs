@@ -9,6 +9,7 @@
 //! ```
 //!
 //! Nothing here knows a driver, a guest or a definition. Start reading at [`Cx`].
+mod causes;
 mod escape;
 mod event;
 mod id;
@@ -18,6 +19,7 @@ mod stop;
 mod undo;
 mod wait;
 
+pub use causes::causes;
 pub use escape::{Escapes, Shown, clean_line};
 pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit};
 pub use id::BuildId;

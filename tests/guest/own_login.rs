@@ -2,6 +2,7 @@
 use crate::support::{Home, beside, over_base, tool};
 
 #[test]
+#[ignore = "two whole builds; the login itself is proved against a real sshd in the fast tests: make test-slow"]
 fn an_image_without_a_seed_is_built_and_proved_by_its_own_login() {
     let _turn = beside();
     let home = Home::new("own-login");

@@ -90,6 +90,7 @@ format = "qcow2"
 "#;
 
 #[test]
+#[ignore = "a build for what other guest tests use too: make test-slow"]
 fn units_are_as_their_steps_say_and_neighbours_share_a_reload() {
     let _turn = beside();
     let home = Home::new("units");
@@ -119,6 +120,7 @@ format = "qcow2"
 "#;
 
 #[test]
+#[ignore = "a build for one message: make test-slow"]
 fn of_neighbours_the_one_that_fails_is_named_and_nobody_waits_for_it() {
     let _turn = beside();
     let home = Home::new("units-broken");

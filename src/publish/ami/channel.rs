@@ -2,13 +2,10 @@
 //!
 //! A release is `set` to a channel such as `candidate`, the regions are read back and compared (`validate`), and then the same values go
 //! to the next channel (`promote`), in all regions or in none.
-use super::{
-    causes,
-    find::{self, Image},
-};
+use super::find::{self, Image};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
-    cx::{Cx, Look, Sight},
+    cx::{Cx, Look, Sight, causes},
 };
 use aws_sdk_ssm::types::{ParameterType, Tag};
 use futures_util::{StreamExt, stream::FuturesUnordered};

@@ -3,7 +3,6 @@
 //! A copy is a result from its first moment: it is in no journal, and nothing of ours ever removes it. Whoever is interrupted runs the
 //! same command again. It finds what is there by its name, and EC2 knows a repeated request by its token for a day.
 use super::{
-    causes,
     find::{self, Image, SOURCE},
     life::{self, Protection},
     public_access::{self, Blocks},
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, BUILD},
-    cx::{Cx, Event, Unit},
+    cx::{Cx, Event, Unit, causes},
 };
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use futures_util::{StreamExt, stream::FuturesUnordered};

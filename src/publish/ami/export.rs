@@ -1,8 +1,8 @@
 //! An AMI as a disk in S3, and from there to this host: what Snow devices and other clouds want.
-use super::{causes, wait::Patience};
+use super::wait::Patience;
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, BUILD},
-    cx::{Cx, Event, Look, Sight, Unit, WaitError},
+    cx::{Cx, Event, Look, Sight, Unit, WaitError, causes},
 };
 use aws_sdk_ec2::types::{
     DiskImageFormat, ExportImageTask, ExportTaskS3LocationRequest, ResourceType, Tag, TagSpecification,

@@ -31,16 +31,3 @@ pub use retain::{Fate, Judged, Retired, Rules, judge, retire};
 pub use share::{Audience, audience};
 pub use usage::{Usage, usage};
 pub use wait::{Board, Patience, Settled, settled};
-
-use std::error::Error;
-
-/// An error and its causes, outermost first, for reports.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let mut all = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        all.push(error.to_string());
-        next = error.source();
-    }
-    all
-}

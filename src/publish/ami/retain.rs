@@ -1,8 +1,8 @@
 //! Retention: which old AMIs may go, why the others stay, and their removal.
-use super::{causes, find::Image, life::is_protected, usage::Usage};
+use super::{find::Image, life::is_protected, usage::Usage};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, BUILD, Kind, resource},
-    cx::{Cx, Undo},
+    cx::{Cx, Undo, causes},
 };
 use jiff::Timestamp;
 use serde::Serialize;

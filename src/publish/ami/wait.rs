@@ -2,7 +2,7 @@
 use super::find::{self, Image};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind},
-    cx::{Cx, Look, Sight, WaitError},
+    cx::{Cx, Look, Sight, WaitError, causes},
 };
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -116,7 +116,7 @@ async fn wait(cx: &Cx, aws: &Aws, id: &str, patience: Patience, board: &Board) -
                 }
                 AwsErrorKind::NotFound => board.note(region, "not known yet", ""),
                 AwsErrorKind::Unavailable | AwsErrorKind::Throttled => {
-                    let why = super::causes(&error).pop().unwrap_or_default();
+                    let why = causes(&error).pop().unwrap_or_default();
                     board.note(region, "no answer", &why)
                 }
                 _ => Look::Ready(Err(error)),

@@ -11,7 +11,7 @@ use crate::{
         problem::Problem,
         theme::{Theme, Tone},
     },
-    cx::{Cx, Replay},
+    cx::{Cx, Replay, causes},
     publish::ami::{self, Fate, Judged, Leftover, Query, Retired, Rules, Usage},
     value::HumanDuration,
 };
@@ -84,16 +84,6 @@ async fn each<T>(
     }
     all.sort_by(|a, b| a.region.cmp(&b.region));
     Ok(all)
-}
-
-fn causes(error: &dyn std::error::Error) -> Vec<String> {
-    let mut all = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        all.push(error.to_string());
-        next = error.source();
-    }
-    all
 }
 
 fn images(arguments: &AmiGc, console: &Console) -> Result<Exit, Problem> {
