@@ -45,11 +45,17 @@ pub(super) fn kept(aws: &Aws, image: &Image) -> KeptImage {
 /// What an AMI is for.
 pub(super) async fn architecture_of(aws: &Aws, id: &str) -> Result<Arch, AwsError> {
     let found = by_id(aws, id).await?;
-    let name = found.architecture().map_or("nothing known", |architecture| architecture.as_str());
-    [Arch::X86_64, Arch::Aarch64].into_iter().find(|arch| architecture(*arch) == name).ok_or_else(|| {
-        AwsError::new(AwsErrorKind::Usage, format!("start from the AMI `{id}` in {}", aws.region()))
-            .because(format!("it is for {name}"))
-    })
+    let name = found.architecture().map(|architecture| architecture.as_str());
+    [Arch::X86_64, Arch::Aarch64].into_iter().find(|arch| Some(architecture(*arch)) == name).ok_or_else(
+        || {
+            let why = match name {
+                Some(name) => format!("it is for {name}"),
+                None => "EC2 does not say which architecture it is for".to_owned(),
+            };
+            AwsError::new(AwsErrorKind::Usage, format!("start from the AMI `{id}` in {}", aws.region()))
+                .because(why)
+        },
+    )
 }
 
 async fn by_id(aws: &Aws, id: &str) -> Result<Image, AwsError> {

@@ -182,6 +182,16 @@ fn fate(state: &mut State, call: &Call) -> Fate {
             return Fate::Rewrite(without_second_specification(&call.body), true);
         }
         "TerminateInstances" => state.running = None,
+        // moto forgets what an image is for.
+        "DescribeImages" => {
+            return Fate::Change(Box::new(|answer| {
+                if answer.contains("<architecture>") {
+                    return answer;
+                }
+                let known = "<architecture>x86_64</architecture><imageType>";
+                with(&answer.replace("<imageType>", known), "rootDeviceType", "ebs")
+            }));
+        }
         "DescribeInstances" => {
             return Fate::Change(Box::new(|answer| {
                 let answer = with(&answer, "ipAddress", "127.0.0.1");
