@@ -216,9 +216,14 @@ fn kind<E: Error + 'static>(
         (_, Some(403)) => AwsErrorKind::Permission,
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
             let chain = on_the_way(error);
-            let credentials = ["credentials provider", "no providers in chain", "while loading credentials"]
-                .iter()
-                .any(|text| chain.contains(text));
+            let credentials = [
+                "credentials provider",
+                "no credentials found",
+                "no providers in chain",
+                "while loading credentials",
+            ]
+            .iter()
+            .any(|text| chain.contains(text));
             if credentials { AwsErrorKind::Auth } else { AwsErrorKind::Unavailable }
         }
         (_, Some(429)) => AwsErrorKind::Throttled,

@@ -77,3 +77,15 @@ async fn wrong_keys_are_told_as_such() {
     assert_eq!(error.code(), Some("AuthFailure"));
     assert!(error.hint_text().is_some_and(|hint| hint.contains("sts get-caller-identity")));
 }
+
+#[test]
+fn without_credentials_it_says_where_they_may_come_from() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_goldsmith"));
+    super::moto::isolate(&mut command);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("HOME", home.path());
+    let output = command.args(["ami", "show", "ami-0123456789abcdef0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("hint: no credentials were found: set AWS_PROFILE"), "{said}");
+}
