@@ -19,6 +19,7 @@ test: setup-test lint test-fast test-guest ## set up what is missing, run everyt
 lint: ## formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) check --locked --no-default-features
 
 test-fast: ## tests that boot nothing
 	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real --skip source::iso::tests::large

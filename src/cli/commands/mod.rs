@@ -34,7 +34,9 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Inspect(arguments) => inspect::run(arguments, console),
         #[cfg(feature = "aws")]
         Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
+        #[cfg(feature = "aws")]
         Command::Ami(arguments) => aws::ami(&arguments, console),
+        #[cfg(feature = "aws")]
         Command::Marketplace(arguments) => aws::marketplace(&arguments.command, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
