@@ -91,12 +91,17 @@ pub async fn remove_with(aws: &Aws, resource: &ResourceRef, stop: &Stop) -> Resu
         None => vec![resource.id.clone()],
     };
     for id in ids {
-        match patiently(aws, kind, &id, stop).await {
-            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_gone(patiently(aws, kind, &id, stop).await)?;
     }
     Ok(())
+}
+
+/// Gone already is a success.
+fn unless_gone(removed: Result<impl Sized, AwsError>) -> Result<(), AwsError> {
+    match removed {
+        Err(error) if error.kind() != AwsErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A terminated instance holds on to its security group and its volumes for some seconds more.
@@ -201,10 +206,7 @@ async fn cancel_spot_request(aws: &Aws, instance: &str) -> Result<(), AwsError> 
         let attempt = || format!("cancel the spot request `{request}` in {}", aws.region());
         let cancelled =
             aws.ec2().cancel_spot_instance_requests().spot_instance_request_ids(request).send().await;
-        match cancelled.map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)) {
-            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_gone(cancelled.map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)))?;
     }
     Ok(())
 }
@@ -255,10 +257,7 @@ async fn upload(aws: &Aws, id: &str) -> Result<(), AwsError> {
     for snapshot in answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id()) {
         let removed = aws.ec2().delete_snapshot().snapshot_id(snapshot).send().await;
         let attempt = || format!("remove the snapshot `{snapshot}` in {}", aws.region());
-        match removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)) {
-            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_gone(removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)))?;
     }
     Ok(())
 }
@@ -312,10 +311,7 @@ async fn image(aws: &Aws, id: &str) -> Result<(), AwsError> {
     for snapshot in snapshots {
         let removed = ec2.delete_snapshot().snapshot_id(&snapshot).send().await;
         let attempt = || format!("remove the snapshot `{snapshot}` of the image `{id}` in {}", aws.region());
-        match removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)) {
-            Err(error) if error.kind() != AwsErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_gone(removed.map_err(|error| AwsError::of(attempt(), "DeleteSnapshot", error)))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::{
     login,
     preflight::Ready,
     recipe::{Live, machine_spec},
-    verify::{judge, unproven},
+    verify::{judge, served, unproven},
     watch::Watch,
     world::{Session, World},
 };
@@ -125,11 +125,7 @@ impl Proof<'_> {
         judge(subject, &checks)?;
         session.close().await;
         let resource = machine.resource().clone();
-        *live = Live::default();
-        cx.undo()
-            .undo_resource(&resource, self.undoer, cx.stop())
-            .await
-            .map_err(|error| BuildError::because("could not remove the machine of a proof", error))?;
+        served(cx, &resource, self.undoer, live).await?;
         Ok(Verified { firmware: None, boot_seconds: Some(boot_seconds), checks })
     }
 }

@@ -10,7 +10,7 @@ use super::{
     world::World,
 };
 use crate::{
-    cx::{Check, Cx, Event, Unit},
+    cx::{Check, Cx, Event, ResourceRef, Unit},
     disk,
     driver::{DiskAttachment, DiskFormat, MachineSpec},
     guest::Login,
@@ -235,11 +235,7 @@ impl Proof<'_> {
         session.close().await;
         machine.shut_down(cx, plan.guest.shutdown_timeout).await?;
         let resource = machine.resource().clone();
-        *live = Live::default();
-        cx.undo()
-            .undo_resource(&resource, self.undoer, cx.stop())
-            .await
-            .map_err(|error| BuildError::because("could not remove the machine of a proof", error))?;
+        served(cx, &resource, self.undoer, live).await?;
         Ok(Verified { firmware: Some(firmware), boot_seconds: Some(boot_seconds), checks })
     }
 
@@ -256,6 +252,20 @@ impl Proof<'_> {
         .map_err(|error| BuildError::because("could not make a throw-away disk", error))?;
         Ok(path)
     }
+}
+
+/// The machine of a proof has served: it goes.
+pub(super) async fn served(
+    cx: &Cx,
+    machine: &ResourceRef,
+    undoer: &LocalUndoer<'_>,
+    live: &mut Live,
+) -> Result<(), BuildError> {
+    *live = Live::default();
+    cx.undo()
+        .undo_resource(machine, undoer, cx.stop())
+        .await
+        .map_err(|error| BuildError::because("could not remove the machine of a proof", error))
 }
 
 pub(super) fn unproven(error: BuildError, subject: &str) -> BuildError {
