@@ -10,7 +10,7 @@
 #
 # GOLDSMITH is the program (default: target/release/goldsmith of this checkout), COLDSNAP the other (default: installed into
 # target/coldsnap), SERVER is `own` (benches/ebs-server.rs, which is no bottleneck) or `moto`, which keeps and checks the blocks but
-# takes no more than it can, CONNECTIONS the connections of both (64).
+# takes no more than it can, CONNECTIONS the connections of both (64; `auto`: goldsmith finds out how many help, coldsnap takes its 64).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -44,6 +44,9 @@ export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 export GOLDSMITH_STATE_DIR=$work/state GOLDSMITH_CACHE_DIR=$work/cache
 
 [ "$server" != own ] || rustc -O --edition 2024 "$here/benches/ebs-server.rs" -o "$work/ebs-server"
+
+own_connections=(--connections "$connections")
+if [ "$connections" = auto ]; then own_connections=(); connections=64; fi
 
 # Starts a server whose answers come $1 ms late; sets url and pid.
 start() {
@@ -84,7 +87,7 @@ for latency in $latencies; do
     start "$latency"
     for run in $(seq "$runs"); do
         measure goldsmith."$latency" "$goldsmith" publish ami "$image" --name "bench-$latency-$run" --quiet \
-            --connections "$connections" --endpoint-url "$url"
+            ${own_connections[@]+"${own_connections[@]}"} --endpoint-url "$url"
         if [ "$coldsnap" != none ]; then
             measure coldsnap."$latency" "$coldsnap" --endpoint "$url" upload --no-progress --workers "$connections" "$image"
         fi

@@ -83,7 +83,7 @@ pub(in crate::cli) struct PublishAmi {
     /// A tag of the AMI and its snapshot; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = name_and_value)]
     pub(in crate::cli) tags: Vec<(String, String)>,
-    /// Send so many blocks at once, at most [default: as many as help, up to 128]
+    /// Send so many blocks at once, fewer where the service refuses them [default: as many as help, up to 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     pub(in crate::cli) connections: Option<u16>,
     /// How many threads read and hash [default: one for each core]

@@ -1,7 +1,7 @@
 //! How many blocks are on their way at once: more as long as that helps, fewer when the service or the line says so.
 use std::time::{Duration, Instant};
 
-/// Where an upload begins.
+/// Where an upload begins that nobody said a number for.
 const START: usize = 16;
 /// It never goes below this: with fewer, one slow answer stops everything.
 const LEAST: usize = 4;
@@ -43,10 +43,11 @@ impl Window {
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant, most: usize) -> Self {
-        let most = most.clamp(1, MOST);
+    /// Who says how many knows the line: it begins there, and never goes above.
+    pub(super) fn new(now: Instant, said: Option<usize>) -> Self {
+        let most = said.unwrap_or(MOST).clamp(1, MOST);
         Self {
-            limit: START.min(most) as f64,
+            limit: if said.is_some() { most } else { START } as f64,
             most,
             doubling: true,
             base: None,
@@ -135,14 +136,14 @@ mod tests {
 
     #[test]
     fn a_long_line_is_filled_within_a_few_answers() {
-        let mut pace = Pace::new(Instant::now(), MOST);
+        let mut pace = Pace::new(Instant::now(), None);
         assert!(settle(&mut pace, 0.1, 1e9, 4) >= 64);
         assert_eq!(settle(&mut pace, 0.1, 1e9, 20), MOST);
     }
 
     #[test]
     fn a_service_at_its_end_is_not_given_a_queue() {
-        let mut pace = Pace::new(Instant::now(), MOST);
+        let mut pace = Pace::new(Instant::now(), None);
         // 20 ms and 500 a second: ten at once would do.
         let limit = settle(&mut pace, 0.02, 500.0, 100);
         assert!((LEAST..=40).contains(&limit), "{limit}");
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn refusals_halve_it_once_a_round_and_it_recovers() {
-        let mut pace = Pace::new(Instant::now(), MOST);
+        let mut pace = Pace::new(Instant::now(), None);
         settle(&mut pace, 0.1, 1e9, 20);
         let now = Instant::now() + Duration::from_secs(7200);
         for _ in 0..50 {
@@ -165,8 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_said_is_where_it_begins_and_ends() {
+        let mut pace = Pace::new(Instant::now(), Some(64));
+        assert_eq!(pace.limit(), 64);
+        assert_eq!(settle(&mut pace, 0.1, 1e9, 20), 64);
+        pace.refused(Instant::now() + Duration::from_hours(2));
+        assert_eq!(pace.limit(), 32);
+        assert_eq!(Pace::new(Instant::now(), Some(1000)).limit(), MOST);
+    }
+
+    #[test]
     fn a_slow_disk_is_no_reason_for_more_connections() {
-        let mut pace = Pace::new(Instant::now(), MOST);
+        let mut pace = Pace::new(Instant::now(), None);
         let now = Instant::now();
         for _ in 0..1000 {
             pace.arrived(now, Duration::from_millis(10));

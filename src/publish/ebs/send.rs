@@ -109,7 +109,7 @@ impl<'a> Sending<'a> {
             region: aws.region().to_owned(),
             snapshot,
             clients: aws.ebs_lanes(LANES)?,
-            pace: Pace::new(now, most.unwrap_or(MOST)),
+            pace: Pace::new(now, most),
             flying: JoinSet::new(),
             again: BinaryHeap::new(),
             digests,
