@@ -15,10 +15,10 @@ pub mod fetch;
 pub mod guest;
 pub mod plan;
 pub mod provision;
-#[cfg(feature = "aws")]
 pub mod publish;
 pub mod report;
 pub mod seed;
 pub mod source;
 mod template;
 pub mod value;
+pub mod vsphere;

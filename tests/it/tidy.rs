@@ -16,9 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     // Amazon's accounts: the driver for EC2 and publishing meet there.
     ("aws", &["cx", "value"]),
+    // vCenters: the driver and publishing meet there.
+    ("vsphere", &["cx", "value"]),
     // A webhook is told by the one HTTP client that there is.
-    ("publish", &["aws", "cx", "disk", "fetch", "plan", "value"]),
-    ("driver", &["aws", "cx", "plan", "value"]),
+    ("publish", &["aws", "cx", "disk", "fetch", "plan", "value", "vsphere"]),
+    ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
     ("source", &["cx", "plan", "value", "fetch", "disk", "seed"]),
@@ -27,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "build",
         &[
             "aws",
+            "vsphere",
             "publish",
             "cx",
             "plan",
@@ -41,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["build", "value"]),
-    ("doctor", &["aws", "build", "cx", "disk", "driver", "plan", "source", "value"]),
+    ("doctor", &["aws", "build", "cx", "disk", "driver", "plan", "source", "value", "vsphere"]),
     (
         "cli",
         &[
@@ -57,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "source",
             "value",
+            "vsphere",
         ],
     ),
 ];
@@ -179,14 +183,14 @@ fn foreign_crates_stay_in_their_room() {
         ("virt", &["src/driver/libvirt"]),
         ("virt_sys", &["src/driver/libvirt"]),
         ("kvm_ioctls", &["src/driver/libvirt"]),
-        ("reqwest", &["src/fetch", "src/source"]),
+        ("reqwest", &["src/fetch", "src/source", "src/vsphere"]),
         ("aws_config", &["src/aws"]),
         ("aws_sdk_ec2", &["src/aws", "src/publish", "src/driver/ec2"]),
         ("aws_sdk_ebs", &["src/aws", "src/publish"]),
         ("clap", &["src/cli"]),
         ("indicatif", &["src/cli"]),
         ("libdeflater", &["src/disk"]),
-        ("roxmltree", &["src/disk/ova"]),
+        ("roxmltree", &["src/disk/ova", "src/vsphere"]),
         ("fatfs", &["src/seed", "src/source"]),
         ("saphyr_parser", &["src/seed/lint"]),
         ("minijinja", &["src/template.rs", "src/provision/resolve", "src/seed"]),

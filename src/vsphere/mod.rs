@@ -1,0 +1,35 @@
+//! A session in a vCenter: SOAP (vim25) for what only it can do, REST for tags and content libraries; what is ours there, and how it is
+//! removed.
+//!
+//! ```text
+//!   VCenter ── call ──► Soap ──► /sdk           the session's cookie, again when it expired
+//!           ── rest ──► /api, or /rest where that is not
+//! ```
+//!
+//! Nothing here knows what an image is: the driver and [`crate::publish`] do. Shapes are from
+//! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
+mod error;
+mod fault;
+mod http;
+mod inventory;
+mod moref;
+mod owned;
+mod place;
+mod property;
+mod remove;
+mod rest;
+mod session;
+mod soap;
+mod task;
+mod xml;
+
+pub use error::{VsphereError, VsphereErrorKind};
+pub use fault::Fault;
+pub use inventory::{Datacenter, Named, escape_name, plain_name};
+pub use moref::Moref;
+pub use owned::{Mark, is_marked, without_marks};
+pub use place::{Place, Server, Thumbprint, Trust};
+pub use property::Properties;
+pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
+pub use session::{About, VCenter};
+pub use xml::{Element, Node};

@@ -1,0 +1,120 @@
+//! What a build makes in a vCenter, as undo data, and how it is removed.
+use super::{Place, Server, VCenter, VsphereError, VsphereErrorKind};
+use crate::{
+    cx::{ResourceRef, Stop},
+    value::Secret,
+};
+use std::collections::BTreeMap;
+
+/// The word for all of this in journals.
+pub const DRIVER: &str = "vsphere";
+/// The detail that names the build whose mark a thing must bear to be removed.
+pub const BUILD: &str = "build";
+
+/// Kinds of things that a build makes in a vCenter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A machine with its disks, by its path in the inventory; only with the build's mark in its annotation.
+    Machine,
+    /// A folder for machines, by its path; only when it is empty.
+    Folder,
+    /// A file of a datastore, as `[datastore] path`; its datacenter's path is a detail.
+    File,
+    /// An item of a content library, as `library/item`; only with the build's mark in its description.
+    LibraryItem,
+    /// A tag, as `category/tag`; only when nothing bears it.
+    Tag,
+    /// A category of tags; only when there is no tag in it.
+    Category,
+}
+
+impl Kind {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Machine, "machine"),
+        (Self::Folder, "folder"),
+        (Self::File, "file"),
+        (Self::LibraryItem, "library-item"),
+        (Self::Tag, "tag"),
+        (Self::Category, "category"),
+    ];
+
+    /// As in [`ResourceRef::kind`].
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("thing", |(_, name)| name)
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+/// Undo data for the thing `id` that `build` makes; `details` is what else is needed to find it.
+pub fn resource(
+    vcenter: &VCenter,
+    kind: Kind,
+    id: impl Into<String>,
+    build: &str,
+    details: &[(&str, &str)],
+) -> ResourceRef {
+    let place = vcenter.place();
+    // How the server is recognised goes into one word, so that it is read back as it was.
+    let server = serde_json::to_string(&place.server).unwrap_or_default();
+    let own = [("server", server.as_str()), ("user", place.user.as_str()), (BUILD, build)];
+    let details: BTreeMap<String, String> =
+        own.iter().chain(details).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    ResourceRef { driver: DRIVER.to_owned(), kind: kind.name().to_owned(), id: id.into(), details }
+}
+
+/// Removes a thing for good, as the user whom the environment names. Gone already is `Ok`.
+pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), VsphereError> {
+    let vcenter = VCenter::connect(&place(resource)?).await?;
+    let removed = remove_with(&vcenter, resource, stop).await;
+    let _ = vcenter.log_out().await;
+    removed
+}
+
+/// Where a thing is.
+fn place(resource: &ResourceRef) -> Result<Place, VsphereError> {
+    let attempt = || format!("remove {resource}");
+    let server = resource.details.get("server").map(String::as_str).unwrap_or_default();
+    let server: Server = serde_json::from_str(server)
+        .map_err(|error| VsphereError::new(VsphereErrorKind::Usage, attempt()).because(error))?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(password) = variable("VSPHERE_PASSWORD").or_else(|| variable("GOVC_PASSWORD")) else {
+        return Err(VsphereError::new(VsphereErrorKind::Auth, attempt())
+            .because(format!("the password for {server} is not known any more"))
+            .hint("set VSPHERE_PASSWORD (and VSPHERE_USER, for another user), and run `goldsmith gc`"));
+    };
+    let user = variable("VSPHERE_USER").or_else(|| resource.details.get("user").cloned()).unwrap_or_default();
+    Ok(Place { server, user, password: Secret::new(password) })
+}
+
+/// As [`remove`], in this session if the thing is where it is.
+pub async fn remove_with(vcenter: &VCenter, resource: &ResourceRef, stop: &Stop) -> Result<(), VsphereError> {
+    let Some(kind) = Kind::of(&resource.kind) else {
+        return Err(VsphereError::new(VsphereErrorKind::Usage, format!("remove {resource}"))
+            .because("this goldsmith does not know such a thing: a newer one made it"));
+    };
+    unless_gone(one(vcenter, kind, resource, stop).await)
+}
+
+/// Gone already is a success.
+fn unless_gone(removed: Result<(), VsphereError>) -> Result<(), VsphereError> {
+    match removed {
+        Err(error) if error.kind() != VsphereErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn one(
+    _vcenter: &VCenter,
+    kind: Kind,
+    resource: &ResourceRef,
+    _stop: &Stop,
+) -> Result<(), VsphereError> {
+    match kind {
+        Kind::Machine | Kind::Folder | Kind::File | Kind::LibraryItem | Kind::Tag | Kind::Category => {
+            Err(VsphereError::new(VsphereErrorKind::Unsupported, format!("remove {resource}")))
+        }
+    }
+}
