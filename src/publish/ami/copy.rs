@@ -517,19 +517,20 @@ impl Job<'_> {
     async fn finish(&self, aws: &Aws, ami: &Image) -> Result<(), AwsError> {
         let (cx, plan) = (self.cx, self.plan);
         cx.check()?;
-        let blocks = self.blocked.get(aws.region());
-        if let Some(blocks) = blocks {
-            public_access::lift(cx, aws, blocks, plan.patience.every).await?;
-        }
+        let leave = match self.blocked.get(aws.region()) {
+            Some(blocks) => {
+                Some(public_access::lift(cx, aws, blocks, !plan.restore, plan.patience.every).await?)
+            }
+            None => None,
+        };
         let shared = share(cx, aws, ami, &plan.audience, plan.snapshots, plan.patience.every).await;
-        if let (Some(blocks), true) = (blocks, plan.restore) {
-            // Also when it failed: the account is to be as it was.
-            let restored = public_access::restore(aws, blocks).await;
-            shared?;
-            restored?;
-        } else {
-            shared?;
-        }
+        // Also when it failed: the account is to be as it was.
+        let restored = match leave {
+            Some(leave) => leave.restore(cx).await,
+            None => Ok(()),
+        };
+        shared?;
+        restored?;
         if let Some(at) = plan.deprecate {
             life::deprecate(aws, ami, at).await?;
         }
