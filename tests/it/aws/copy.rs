@@ -558,6 +558,12 @@ async fn keys_go_to_their_regions_only() {
         assert_eq!(call.parameter("KmsKeyId"), key);
         assert_eq!(call.parameter("Encrypted"), key.map(|_| "true".to_owned()));
     }
+
+    // What is there without encryption does not pass for what is asked for now.
+    let arguments = ["ami", "copy", &source, "--to", "eu-west-2", "--kms", "eu-west-2=alias/images"];
+    let ended = run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(5);
+    assert!(ended.err.contains("is not encrypted"), "{}", ended.err);
+    assert_eq!(actions(&proxy.calls(), "CopyImage").len(), 2);
 }
 
 #[tokio::test]
