@@ -1,7 +1,7 @@
 //! Snapshots as the difference to an earlier one.
 //!
 //! moto ignores `ParentSnapshotId`: a snapshot of its holds what was sent to it and nothing else. What Amazon reads where nothing was sent,
-//! the parent's block, is laid under it here.
+//! the parent's block, is laid under it here. It also gives each image a snapshot of its own making; [`mapped`] tells the image's true one.
 use super::{
     bench::{BLOCK, Bench, MIB, ami, blocks_of, noise, opened, snapshots},
     botocore,
@@ -77,6 +77,28 @@ fn assert_reads_as(blocks: &Blocks, disk: &Path) {
     }
 }
 
+/// What moto answers; images are of the snapshots that they were registered of.
+fn mapped(call: &Call) -> Fate {
+    const TAG: &str = "<key>goldsmith:snapshot</key>";
+    if call.action() != "DescribeImages" {
+        return Fate::Forward;
+    }
+    Fate::Change(Box::new(|text| {
+        let images = text.split("<imageId>").map(|image| {
+            let value = |text: &str, name: &str| {
+                let (_, rest) = text.split_once(&format!("<{name}>"))?;
+                Some(rest.split_once("</")?.0.to_owned())
+            };
+            let tagged = image.split_once(TAG).and_then(|(_, rest)| value(rest, "value"));
+            match (tagged, value(image, "snapshotId")) {
+                (Some(snapshot), Some(own)) => image.replace(&own, &snapshot),
+                _ => image.to_owned(),
+            }
+        });
+        images.collect::<Vec<_>>().join("<imageId>")
+    }))
+}
+
 /// Indices of the blocks that were sent by these calls, and of those that were read.
 fn moved(calls: &[Call]) -> (Vec<u64>, usize) {
     let mut sent: Vec<u64> = calls.iter().filter_map(block_of).collect();
@@ -95,7 +117,7 @@ async fn published(bench: &Bench, aws: &Aws, disk: &Path, ami: &AmiPlan) -> Publ
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_changed_is_sent_and_the_host_knows_what_that_is() {
-    let proxy = Proxy::start(shared().port(), |_| Fate::Forward).await;
+    let proxy = Proxy::start(shared().port(), mapped).await;
     let (aws, direct) = (session(&proxy.url()).await, session(&shared().url()).await);
     let bench = Bench::new();
     let first = published(&bench, &aws, &bench.mixed("first.raw"), &ami("delta-1")).await;
@@ -234,7 +256,7 @@ async fn a_difference_that_failed_goes_on_over_its_parent() {
         Some(86) if !HEALED.load(Ordering::Relaxed) => {
             Fate::Answer(400, r#"{"__type":"ValidationException","message":"not allowed"}"#.to_owned())
         }
-        _ => Fate::Forward,
+        _ => mapped(call),
     })
     .await;
     let (aws, direct) = (session(&proxy.url()).await, session(&shared().url()).await);
@@ -273,7 +295,7 @@ async fn a_difference_that_failed_goes_on_over_its_parent() {
 async fn killed_in_the_middle_it_sends_the_rest_of_the_difference() {
     let proxy = Proxy::start(shared().port(), |call| match block_of(call) {
         Some(_) => Fate::Late(Duration::from_millis(20)),
-        None => Fate::Forward,
+        None => mapped(call),
     })
     .await;
     let direct = session(&shared().url()).await;
@@ -329,8 +351,9 @@ async fn killed_in_the_middle_it_sends_the_rest_of_the_difference() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_and_machines_hear_what_was_not_sent() {
+    let proxy = Proxy::start(shared().port(), mapped).await;
     let bench = Bench::new();
-    let url = shared().url();
+    let url = proxy.url();
     bench.mixed("first.raw");
     successor(&bench, "second.raw");
     let publish = |disk: &str, name: &str, more: &[&str]| {
@@ -380,7 +403,7 @@ async fn what_cannot_be_a_parent_is_said_before_anything_is_made() {
         let hint = stopped.error.hint_text().unwrap_or_default().to_owned();
         (stopped.error.kind(), format!("{} ({hint})", tell(&stopped.error)))
     };
-    let plain = Proxy::start(shared().port(), |_| Fate::Forward).await;
+    let plain = Proxy::start(shared().port(), mapped).await;
     // No such thing.
     for id in ["snap-0123456789abcdef0", "ami-0123456789abcdef0"] {
         let (kind, text) = refused(&plain, &small, &over("delta-none", id)).await;
@@ -450,7 +473,7 @@ async fn an_account_that_takes_no_such_parent_is_told_the_way_out() {
             let answer = r#"{"__type":"ValidationException","message":"The parent snapshot must be encrypted"}"#;
             return Fate::Answer(400, answer.to_owned());
         }
-        Fate::Forward
+        mapped(call)
     })
     .await;
     let aws = session(&proxy.url()).await;
