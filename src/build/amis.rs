@@ -40,8 +40,9 @@ mod with {
         aws::{Account, Aws, AwsError, Tags},
         build::AmiId,
         cx::UndoHandle,
-        disk::BlockSink,
+        disk::{BlockSink, FEED_BLOCK},
         publish::{ami, ebs},
+        value::Size,
     };
     use async_trait::async_trait;
     use std::path::PathBuf;
@@ -147,7 +148,18 @@ mod with {
         }
 
         async fn send(&mut self, cx: &Cx) -> Result<(), BuildError> {
-            self.upload.send(cx, None).await.map_err(failed("could not send the disk to Amazon"))
+            self.upload.send(cx, None).await.map_err(failed("could not send the disk to Amazon"))?;
+            let ebs::Traffic { sent, unchanged, .. } = self.upload.traffic();
+            if unchanged > 0 {
+                let size = |blocks: u64| Size::bytes(blocks * FEED_BLOCK as u64);
+                cx.events().notice(format!(
+                    "{} of {} were sent to the snapshot `{}`, the rest is its parent's",
+                    size(sent),
+                    size(sent + unchanged),
+                    self.upload.snapshot()
+                ));
+            }
+            Ok(())
         }
 
         async fn complete(&mut self, cx: &Cx) -> Result<(), BuildError> {
