@@ -199,9 +199,10 @@ impl World for RealWorld {
         ami: &AmiPlan,
         disk_bytes: u64,
     ) -> Result<Box<dyn Upload>, BuildError> {
-        let folder = self.dirs.make_uploads().map_err(|error| {
-            BuildError::because("could not prepare the folder of uploads", error)
-        })?;
+        let folder = self
+            .dirs
+            .make_uploads()
+            .map_err(|error| BuildError::because("could not prepare the folder of uploads", error))?;
         amis::upload(cx, plan, ami, disk_bytes, &folder).await
     }
 

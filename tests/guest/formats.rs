@@ -119,7 +119,12 @@ commands = ["test $(cat /etc/built) = built"]
         let path = format!("/snapshots/{snapshot}/blocks/");
         calls.iter().filter(|call| call.method == "PUT" && call.path.starts_with(&path)).count()
     };
-    println!("{} blocks are the parent's, {} the disk's, {} the difference", sent(&parent), sent(whole), sent(difference));
+    println!(
+        "{} blocks are the parent's, {} the disk's, {} the difference",
+        sent(&parent),
+        sent(whole),
+        sent(difference)
+    );
     assert!(sent(difference) > 0 && sent(difference) < sent(whole) / 2);
     assert!(calls.iter().all(|call| call.method != "GET"), "nothing was read back");
     assert!(events.iter().any(|event| event.to_string().contains("the rest is its parent's")));

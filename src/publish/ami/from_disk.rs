@@ -1,5 +1,9 @@
 //! From a disk on this host to an AMI, in one go that can be interrupted and gone on with.
-use super::{Ami, parent::{self, Base}, register, spec};
+use super::{
+    Ami,
+    parent::{self, Base},
+    register, spec,
+};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
     cx::{Cx, Event},

@@ -39,8 +39,10 @@ pub async fn base(aws: &Aws, ami: &AmiPlan, disk_bytes: Option<u64>) -> Result<O
         && volume_gib(bytes) < found.volume_gib
     {
         let (gib, disk) = (found.volume_gib, Size::bytes(bytes));
-        return Err(wrong(format!("its volume has {gib} GiB, and the disk only {disk}: a volume never shrinks"))
-            .hint("publish it without a parent: it is another disk"));
+        return Err(wrong(format!(
+            "its volume has {gib} GiB, and the disk only {disk}: a volume never shrinks"
+        ))
+        .hint("publish it without a parent: it is another disk"));
     }
     let volume = &ami.volume;
     if volume.encrypted && !found.encrypted {

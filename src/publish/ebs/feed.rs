@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn only_what_differs_from_the_parent_is_sent_and_holes_become_zeroes() {
         let parent = [(0, 1), (1, 2), (2, 0), (3, 3), (9, 4)];
-        assert_eq!(sent(&[], &parent, &[(0, 1), (1, 7), (5, 0)]), (vec![(1, 7), (5, 0), (3, 0), (9, 0)], 0, 1));
+        assert_eq!(
+            sent(&[], &parent, &[(0, 1), (1, 7), (5, 0)]),
+            (vec![(1, 7), (5, 0), (3, 0), (9, 0)], 0, 1)
+        );
         assert_eq!(sent(&[], &parent, &parent), (vec![], 0, 5));
         assert_eq!(sent(&[], &[], &[(4, 0), (5, 1)]), (vec![(4, 0), (5, 1)], 0, 0));
     }

@@ -201,7 +201,9 @@ async fn get(client: &Client, region: &str, snapshot: &str, block: &Listed) -> R
         hash.update(&bytes);
     }
     if length != FEED_BLOCK {
-        return Err(damaged(format!("GetSnapshotBlock answered with {length} bytes instead of {FEED_BLOCK}")));
+        return Err(damaged(format!(
+            "GetSnapshotBlock answered with {length} bytes instead of {FEED_BLOCK}"
+        )));
     }
     let digest: [u8; 32] = hash.finalize().into();
     let arrived = BASE64_STANDARD.encode(digest);

@@ -112,7 +112,10 @@ fn header<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
 }
 
 async fn published(bench: &Bench, aws: &Aws, disk: &Path, ami: &AmiPlan) -> Published {
-    bench.publish(aws, &Stop::default(), disk, ami).await.unwrap_or_else(|stopped| panic!("{}", tell(&stopped.error)))
+    bench
+        .publish(aws, &Stop::default(), disk, ami)
+        .await
+        .unwrap_or_else(|stopped| panic!("{}", tell(&stopped.error)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,8 +163,7 @@ async fn only_what_changed_is_sent_and_the_host_knows_what_that_is() {
 
     // What did not change at all is a snapshot without blocks.
     let before = proxy.calls().len();
-    let same =
-        published(&bench, &aws, &bench.path("first.raw"), &over("delta-4", &third.ami.snapshot)).await;
+    let same = published(&bench, &aws, &bench.path("first.raw"), &over("delta-4", &third.ami.snapshot)).await;
     assert_eq!(moved(&proxy.calls()[before..]), (vec![], 0));
     // Block 40 and 7 are the child's by now; 86 stays as zeroes that the disk does not have.
     assert_eq!((same.blocks_sent, same.blocks_unchanged), (0, 19));
@@ -470,7 +472,8 @@ async fn an_account_that_takes_no_such_parent_is_told_the_way_out() {
     let proxy = Proxy::start(shared().port(), |call| {
         let parent = call.path == "/snapshots" && String::from_utf8_lossy(&call.body).contains("Parent");
         if parent {
-            let answer = r#"{"__type":"ValidationException","message":"The parent snapshot must be encrypted"}"#;
+            let answer =
+                r#"{"__type":"ValidationException","message":"The parent snapshot must be encrypted"}"#;
             return Fate::Answer(400, answer.to_owned());
         }
         mapped(call)

@@ -203,7 +203,9 @@ fn traffic(published: &Published) -> String {
     match (blocks_known, blocks_unchanged) {
         (0, 0) => format!("{sent} sent"),
         (known, 0) => format!("{sent} sent, {} arrived before", size(known)),
-        (0, unchanged) => format!("{sent} of {} sent, the rest is the parent's", size(blocks_sent + unchanged)),
+        (0, unchanged) => {
+            format!("{sent} of {} sent, the rest is the parent's", size(blocks_sent + unchanged))
+        }
         (known, unchanged) => format!(
             "{sent} of {} sent, {} arrived before, the rest is the parent's",
             size(blocks_sent + known + unchanged),
@@ -225,7 +227,12 @@ mod tests {
     #[test_case(0, 0, 20 => "0 B of 10 MiB sent, the rest is the parent's")]
     fn what_was_not_sent_is_somewhere(sent: u64, known: u64, unchanged: u64) -> String {
         traffic(&Published {
-            ami: Ami { id: "ami-1".into(), name: "web".into(), region: "r".into(), snapshot: "snap-1".into() },
+            ami: Ami {
+                id: "ami-1".into(),
+                name: "web".into(),
+                region: "r".into(),
+                snapshot: "snap-1".into(),
+            },
             disk_bytes: 1 << 30,
             blocks_sent: sent,
             blocks_known: known,
