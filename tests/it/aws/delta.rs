@@ -15,7 +15,7 @@ use goldsmith::{
     aws::{Aws, AwsErrorKind},
     cx::Stop,
     plan::AmiPlan,
-    publish::ami::Published,
+    publish::{self, ami::Published},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -29,6 +29,9 @@ use std::{
 };
 
 type Blocks = BTreeMap<u64, Vec<u8>>;
+
+/// The key of parents that are said to be encrypted.
+const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/parent";
 
 fn over(name: &str, parent: &str) -> AmiPlan {
     AmiPlan { parent: Some(parent.to_owned()), ..ami(name) }
@@ -422,7 +425,6 @@ async fn what_cannot_be_a_parent_is_said_before_anything_is_made() {
     let (kind, text) = refused(&plain, &small, &plan).await;
     assert_eq!(kind, AwsErrorKind::Usage, "{text}");
     assert!(text.contains("not encrypted") && text.contains("without a parent"), "{text}");
-    const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/parent";
     let encrypted = |text: String| {
         let says = format!("<encrypted>true</encrypted><kmsKeyId>{KEY}</kmsKeyId>");
         text.replace("<encrypted>false</encrypted>", &says).replace("<encrypted/>", &says)
@@ -454,6 +456,18 @@ async fn what_cannot_be_a_parent_is_said_before_anything_is_made() {
     }
     let told = format!("the snapshot is encrypted with {KEY}, as its parent `{}` is", parent.snapshot);
     assert!(bench.heard.text().contains(&told), "who did not ask for it hears of it");
+
+    // A build asks before it makes anything, too.
+    let aws = session(&plain.url()).await;
+    let wanted = |parent: &str| [over("delta-build", parent)];
+    publish::ami::preflight(&aws, &wanted(&parent.id), 3 << 30).await.unwrap();
+    for (parent, bytes, kind) in [
+        (&*parent.id, 1 << 30, AwsErrorKind::Usage),
+        ("snap-0123456789abcdef0", 3 << 30, AwsErrorKind::NotFound),
+    ] {
+        let error = publish::ami::preflight(&aws, &wanted(parent), bytes).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{}", tell(&error));
+    }
 
     // What is no id at all is not even asked for.
     let before = plain.calls().len();
