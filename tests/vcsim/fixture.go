@@ -54,6 +54,7 @@ func newFixture(o options, upstream string) (*fixture, error) {
 			r.Header.Del("Accept-Encoding")
 		},
 		ModifyResponse: f.modify,
+		ErrorHandler:   unanswered,
 		FlushInterval:  -1,
 		ErrorLog:       log.Default(),
 	}
@@ -71,6 +72,17 @@ func newFixture(o options, upstream string) (*fixture, error) {
 	config := &tls.Config{Certificates: []tls.Certificate{f.certificate.pair}}
 	go func() { log.Print(server.Serve(tls.NewListener(listener, config))) }()
 	return f, f.openAdminDoor()
+}
+
+// unanswered is for calls that the simulator breaks the connection over. It does so when Fetch, which VMware's SDK for Python
+// reads properties by, asks for one that is not set.
+func unanswered(w http.ResponseWriter, r *http.Request, err error) {
+	log.Printf("%s %s: %s", r.Method, r.URL.Path, err)
+	if st, ok := r.Context().Value(call).(*state); ok && st.method != nil && st.method.Name == "Fetch" {
+		write(w, http.StatusOK, []byte(`<FetchResponse xmlns="urn:vim25"/>`))
+		return
+	}
+	w.WriteHeader(http.StatusBadGateway)
 }
 
 type key int
