@@ -55,11 +55,14 @@ type libraries struct {
 	sessions map[string]map[string]*updateFile // by update session, by name
 	byID     map[string]*updateFile            // by the id in the address of an upload
 	owner    map[string]string                 // the update session of such an id
+	items    map[string]string                 // the item of an update session
+	versions map[string]int                    // how often an item was updated
 }
 
 func newLibraries() *libraries {
 	return &libraries{
 		sessions: map[string]map[string]*updateFile{}, byID: map[string]*updateFile{}, owner: map[string]string{},
+		items: map[string]string{}, versions: map[string]int{},
 	}
 }
 
@@ -94,6 +97,15 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
 			return
 		}
+		st.after = func([]byte) { f.libraries.completed(id) }
+	case r.URL.Path == item+"/update-session" && r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		replaceBody(r, body)
+		st.after = func(text []byte) { f.libraries.begun(body, text) }
+	case parent == item && r.Method == http.MethodGet && id != "file":
+		st.answer = func(text []byte, _ *int) []byte { return f.libraries.withVersion(id, text) }
+	case r.URL.Path == item+"/file" && r.Method == http.MethodGet:
+		st.answer = func(text []byte, _ *int) []byte { return latest(text) }
 	case parent == restPrefix+"vcenter/ovf/library-item" && action == "deploy":
 		st.after = func(text []byte) {
 			if vm := machine(between(text, `"id":"`, `"`)); vm != nil {
@@ -118,7 +130,7 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			File updateFile `json:"file_spec"`
 		}
 		_ = json.Unmarshal(body, &told)
-		st.answer = func(*int) []byte { return value(told.File) }
+		st.answer = func([]byte, *int) []byte { return value(told.File) }
 		st.after = func(text []byte) {
 			var theirs struct {
 				Value updateFile `json:"value"`
@@ -131,13 +143,13 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			}
 		}
 	case "list":
-		st.answer = func(*int) []byte { return value(l.files(session)) }
+		st.answer = func([]byte, *int) []byte { return value(l.files(session)) }
 	case "get":
 		var told struct {
 			Name string `json:"file_name"`
 		}
 		_ = json.Unmarshal(body, &told)
-		st.answer = func(status *int) []byte {
+		st.answer = func(_ []byte, status *int) []byte {
 			for _, file := range l.files(session) {
 				if file.Name == told.Name {
 					return value(file)
@@ -147,7 +159,7 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			return errorBody(false, "NOT_FOUND", "no such file: "+told.Name)
 		}
 	case "validate":
-		st.answer = func(*int) []byte {
+		st.answer = func([]byte, *int) []byte {
 			invalid := []map[string]interface{}{}
 			for _, file := range l.files(session) {
 				if why := file.problem(); why != "" {
@@ -169,6 +181,64 @@ func (l *libraries) add(session, id string, file *updateFile) {
 	l.sessions[session][file.Name] = file
 	l.byID[id] = file
 	l.owner[id] = session
+}
+
+// begun remembers which item an update session is of.
+func (l *libraries) begun(asked, text []byte) {
+	var request struct {
+		Spec struct {
+			Item string `json:"library_item_id"`
+		} `json:"create_spec"`
+	}
+	var told struct {
+		Value string `json:"value"`
+	}
+	_ = json.Unmarshal(asked, &request)
+	_ = json.Unmarshal(text, &told)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items[told.Value] = request.Spec.Item
+}
+
+func (l *libraries) completed(session string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.versions[l.items[session]]++
+}
+
+// withVersion tells an item's content_version, which rises with every update; the simulator's does not.
+func (l *libraries) withVersion(id string, text []byte) []byte {
+	var told struct {
+		Value map[string]interface{} `json:"value"`
+	}
+	if json.Unmarshal(text, &told) != nil || told.Value == nil {
+		return text
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told.Value["content_version"] = fmt.Sprint(1 + l.versions[id])
+	return value(told.Value)
+}
+
+// latest leaves one file of each name: an update replaces files, and the simulator lists them all.
+func latest(text []byte) []byte {
+	var told struct {
+		Value []map[string]interface{} `json:"value"`
+	}
+	if json.Unmarshal(text, &told) != nil {
+		return text
+	}
+	list, times := []map[string]interface{}{}, map[interface{}]int{}
+	for i := len(told.Value) - 1; i >= 0; i-- {
+		name := told.Value[i]["name"]
+		if times[name]++; times[name] == 1 {
+			list = append([]map[string]interface{}{told.Value[i]}, list...)
+		}
+	}
+	for _, one := range list {
+		one["version"] = fmt.Sprint(times[one["name"]])
+	}
+	return value(list)
 }
 
 // files are copies of a session's files.
@@ -238,6 +308,10 @@ func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Unlock()
 	key := f.sessions.restKey(r)
+	if file.wrong != "" {
+		// The simulator would put it into the item at once.
+		return
+	}
 	if path.Ext(name) == ".ova" {
 		err = f.unpack(key, session, spooled)
 	} else {

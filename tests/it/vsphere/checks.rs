@@ -31,16 +31,22 @@ fn look(script: &str, trace: &[u8]) -> Looked {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The names of all calls so far, of SOAP and of REST, if they are as VMware's SDKs have them. Panics with everything that is not.
-pub(crate) fn assert_requests_valid(vcsim: &Vcsim) -> Vec<String> {
+/// What VMware's SDKs say of all calls so far, of SOAP and of REST.
+pub(crate) fn look_at(vcsim: &Vcsim) -> Looked {
     let trace = std::fs::read(vcsim.trace_file()).unwrap();
-    let mut soap = look("check_soap.py", &trace);
+    let mut looked = look("check_soap.py", &trace);
     let rest = look("check_rest.py", &trace);
-    soap.calls.extend(rest.calls);
-    soap.problems.extend(rest.problems);
-    assert!(!soap.calls.is_empty(), "no calls were made");
-    assert!(soap.problems.is_empty(), "{}", soap.problems.join("\n"));
-    soap.calls
+    looked.calls.extend(rest.calls);
+    looked.problems.extend(rest.problems);
+    looked
+}
+
+/// The names of all calls so far, if they are as VMware's SDKs have them. Panics with everything that is not.
+pub(crate) fn assert_requests_valid(vcsim: &Vcsim) -> Vec<String> {
+    let looked = look_at(vcsim);
+    assert!(!looked.calls.is_empty(), "no calls were made");
+    assert!(looked.problems.is_empty(), "{}", looked.problems.join("\n"));
+    looked.calls
 }
 
 /// A SOAP call as if it had come.
@@ -69,13 +75,14 @@ fn create(config: &str, after: &str) -> String {
 }
 
 const POOL: &str = r#"<pool type="ResourcePool">resgroup-1</pool>"#;
-const CONFIG: &str = "<name>a</name><guestId>otherGuest64</guestId><numCPUs>2</numCPUs><memoryMB>512</memoryMB>";
+const CONFIG: &str =
+    "<name>a</name><guestId>otherGuest64</guestId><numCPUs>2</numCPUs><memoryMB>512</memoryMB>";
 
 #[test]
 fn right_soap_calls_pass() {
     let option = r#"<extraConfig><key>a</key><value xsi:type="xsd:string" xmlns:xsd="http://www.w3.org/2001/XMLSchema">b</value></extraConfig>"#;
     let device = r#"<deviceChange><operation>add</operation><device xsi:type="ParaVirtualSCSIController"><key>-1</key><busNumber>0</busNumber><sharedBus>noSharing</sharedBus></device></deviceChange>"#;
-    let config = CONFIG.replace("<numCPUs>", "<numCPUs>") + device + option;
+    let config = format!("{CONFIG}{device}{option}");
     let looked = look("check_soap.py", &soap(&create(&config, POOL)));
     assert_eq!(looked.problems, Vec::<String>::new());
     assert_eq!(looked.calls, ["CreateVM_Task"]);

@@ -111,6 +111,11 @@ impl Vcsim {
         self.ready.url.trim_start_matches("https://")
     }
 
+    /// The admin door: `127.0.0.1:PORT`.
+    pub(crate) fn admin(&self) -> &str {
+        self.ready.admin.trim_start_matches("http://")
+    }
+
     /// A PEM file with its certificate, which is its own authority.
     pub(crate) fn ca(&self) -> &Path {
         &self.ready.ca
@@ -147,8 +152,7 @@ impl Vcsim {
     /// What was requested so far, in the order in which it came.
     pub(crate) fn trace(&self) -> Vec<Exchange> {
         let text = std::fs::read_to_string(&self.ready.trace).unwrap();
-        let mut trace: Vec<Exchange> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut trace: Vec<Exchange> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         trace.sort_by_key(|one| one.number);
         trace
     }
@@ -206,7 +210,7 @@ impl Vcsim {
 
     /// One request at the admin door, which is plain HTTP.
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let host = self.ready.admin.trim_start_matches("http://");
+        let host = self.admin();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(host).unwrap();
         write!(
