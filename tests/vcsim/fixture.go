@@ -33,6 +33,7 @@ type fixture struct {
 	faults      *faults
 	libraries   *libraries
 	guests      *guests
+	denied      denied
 }
 
 func newFixture(o options, upstream string) (*fixture, error) {
@@ -244,6 +245,9 @@ func (f *fixture) soap(w http.ResponseWriter, r *http.Request, st *state) {
 		return
 	case *types.CreateDescriptor:
 		f.createDescriptor(w, req)
+		return
+	case *types.HasPrivilegeOnEntities:
+		f.hasPrivileges(w, req)
 		return
 	case *types.PowerOnVM_Task:
 		if f.blocked(w, req.This) {
