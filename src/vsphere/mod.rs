@@ -8,10 +8,13 @@
 //!
 //! Nothing here knows what an image is: the driver and [`crate::publish`] do. Shapes are from
 //! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
+pub mod datastore;
 mod error;
 mod fault;
+mod folder;
 mod http;
 mod inventory;
+pub mod machine;
 mod moref;
 mod owned;
 mod place;
