@@ -6,6 +6,7 @@
 //!
 //! [`OvaSpec`] says what the description is to hold, and `convert` writes the archive; [`Ova`] reads one, whoever made
 //! it. The description and the digests come first, though they are known last: see `write.rs`.
+mod files;
 mod guest;
 mod manifest;
 mod ovf;
@@ -16,6 +17,7 @@ pub(crate) mod tar;
 mod write;
 mod xml;
 
+pub use files::OvaFile;
 pub use guest::GuestOs;
 pub use read::{Ova, OvaDisk};
 pub use spec::{Controller, ExtraDisk, Firmware, OvaSpec, Product, Property, PropertyKind};
