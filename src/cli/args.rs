@@ -7,9 +7,11 @@ mod ami_test;
 mod aws;
 #[cfg(feature = "aws")]
 mod marketplace;
-#[cfg(feature = "aws")]
 mod publish;
+#[cfg(feature = "aws")]
+mod publish_ami;
 mod select;
+mod vsphere;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -19,9 +21,11 @@ pub(super) use ami_test::*;
 pub(super) use aws::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
-#[cfg(feature = "aws")]
 pub(super) use publish::*;
+#[cfg(feature = "aws")]
+pub(super) use publish_ami::*;
 pub(super) use select::Selection;
+pub(super) use vsphere::*;
 
 use super::{
     env::VARIABLES,
@@ -164,10 +168,19 @@ pub(super) enum Command {
     ]))]
     Inspect(Inspect),
     /// Make an image in a cloud of a disk
-    #[cfg(feature = "aws")]
-    #[command(after_help = examples(&[
-        ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
-    ]))]
+    #[cfg_attr(
+        feature = "aws",
+        command(after_help = examples(&[
+            ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
+            ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+        ]))
+    )]
+    #[cfg_attr(
+        not(feature = "aws"),
+        command(after_help = examples(&[
+            ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+        ]))
+    )]
     Publish {
         #[command(subcommand)]
         what: Publish,

@@ -52,6 +52,8 @@ pub struct OvfImport {
     pub properties: Vec<(String, String)>,
     /// How the space of its disks is taken.
     pub provisioning: Provisioning,
+    /// Follows what the description has to say to people.
+    pub note: String,
 }
 
 /// What the server makes of a description.
@@ -143,7 +145,7 @@ impl VCenter {
             })?;
             supplies.push((file, supply));
         }
-        annotate(&mut made_of.spec, mark);
+        annotate(&mut made_of.spec, mark, &import.note);
         cx.check()?;
         let named = |details: &[(&str, &str)]| {
             Undo::Resource(resource(self, Kind::Machine, &import.path, cx.id().as_str(), details))
@@ -288,8 +290,8 @@ fn asked(call: &mut Element, import: &OvfImport) {
     });
 }
 
-/// Puts the mark on the machine's annotation, where the schema has it.
-fn annotate(spec: &mut Node, mark: &Mark) {
+/// Puts note and mark on the machine's annotation, where the schema has it.
+fn annotate(spec: &mut Node, mark: &Mark, note: &str) {
     // All that comes before it in a VirtualMachineConfigSpec.
     const BEFORE: [&str; 16] = [
         "changeVersion",
@@ -311,12 +313,14 @@ fn annotate(spec: &mut Node, mark: &Mark) {
     ];
     let Some(config) = spec.nodes.iter_mut().find(|node| node.name == "configSpec") else { return };
     if let Some(annotation) = config.nodes.iter_mut().find(|node| node.name == "annotation") {
-        annotation.text = mark.on(&annotation.text);
+        let said = annotation.text.trim_end();
+        let gap = if said.is_empty() || note.is_empty() { "" } else { "\n" };
+        annotation.text = mark.on(&format!("{said}{gap}{note}"));
         return;
     }
     let before = |node: &Node| BEFORE.contains(&node.name.as_str()) || node.name == "alternateGuestName";
     let at = config.nodes.iter().position(|node| !before(node)).unwrap_or(config.nodes.len());
-    let annotation = Node { name: "annotation".to_owned(), text: mark.on(""), ..Node::default() };
+    let annotation = Node { name: "annotation".to_owned(), text: mark.on(note), ..Node::default() };
     config.nodes.insert(at, annotation);
 }
 
@@ -331,7 +335,7 @@ mod tests {
         let mark = Mark::of(&id, "web");
         let names = |text: &str| {
             let mut spec = Node::parse(text).unwrap();
-            annotate(&mut spec, &mark);
+            annotate(&mut spec, &mark, "by us");
             let config = spec.at("configSpec").unwrap();
             let text = config.text_at("annotation").unwrap().to_owned();
             assert!(super::super::is_marked(&text, id.as_str()), "{text}");
@@ -342,7 +346,7 @@ mod tests {
         assert_eq!(order, "name guestId annotation files numCPUs");
         let (order, text) = names("<s><configSpec><name>x</name><annotation>note</annotation></configSpec></s>");
         assert_eq!(order, "name annotation");
-        assert!(text.starts_with("note\n"), "{text}");
+        assert!(text.starts_with("note\nby us\n"), "{text}");
     }
 
     #[test]
@@ -358,6 +362,7 @@ mod tests {
             networks: vec![("nic0".to_owned(), Moref::new("Network", "network-7"))],
             properties: vec![("user-data".to_owned(), "x".to_owned())],
             provisioning: Provisioning::Thin,
+            note: String::new(),
         };
         let mut call = Element::default();
         asked(&mut call, &import);

@@ -92,6 +92,14 @@ fn place(resource: &ResourceRef) -> Result<Place, VsphereError> {
     Ok(Place { server, user, password: Secret::new(password) })
 }
 
+impl VCenter {
+    /// Whether a thing of undo data is in this session's vCenter.
+    pub fn holds(&self, resource: &ResourceRef) -> bool {
+        let server = resource.details.get("server").and_then(|text| serde_json::from_str::<Server>(text).ok());
+        server.is_some_and(|server| server == self.place().server)
+    }
+}
+
 /// As [`remove`], in this session if the thing is where it is.
 pub async fn remove_with(vcenter: &VCenter, resource: &ResourceRef, stop: &Stop) -> Result<(), VsphereError> {
     let Some(kind) = Kind::of(&resource.kind) else {

@@ -13,6 +13,8 @@ pub(super) struct Description {
     pub(super) name: Option<String>,
     /// Those that have a file, in the order of the description.
     pub(super) disks: Vec<Described>,
+    /// Sizes of all of its disks, also of those that have no file.
+    pub(super) capacities: Vec<Option<u64>>,
     /// The length that it states for each file that is referred to.
     pub(super) files: Vec<(String, Option<u64>)>,
     /// The names of its networks.
@@ -67,6 +69,7 @@ impl Description {
         let files: HashMap<&str, Node<'_, '_>> =
             all("File").filter_map(|file| Some((attribute(file, "id")?, file))).collect();
         for disk in all("Disk") {
+            found.capacities.push(capacity(disk));
             let Some(file) = attribute(disk, "fileRef").and_then(|id| files.get(id).copied()) else {
                 continue;
             };

@@ -82,6 +82,11 @@ impl Ova {
         &self.disks
     }
 
+    /// Sizes in bytes of all disks that the description names, also of empty ones; `None` if it does not tell one.
+    pub fn capacities(&self) -> Option<Vec<u64>> {
+        self.description.capacities.iter().copied().collect()
+    }
+
     /// Opens a disk, counted from 1. Without a number there must be exactly one.
     pub fn disk(&self, number: Option<usize>) -> Result<Box<dyn DiskRead>, DiskError> {
         let names = || self.disks.iter().map(|disk| disk.file.as_str()).collect::<Vec<_>>().join(", ");
