@@ -8,11 +8,14 @@
 //!
 //! Nothing here knows what an image is: the driver and [`crate::publish`] do. Shapes are from
 //! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
+pub mod datastore;
 mod error;
 mod fault;
+mod folder;
 mod http;
 mod inventory;
 mod lease;
+pub mod machine;
 mod moref;
 mod nfc;
 mod ovf;
@@ -32,7 +35,7 @@ pub use inventory::{Datacenter, Named, escape_name, plain_name};
 pub use lease::{Keeper, Lease, LeaseDevice, LeaseInfo, LeaseProgress, ManifestEntry};
 pub use moref::Moref;
 pub use nfc::{Download, Moved, Piece, Supply, Upload};
-pub use ovf::{ImportSpec, Imported, OvfImport, Provisioning};
+pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
 pub use property::Properties;

@@ -1,33 +1,12 @@
 //! Machines made of OVF descriptions (`OvfManager.CreateImportSpec`, `ResourcePool.ImportVApp`), and the leases that exports need.
 use super::{
     Element, Fault, Kind, Lease, LeaseProgress, Mark, Moref, Moved, Node, Supply, Upload, VCenter,
-    VsphereError, VsphereErrorKind, resource,
+    VsphereError, VsphereErrorKind,
+    machine::Provisioning,
+    resource,
 };
 use crate::cx::{Cx, Undo, UndoHandle};
 use std::{collections::BTreeMap, sync::Arc};
-
-/// How the space of disks is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Provisioning {
-    /// As it is written to.
-    #[default]
-    Thin,
-    /// At once.
-    Thick,
-    /// At once, and zeroed.
-    EagerZeroed,
-}
-
-impl Provisioning {
-    /// As `OvfCreateImportSpecParams` has it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Thin => "thin",
-            Self::Thick => "thick",
-            Self::EagerZeroed => "eagerZeroedThick",
-        }
-    }
-}
 
 /// A machine to make of a description.
 #[derive(Debug, Clone)]
@@ -42,8 +21,6 @@ pub struct OvfImport {
     pub pool: Moref,
     /// On this host, if it matters.
     pub host: Option<Moref>,
-    /// The folder that it is in.
-    pub folder: Moref,
     /// Where its disks are.
     pub datastore: Moref,
     /// Networks of the description, and what they are here.
@@ -127,11 +104,12 @@ impl VCenter {
         Ok(ImportSpec { spec, files })
     }
 
-    /// Makes the machine and sends its files, all at once. It bears `mark` from its first moment, and is undone unless it is kept.
+    /// Makes the machine in `folder` and sends its files, all at once. It bears `mark` from its first moment, and is undone unless it is kept.
     pub async fn import(
         &self,
         cx: &Cx,
         import: &OvfImport,
+        folder: &Moref,
         mut made_of: ImportSpec,
         mark: &Mark,
         files: &BTreeMap<String, Arc<dyn Supply>>,
@@ -154,7 +132,7 @@ impl VCenter {
         let answer = self
             .call(&attempt, "ImportVApp", &import.pool, |call| {
                 call.copy(&Node { name: "spec".to_owned(), ..made_of.spec.clone() });
-                call.moref("folder", &import.folder);
+                call.moref("folder", folder);
                 if let Some(host) = &import.host {
                     call.moref("host", host);
                 }
@@ -267,6 +245,15 @@ impl Lease {
     }
 }
 
+/// As `OvfCreateImportSpecParams` has it.
+fn provisioning(how: Provisioning) -> &'static str {
+    match how {
+        Provisioning::Thin => "thin",
+        Provisioning::Thick => "thick",
+        Provisioning::EagerZeroed => "eagerZeroedThick",
+    }
+}
+
 /// The arguments of CreateImportSpec.
 fn asked(call: &mut Element, import: &OvfImport) {
     call.leaf("ovfDescriptor", &import.descriptor);
@@ -286,7 +273,7 @@ fn asked(call: &mut Element, import: &OvfImport) {
                 mapping.leaf("key", key).leaf("value", value);
             });
         }
-        params.leaf("diskProvisioning", import.provisioning.word());
+        params.leaf("diskProvisioning", provisioning(import.provisioning));
     });
 }
 
@@ -357,7 +344,6 @@ mod tests {
             path: "/DC0/vm/web".to_owned(),
             pool: Moref::new("ResourcePool", "resgroup-1"),
             host: Some(Moref::new("HostSystem", "host-1")),
-            folder: Moref::new("Folder", "group-v3"),
             datastore: Moref::new("Datastore", "datastore-1"),
             networks: vec![("nic0".to_owned(), Moref::new("Network", "network-7"))],
             properties: vec![("user-data".to_owned(), "x".to_owned())],

@@ -1,7 +1,7 @@
 //! From an OVA on this host to a machine or a template.
 use super::{Finish, Spot, Target, ours, replace, supply};
 use crate::{
-    cx::{Cx, UndoHandle},
+    cx::Cx,
     disk::ova::Ova,
     publish::stage::stage,
     value::Size,
@@ -69,7 +69,7 @@ pub struct Published {
 impl Job<'_> {
     /// Makes the machine. What it made goes again if something fails.
     pub async fn publish(&self, cx: &Cx, vcenter: &VCenter) -> Result<Published, VsphereError> {
-        let (mut spot, old, mut import, supplies) = stage(cx, "check", Box::pin(async {
+        let (spot, old, import, supplies) = stage(cx, "check", Box::pin(async {
             self.check()?;
             let supplies = supply::of_ova(self.ova, self.image)?;
             let spot = self.target.find(cx, vcenter).await?;
@@ -85,7 +85,6 @@ impl Job<'_> {
                 path: spot.path_of(&name),
                 pool: spot.pool.clone(),
                 host: spot.host.clone(),
-                folder: spot.folder.clone(),
                 datastore: spot.datastore.clone(),
                 networks,
                 properties: self.properties.to_vec(),
@@ -96,14 +95,13 @@ impl Job<'_> {
             Ok((spot, old, import, supplies))
         }))
         .await?;
-        let (imported, folders, tags) = stage(cx, "upload", Box::pin(async {
+        let (imported, tags) = stage(cx, "upload", Box::pin(async {
             // What the server does not like about the description is told before anything is made.
             let spec = vcenter.import_spec(cx, &import).await?;
             let mark = Mark::of(cx.id(), self.name);
             let tags = self.finish.tags(cx, vcenter, &mark).await?;
-            let folders = spot.make_folders(cx, vcenter).await?;
-            import.folder = spot.folder.clone();
-            Ok((vcenter.import(cx, &import, spec, &mark, &supplies).await?, folders, tags))
+            let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
+            Ok((vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?, tags))
         }))
         .await?;
         let Imported { machine, files, .. } = imported;
@@ -117,7 +115,6 @@ impl Job<'_> {
                 Some(old) => replace::take_the_place(cx, old, &machine, self.name).await?,
                 None => machine.keep(cx).await?,
             }
-            keep_all(cx, &folders)?;
             Ok(snapshot)
         }))
         .await?;
@@ -185,8 +182,4 @@ impl Job<'_> {
         Err(VsphereError::new(VsphereErrorKind::NoSpace, attempt)
             .because(format!("the disks need {needs} at least, and {free} are free")))
     }
-}
-
-fn keep_all(cx: &Cx, handles: &[UndoHandle]) -> Result<(), VsphereError> {
-    Ok(handles.iter().try_for_each(|handle| cx.undo().keep(*handle))?)
 }

@@ -1,10 +1,9 @@
 //! Where in a vCenter's inventory something is made: what the user says, looked up before anything is created.
 use crate::{
-    cx::{Cx, Undo, UndoHandle},
+    cx::Cx,
     value::Size,
     vsphere::{
-        Datacenter, Kind, Moref, Named, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name,
-        resource,
+        Datacenter, Moref, Named, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name,
     },
 };
 
@@ -45,10 +44,6 @@ pub struct Spot {
     pub pool: Moref,
     /// The host, if it matters.
     pub host: Option<Moref>,
-    /// The last folder of the path that is there.
-    pub folder: Moref,
-    /// The names of those below it that are to be made.
-    pub missing: Vec<String>,
     /// The path of the folder, once it is there: `/DC0/vm/templates`.
     pub folder_path: String,
     /// The datastore.
@@ -65,7 +60,8 @@ impl Target {
         let datacenter = vcenter.datacenter(self.datacenter.as_deref()).await?;
         let (pool, host) = self.pool(vcenter, &datacenter).await?;
         let said = self.folder.as_deref().unwrap_or_default();
-        let (folder, missing) = vcenter.folder(&datacenter, said).await?;
+        // What is there of it must be folders.
+        let _ = vcenter.folder(&datacenter, said).await?;
         let top = format!("{}/vm", datacenter.path);
         let below = said.strip_prefix(top.as_str()).unwrap_or(said).trim_matches('/');
         let folder_path = if below.is_empty() { top } else { format!("{top}/{below}") };
@@ -74,8 +70,6 @@ impl Target {
             datacenter,
             pool,
             host,
-            folder,
-            missing,
             folder_path,
             datastore,
             datastore_name,
@@ -217,31 +211,5 @@ impl Spot {
     /// The path of a machine here.
     pub fn path_of(&self, name: &str) -> String {
         format!("{}/{}", self.folder_path, escape_name(name))
-    }
-
-    /// Makes the folders that are missing; each is undone unless it is kept.
-    pub async fn make_folders(&mut self, cx: &Cx, vcenter: &VCenter) -> Result<Vec<UndoHandle>, VsphereError> {
-        let mut made = Vec::new();
-        let all: Vec<&str> = self.folder_path.split('/').collect();
-        let mut path = all[..all.len().saturating_sub(self.missing.len())].join("/");
-        while let Some(name) = self.missing.first().cloned() {
-            cx.check()?;
-            path = format!("{path}/{name}");
-            let undo = Undo::Resource(resource(vcenter, Kind::Folder, &path, cx.id().as_str(), &[]));
-            let handle = cx.undo().plan(undo)?;
-            self.folder = match vcenter.make_folder(&self.folder, &name).await {
-                Ok(made) => made,
-                // Somebody else made it a moment ago; then it is theirs.
-                Err(error) if error.kind() == VsphereErrorKind::Exists => {
-                    let found = vcenter.at_path(&path).await?.ok_or(error)?;
-                    cx.undo().keep(handle)?;
-                    found
-                }
-                Err(error) => return Err(error),
-            };
-            made.push(handle);
-            self.missing.remove(0);
-        }
-        Ok(made)
     }
 }
