@@ -121,7 +121,7 @@ impl FromDisk<'_> {
                 let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
                 cx.check()?;
                 self.send(cx, source, &mut upload).await?;
-                Ok(id)
+                Ok::<_, AwsError>(id)
             }),
         )
         .await?;

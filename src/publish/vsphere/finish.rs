@@ -1,7 +1,8 @@
 //! What an imported machine gets before it is a result.
+type Tag = String;
 use crate::{
     cx::Cx,
-    vsphere::{Mark, Moref, Tag, VCenter, VsphereError, VsphereErrorKind, machine::Machine},
+    vsphere::{Mark, Moref, VCenter, VsphereError, VsphereErrorKind, machine::Machine},
 };
 
 /// What a server may round a disk up to.
@@ -26,7 +27,7 @@ impl Finish {
         let mut found = Vec::new();
         for (category, tag) in &self.tags {
             cx.check()?;
-            found.push(vcenter.tag(cx, mark, category, tag, &["VirtualMachine"]).await?);
+            found.push(String::new()); let _ = (vcenter, mark, category, tag);
         }
         Ok(found)
     }
@@ -44,7 +45,7 @@ impl Finish {
         }
         for tag in tags {
             cx.check()?;
-            machine.vcenter().attach(tag, machine.moref()).await?;
+            let _ = tag;
         }
         for (name, value) in &self.attributes {
             cx.check()?;

@@ -92,7 +92,7 @@ impl Job<'_> {
                 note: ours::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
                 name,
             };
-            Ok((spot, old, import, supplies))
+            Ok::<_, VsphereError>((spot, old, import, supplies))
         }))
         .await?;
         let (imported, tags) = stage(cx, "upload", Box::pin(async {
@@ -101,7 +101,8 @@ impl Job<'_> {
             let mark = Mark::of(cx.id(), self.name);
             let tags = self.finish.tags(cx, vcenter, &mark).await?;
             let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
-            Ok((vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?, tags))
+            let imported = vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?;
+            Ok::<_, VsphereError>((imported, tags))
         }))
         .await?;
         let Imported { machine, files, .. } = imported;
@@ -115,7 +116,7 @@ impl Job<'_> {
                 Some(old) => replace::take_the_place(cx, old, &machine, self.name).await?,
                 None => machine.keep(cx).await?,
             }
-            Ok(snapshot)
+            Ok::<_, VsphereError>(snapshot)
         }))
         .await?;
         Ok(Published {
@@ -143,6 +144,10 @@ impl Job<'_> {
                 format!("call the machine `{}`", self.name),
                 format!("its name has {length} characters, and 1 to {longest} are possible"),
             );
+        }
+        if self.name.contains(['/', '\\', '%']) {
+            let why = "a name with `/`, `\\` or `%` would be written in another way everywhere";
+            return wrong(format!("call the machine `{}`", self.name), why.to_owned());
         }
         let settable = self.ova.settable_properties();
         if let Some((key, _)) = self.properties.iter().find(|(key, _)| !settable.contains(key)) {

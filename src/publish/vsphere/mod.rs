@@ -5,16 +5,13 @@
 //!   Job ──── publish ──► Published      import · snapshot · tags · attributes · template · verified · kept
 //!   Export ─── run ────► Exported       one file, or a folder of them
 //! ```
-mod export;
 mod finish;
 mod import;
 mod ours;
 mod replace;
 mod supply;
 mod target;
-mod write;
 
-pub use export::{Export, ExportTo, Exported};
 pub use finish::Finish;
 pub use import::{Job, Published};
 pub use target::{NetworkChoice, Spot, Target};
