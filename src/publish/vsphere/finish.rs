@@ -1,8 +1,7 @@
 //! What an imported machine gets before it is a result.
-type Tag = String;
 use crate::{
     cx::Cx,
-    vsphere::{Mark, Moref, VCenter, VsphereError, VsphereErrorKind, machine::Machine},
+    vsphere::{Mark, Moref, Tag, VCenter, VsphereError, VsphereErrorKind, machine::Machine},
 };
 
 /// What a server may round a disk up to.
@@ -27,7 +26,7 @@ impl Finish {
         let mut found = Vec::new();
         for (category, tag) in &self.tags {
             cx.check()?;
-            found.push(String::new()); let _ = (vcenter, mark, category, tag);
+            found.push(vcenter.tag(cx, mark, category, tag, &["VirtualMachine"]).await?);
         }
         Ok(found)
     }
@@ -45,7 +44,7 @@ impl Finish {
         }
         for tag in tags {
             cx.check()?;
-            let _ = tag;
+            machine.vcenter().attach(tag, machine.moref()).await?;
         }
         for (name, value) in &self.attributes {
             cx.check()?;
