@@ -1,5 +1,5 @@
 //! What a build makes in a vCenter, as undo data, and how it is removed.
-use super::{Place, Server, VCenter, VsphereError, VsphereErrorKind};
+use super::{Place, Server, VCenter, VsphereError, VsphereErrorKind, rest};
 use crate::{
     cx::{ResourceRef, Stop},
     value::Secret,
@@ -22,9 +22,9 @@ pub enum Kind {
     File,
     /// An item of a content library, as `library/item`; only with the build's mark in its description.
     LibraryItem,
-    /// A tag, as `category/tag`; only when nothing bears it.
+    /// A tag, as `category/tag`; only with the build's mark in its description, and when nothing bears it.
     Tag,
-    /// A category of tags; only when there is no tag in it.
+    /// A category of tags; only with the build's mark in its description, and when there is no tag in it.
     Category,
 }
 
@@ -107,14 +107,17 @@ fn unless_gone(removed: Result<(), VsphereError>) -> Result<(), VsphereError> {
 }
 
 async fn one(
-    _vcenter: &VCenter,
+    vcenter: &VCenter,
     kind: Kind,
     resource: &ResourceRef,
     _stop: &Stop,
 ) -> Result<(), VsphereError> {
     match kind {
-        Kind::Machine | Kind::Folder | Kind::File | Kind::LibraryItem | Kind::Tag | Kind::Category => {
+        Kind::Machine | Kind::Folder | Kind::File => {
             Err(VsphereError::new(VsphereErrorKind::Unsupported, format!("remove {resource}")))
         }
+        Kind::LibraryItem => rest::remove_item(vcenter, resource).await,
+        Kind::Tag => rest::remove_tag(vcenter, resource).await,
+        Kind::Category => rest::remove_category(vcenter, resource).await,
     }
 }
