@@ -1,0 +1,371 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// Uploads to content libraries: ours, not VMware's. The simulator takes any size and digest for true, never says that a file is
+// there, keeps the descriptor of an OVA only, and captures machines without their disks.
+
+// checksum is as the bindings have it (ChecksumInfo).
+type checksum struct {
+	Algorithm string `json:"algorithm,omitempty"`
+	Checksum  string `json:"checksum"`
+}
+
+// endpoint is as the bindings have it (TransferEndpoint).
+type endpoint struct {
+	URI string `json:"uri"`
+}
+
+// updateFile is a file of an update session (updatesession.File.AddSpec and Info).
+type updateFile struct {
+	Name             string    `json:"name"`
+	SourceType       string    `json:"source_type"`
+	Size             *int64    `json:"size,omitempty"`
+	Checksum         *checksum `json:"checksum_info,omitempty"`
+	BytesTransferred int64     `json:"bytes_transferred"`
+	Status           string    `json:"status"`
+	UploadEndpoint   *endpoint `json:"upload_endpoint,omitempty"`
+
+	digest string
+	wrong  string
+}
+
+type libraries struct {
+	mu       sync.Mutex
+	sessions map[string]map[string]*updateFile // by update session, by name
+	byID     map[string]*updateFile            // by the id in the address of an upload
+	owner    map[string]string                 // the update session of such an id
+}
+
+func newLibraries() *libraries {
+	return &libraries{
+		sessions: map[string]map[string]*updateFile{}, byID: map[string]*updateFile{}, owner: map[string]string{},
+	}
+}
+
+func hasher(algorithm string) hash.Hash {
+	switch algorithm {
+	case "MD5":
+		return md5.New()
+	case "SHA256":
+		return sha256.New()
+	case "SHA512":
+		return sha512.New()
+	}
+	return sha1.New() // the default, as the bindings say
+}
+
+// library does what is ours, and passes the rest on.
+func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
+	id := strings.TrimPrefix(path.Base(r.URL.Path), "id:")
+	action := r.URL.Query().Get("~action")
+	parent := path.Dir(r.URL.Path)
+	switch {
+	case strings.HasPrefix(r.URL.Path, dataPrefix) && r.Method == http.MethodPut:
+		f.libraryData(w, r)
+		return
+	case parent == item+"/updatesession/file":
+		body, _ := io.ReadAll(r.Body)
+		replaceBody(r, body)
+		f.updateFile(st, id, action, body)
+	case parent == item+"/update-session" && action == "complete":
+		if wrong := f.libraries.wrong(id); wrong != "" {
+			newer := st.api != nil
+			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
+			return
+		}
+	case parent == restPrefix+"vcenter/ovf/library-item" && action == "deploy":
+		st.after = func(text []byte) {
+			if vm := machine(between(text, `"id":"`, `"`)); vm != nil {
+				f.giveLibraryDisks(vm, id)
+			}
+		}
+	case r.URL.Path == restPrefix+"vcenter/ovf/library-item" && r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		replaceBody(r, body)
+		session := f.sessions.restKey(r)
+		st.after = func(text []byte) { f.captured(session, body, text) }
+	}
+	f.proxy.ServeHTTP(w, r)
+}
+
+// updateFile does the calls about a session's files.
+func (f *fixture) updateFile(st *state, session, action string, body []byte) {
+	l := f.libraries
+	switch action {
+	case "add":
+		var told struct {
+			File updateFile `json:"file_spec"`
+		}
+		_ = json.Unmarshal(body, &told)
+		st.answer = func(*int) []byte { return value(told.File) }
+		st.after = func(text []byte) {
+			var theirs struct {
+				Value updateFile `json:"value"`
+			}
+			_ = json.Unmarshal(text, &theirs)
+			told.File.Status = "WAITING_FOR_TRANSFER"
+			told.File.UploadEndpoint = theirs.Value.UploadEndpoint
+			if told.File.UploadEndpoint != nil {
+				l.add(session, path.Base(path.Dir(told.File.UploadEndpoint.URI)), &told.File)
+			}
+		}
+	case "list":
+		st.answer = func(*int) []byte { return value(l.files(session)) }
+	case "get":
+		var told struct {
+			Name string `json:"file_name"`
+		}
+		_ = json.Unmarshal(body, &told)
+		st.answer = func(status *int) []byte {
+			for _, file := range l.files(session) {
+				if file.Name == told.Name {
+					return value(file)
+				}
+			}
+			*status = http.StatusNotFound
+			return errorBody(false, "NOT_FOUND", "no such file: "+told.Name)
+		}
+	case "validate":
+		st.answer = func(*int) []byte {
+			invalid := []map[string]interface{}{}
+			for _, file := range l.files(session) {
+				if why := file.problem(); why != "" {
+					message := map[string]interface{}{"id": "fixture", "default_message": why, "args": []string{}}
+					invalid = append(invalid, map[string]interface{}{"name": file.Name, "error_message": message})
+				}
+			}
+			return value(map[string]interface{}{"has_errors": len(invalid) != 0, "missing_files": []string{}, "invalid_files": invalid})
+		}
+	}
+}
+
+func (l *libraries) add(session, id string, file *updateFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions[session] == nil {
+		l.sessions[session] = map[string]*updateFile{}
+	}
+	l.sessions[session][file.Name] = file
+	l.byID[id] = file
+	l.owner[id] = session
+}
+
+// files are copies of a session's files.
+func (l *libraries) files(session string) []updateFile {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := []updateFile{}
+	for _, file := range l.sessions[session] {
+		all = append(all, *file)
+	}
+	return all
+}
+
+// problem says what is wrong with a file, or "".
+func (u *updateFile) problem() string {
+	switch {
+	case u.SourceType != "PUSH":
+		return ""
+	case u.Status == "WAITING_FOR_TRANSFER":
+		return u.Name + " was not uploaded"
+	}
+	return u.wrong
+}
+
+func (l *libraries) wrong(session string) string {
+	for _, file := range l.files(session) {
+		if why := file.problem(); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// libraryData takes the bytes of a file, and compares them with what was told of them.
+func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
+	id, name := path.Base(path.Dir(r.URL.Path)), path.Base(r.URL.Path)
+	l := f.libraries
+	l.mu.Lock()
+	file, session := l.byID[id], l.owner[id]
+	l.mu.Unlock()
+	if file == nil {
+		http.NotFound(w, r)
+		return
+	}
+	algorithm := ""
+	if file.Checksum != nil {
+		algorithm = file.Checksum.Algorithm
+	}
+	digest := hasher(algorithm)
+	spooled, n, err := f.spool(id+"-"+name, io.TeeReader(r.Body, digest))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer os.Remove(spooled)
+	l.mu.Lock()
+	file.BytesTransferred, file.Status, file.wrong = n, "READY", ""
+	file.digest = hex.EncodeToString(digest.Sum(nil))
+	switch {
+	case file.Size != nil && *file.Size != n:
+		file.wrong = fmt.Sprintf("%s: %d bytes were put, %d were told", name, n, *file.Size)
+	case file.Checksum != nil && !strings.EqualFold(file.Checksum.Checksum, file.digest):
+		file.wrong = fmt.Sprintf("%s: the digest of what was put is %s, %s was told", name, file.digest, file.Checksum.Checksum)
+	}
+	if file.wrong != "" {
+		file.Status = "ERROR"
+	}
+	l.mu.Unlock()
+	key := f.sessions.restKey(r)
+	if path.Ext(name) == ".ova" {
+		err = f.unpack(key, session, spooled)
+	} else {
+		err = f.pass(key, r.URL.Path, spooled)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// unpack gives the simulator the files in an OVA, as a real library keeps them.
+func (f *fixture) unpack(key, session, ova string) error {
+	in, err := os.Open(ova)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for archive := tar.NewReader(in); ; {
+		entry, err := archive.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("could not read the OVA: %w", err)
+		}
+		if err := f.push(key, session, entry.Name, archive); err != nil {
+			return err
+		}
+	}
+}
+
+// push adds a file to an update session of the simulator's.
+func (f *fixture) push(key, session, name string, from io.Reader) error {
+	spooled, _, err := f.spool(session+"-"+name, from)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(spooled)
+	spec := map[string]interface{}{"file_spec": map[string]string{"name": name, "source_type": "PUSH"}}
+	var told struct {
+		Value updateFile `json:"value"`
+	}
+	if err := f.ask(key, item+"/updatesession/file/id:"+session+"?~action=add", spec, &told); err != nil {
+		return err
+	}
+	_, target, _ := strings.Cut(told.Value.UploadEndpoint.URI, f.upstream)
+	return f.pass(key, target, spooled)
+}
+
+// pass puts a file to the simulator.
+func (f *fixture) pass(key, target, file string) error {
+	in, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return f.send(key, http.MethodPut, target, in, nil)
+}
+
+// ask makes a call of REST to the simulator.
+func (f *fixture) ask(key, target string, body, answer interface{}) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return f.send(key, http.MethodPost, target, bytes.NewReader(text), answer)
+}
+
+func (f *fixture) send(key, method, target string, body io.Reader, answer interface{}) error {
+	request, err := http.NewRequest(method, "http://"+f.upstream+target, body)
+	if err != nil {
+		return err
+	}
+	request.Header.Set(restHeader, key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("the simulator answered %s to %s %s", response.Status, method, target)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+// captured gives the item that a machine was captured to its descriptor and disks.
+func (f *fixture) captured(key string, asked, text []byte) {
+	var request struct {
+		Source struct {
+			ID string `json:"id"`
+		} `json:"source"`
+	}
+	var told struct {
+		Value struct {
+			Item string `json:"ovf_library_item_id"`
+		} `json:"value"`
+	}
+	_ = json.Unmarshal(asked, &request)
+	_ = json.Unmarshal(text, &told)
+	vm, _ := simulator.Map.Get(types.ManagedObjectReference{Type: "VirtualMachine", Value: request.Source.ID}).(*simulator.VirtualMachine)
+	if vm == nil || told.Value.Item == "" {
+		return
+	}
+	var session struct {
+		Value string `json:"value"`
+	}
+	spec := map[string]interface{}{"create_spec": map[string]string{"library_item_id": told.Value.Item}}
+	if f.ask(key, item+"/update-session", spec, &session) != nil {
+		return
+	}
+	var files []types.OvfFile
+	for i, disk := range machineDisks(vm) {
+		file := f.disks.find(vm, i)
+		in, err := os.Open(file)
+		if err != nil {
+			continue
+		}
+		name := fmt.Sprintf("%s-%d.vmdk", vm.Name, i+1)
+		info, _ := in.Stat()
+		files = append(files, types.OvfFile{
+			DeviceId: deviceKey(vm.Self.Value, vm, disk), Path: name, Size: info.Size(), Capacity: capacity(disk),
+		})
+		_ = f.push(key, session.Value, name, in)
+		_ = in.Close()
+	}
+	_ = f.push(key, session.Value, vm.Name+".ovf", strings.NewReader(descriptor(vm, vm.Name, files)))
+	_ = f.ask(key, item+"/update-session/id:"+session.Value+"?~action=complete", map[string]string{}, nil)
+}
