@@ -56,6 +56,8 @@ cpio                       unpacks what we put into initial RAM disks
 isolinux                   boots such a medium
 syslinux-common            the rest of it
 debian-installer-12-netboot-amd64 an installer that we did not write
+golang-go                  compiles the vCenter of the tests of vSphere
+golang-github-vmware-govmomi-dev the simulator that it is made of
 python3                    its gzip reader checks ours
 python3-venv               keeps the Python programs in scripts/peers.txt apart from the host's
 LIST
@@ -182,5 +184,15 @@ if [ "$what" = test ] && ! cmp -s "$(dirname "$0")/peers.txt" "$peers/peers.txt"
   (cd "$peers/cloud-init" && apt-get download -q cloud-init && dpkg-deb -x cloud-init_*.deb . && rm cloud-init_*.deb) ||
     die "cloud-init could not be downloaded with apt" "see apt's reasons above; \`apt-get update\` may help"
   cp "$(dirname "$0")/peers.txt" "$peers/peers.txt"
+fi
+
+# --- the vCenter of the tests ----------------------------------------------------------------------------------------
+# Made of the distribution's packages only: nothing is downloaded.
+vcsim=$peers/vcsim
+sources=$(cd "$(dirname "$0")/../tests/vcsim" && pwd)
+if [ "$what" = test ] && { [ ! -x "$vcsim" ] || [ -n "$(find "$sources" -newer "$vcsim" -print -quit)" ]; }; then
+  say "Compiling the vCenter of the tests into $vcsim"
+  (cd "$sources" && GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode GOCACHE="$(dirname "$peers")/go-cache" go build -o "$vcsim" .) ||
+    die "the vCenter of the tests could not be compiled" "see the Go compiler's reasons above; its sources are in tests/vcsim"
 fi
 say "Ready to $what."

@@ -40,5 +40,9 @@ pub use owned::{Mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
+pub use rest::{
+    Bytes, Captured, DeploySpec, Deployed, Downloaded, Existing, Expected, Item, ItemFile, ItemKind,
+    ItemSpec, Library, NewItem, Provisioning, Tag, Upload,
+};
 pub use session::{About, VCenter};
 pub use xml::{Element, Node};

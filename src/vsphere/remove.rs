@@ -4,6 +4,7 @@ use super::{
     datastore::remove_file,
     machine::{remove_folder, remove_machine},
     ovf::{LEASE, LEASE_SECONDS},
+    rest,
 };
 use crate::{
     cx::{ResourceRef, Stop},
@@ -27,9 +28,9 @@ pub enum Kind {
     File,
     /// An item of a content library, as `library/item`; only with the build's mark in its description.
     LibraryItem,
-    /// A tag, as `category/tag`; only when nothing bears it.
+    /// A tag, as `category/tag`; only with the build's mark in its description, and when nothing bears it.
     Tag,
-    /// A category of tags; only when there is no tag in it.
+    /// A category of tags; only with the build's mark in its description, and when there is no tag in it.
     Category,
 }
 
@@ -148,8 +149,8 @@ async fn one(vcenter: &VCenter, kind: Kind, resource: &ResourceRef, stop: &Stop)
         Kind::Machine => remove_machine(vcenter, resource, stop).await,
         Kind::Folder => remove_folder(vcenter, resource).await,
         Kind::File => remove_file(vcenter, resource).await,
-        Kind::LibraryItem | Kind::Tag | Kind::Category => {
-            Err(VsphereError::new(VsphereErrorKind::Unsupported, format!("remove {resource}")))
-        }
+        Kind::LibraryItem => rest::remove_item(vcenter, resource).await,
+        Kind::Tag => rest::remove_tag(vcenter, resource).await,
+        Kind::Category => rest::remove_category(vcenter, resource).await,
     }
 }

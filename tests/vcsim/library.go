@@ -87,6 +87,10 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 	case parent == item+"/updatesession/file":
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
+		if action == "remove" {
+			f.itemFiles.remove(w, st.api != nil, id, body)
+			return
+		}
 		f.updateFile(st, id, action, body)
 	case parent == item+"/update-session" && action == "complete":
 		if wrong := f.libraries.wrong(id); wrong != "" {
@@ -94,6 +98,18 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
 			return
 		}
+		st.after = func([]byte) { f.itemFiles.complete(id, f.libraries.files(id)) }
+	case r.URL.Path == item+"/update-session" && r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		replaceBody(r, body)
+		st.after = func(text []byte) { f.itemFiles.begun(body, text) }
+	case r.URL.Path == item+"/file" && r.Method == http.MethodGet:
+		var listed []byte
+		st.after = func(text []byte) { listed = f.itemFiles.list(r.URL.Query().Get("library_item_id"), text) }
+		st.answer = func(*int) []byte { return listed }
+	case strings.HasPrefix(r.URL.Path, "/rest/vcenter/vm-template/library-items/") && r.Method == http.MethodGet:
+		// The simulator wants a body even here.
+		replaceBody(r, []byte("{}"))
 	case parent == restPrefix+"vcenter/ovf/library-item" && action == "deploy":
 		st.after = func(text []byte) {
 			if vm := machine(between(text, `"id":"`, `"`)); vm != nil {

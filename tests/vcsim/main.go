@@ -37,7 +37,7 @@ type options struct {
 
 func read() options {
 	var o options
-	flag.StringVar(&o.folder, "folder", "", "folder for everything that is written (needed)")
+	flag.StringVar(&o.folder, "folder", "", "folder for everything that is written; without it one is made, and removed at the end")
 	flag.StringVar(&o.certificate, "certificate", "", "PEM file with the server's certificate; without it one is made")
 	flag.StringVar(&o.key, "key", "", "PEM file with its key")
 	flag.StringVar(&o.user, "user", "administrator@vsphere.local", "who may log in")
@@ -56,8 +56,11 @@ func read() options {
 
 func main() {
 	o := read()
-	if o.folder == "" {
-		log.Fatal("-folder is missing")
+	temporary := o.folder == ""
+	if temporary {
+		made, err := os.MkdirTemp("", "goldsmith-vcsim-")
+		must("make a folder", err)
+		o.folder = made
 	}
 	for _, name := range []string{"tmp", "nfc"} {
 		must("make a folder", os.MkdirAll(filepath.Join(o.folder, name), 0o755))
@@ -98,6 +101,9 @@ func main() {
 	must("say that it is ready", json.NewEncoder(os.Stdout).Encode(ready))
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	model.Remove()
+	if temporary {
+		_ = os.RemoveAll(o.folder)
+	}
 }
 
 // datastoreFolder is where the files of a datastore are on this machine.
