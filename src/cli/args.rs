@@ -12,6 +12,7 @@ mod publish;
 mod publish_ami;
 mod select;
 mod vsphere;
+mod vsphere_export;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -26,6 +27,7 @@ pub(super) use publish::*;
 pub(super) use publish_ami::*;
 pub(super) use select::Selection;
 pub(super) use vsphere::*;
+pub(super) use vsphere_export::*;
 
 use super::{
     env::VARIABLES,
@@ -184,6 +186,14 @@ pub(super) enum Command {
     Publish {
         #[command(subcommand)]
         what: Publish,
+    },
+    /// Look after machines of a vCenter
+    #[command(after_help = examples(&[
+        ("goldsmith vsphere export templates/node -o node.ova", "an OVA of a template"),
+    ]))]
+    Vsphere {
+        #[command(subcommand)]
+        what: Vsphere,
     },
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]

@@ -86,7 +86,7 @@ pub struct Moved {
 
 impl VCenter {
     /// Sends files, all at once.
-    pub async fn upload(
+    pub async fn send_files(
         &self,
         cx: &Cx,
         progress: &Arc<LeaseProgress>,
@@ -104,7 +104,7 @@ impl VCenter {
     }
 
     /// Fetches files, all at once.
-    pub async fn download(
+    pub async fn fetch_files(
         &self,
         cx: &Cx,
         progress: &Arc<LeaseProgress>,

@@ -1,8 +1,8 @@
 //! Machines made of OVF descriptions (`OvfManager.CreateImportSpec`, `ResourcePool.ImportVApp`), and the leases that exports need.
 use super::{
-    Element, Fault, Kind, Lease, LeaseProgress, Mark, Moref, Moved, Node, Supply, Upload, VCenter,
-    VsphereError, VsphereErrorKind,
+    Element, Fault, Kind, Lease, LeaseProgress, Mark, Moref, Node, VCenter, VsphereError, VsphereErrorKind,
     machine::Provisioning,
+    nfc::{Moved, Supply, Upload},
     resource,
 };
 use crate::cx::{Cx, Undo, UndoHandle};
@@ -184,7 +184,7 @@ impl VCenter {
         }
         let moved = keeper
             .while_held(async {
-                let moved = self.upload(cx, &progress, &uploads).await?;
+                let moved = self.send_files(cx, &progress, &uploads).await?;
                 lease.compare(&moved).await?;
                 Ok(moved)
             })

@@ -1,7 +1,7 @@
 //! The files of an OVA as a lease wants them: read where they are, on a thread of their own.
 use crate::{
     disk::ova::{Ova, OvaFile},
-    vsphere::{Supply, VsphereError, VsphereErrorKind},
+    vsphere::{VsphereError, VsphereErrorKind, nfc::Supply},
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
