@@ -13,3 +13,4 @@ mod matrix;
 mod reference;
 mod roles;
 mod tidy;
+mod vsphere;

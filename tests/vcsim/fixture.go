@@ -93,10 +93,10 @@ const call key = 0
 // state is what is known of a request on its way.
 type state struct {
 	exchange *exchange
-	method   *simulator.Method        // a SOAP call
-	api      *operation               // a call below /api, which was translated
-	after    func(text []byte)        // what to do with a good answer
-	answer   func(status *int) []byte // an answer of ours in place of the simulator's
+	method   *simulator.Method                     // a SOAP call
+	api      *operation                            // a call below /api, which was translated
+	after    func(text []byte)                     // what to do with a good answer
+	answer   func(text []byte, status *int) []byte // an answer of ours in place of the simulator's
 }
 
 // recorder keeps what is answered, for the trace.
@@ -327,7 +327,7 @@ func (f *fixture) modify(answer *http.Response) error {
 		st.after(text)
 	}
 	if st.answer != nil && answer.StatusCode < 300 {
-		text = st.answer(&answer.StatusCode)
+		text = st.answer(text, &answer.StatusCode)
 	}
 	if st.api != nil {
 		text = st.api.untranslate(answer, text)

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// The files of library items: ours, not VMware's. The simulator lists a file that was replaced twice, tells no digests, never
-// removes a file, and ends the whole update session when it is asked to.
+// The files of library items: ours, not VMware's. The simulator tells no digests, never removes a file, and ends the whole update
+// session when it is asked to.
 
 // itemFiles is what update sessions did to the files of items.
 type itemFiles struct {
@@ -91,14 +91,10 @@ func (i *itemFiles) list(item string, text []byte) []byte {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	last := map[string]int{}
-	for at, file := range told.Value {
-		last[file["name"].(string)] = at
-	}
 	kept := []map[string]interface{}{}
-	for at, file := range told.Value {
-		name := file["name"].(string)
-		if last[name] != at || i.gone[item][name] {
+	for _, file := range told.Value {
+		name, _ := file["name"].(string)
+		if i.gone[item][name] {
 			continue
 		}
 		if sum, known := i.sums[item][name]; known {

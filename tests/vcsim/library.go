@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -55,11 +53,14 @@ type libraries struct {
 	sessions map[string]map[string]*updateFile // by update session, by name
 	byID     map[string]*updateFile            // by the id in the address of an upload
 	owner    map[string]string                 // the update session of such an id
+	items    map[string]string                 // the item of an update session
+	versions map[string]int                    // how often an item was updated
 }
 
 func newLibraries() *libraries {
 	return &libraries{
 		sessions: map[string]map[string]*updateFile{}, byID: map[string]*updateFile{}, owner: map[string]string{},
+		items: map[string]string{}, versions: map[string]int{},
 	}
 }
 
@@ -98,15 +99,22 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
 			return
 		}
-		st.after = func([]byte) { f.itemFiles.complete(id, f.libraries.files(id)) }
+		st.after = func([]byte) {
+			f.libraries.completed(id)
+			f.itemFiles.complete(id, f.libraries.files(id))
+		}
 	case r.URL.Path == item+"/update-session" && r.Method == http.MethodPost:
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
-		st.after = func(text []byte) { f.itemFiles.begun(body, text) }
+		st.after = func(text []byte) {
+			f.libraries.begun(body, text)
+			f.itemFiles.begun(body, text)
+		}
+	case parent == item && r.Method == http.MethodGet && id != "file":
+		st.answer = func(text []byte, _ *int) []byte { return f.libraries.withVersion(id, text) }
 	case r.URL.Path == item+"/file" && r.Method == http.MethodGet:
-		var listed []byte
-		st.after = func(text []byte) { listed = f.itemFiles.list(r.URL.Query().Get("library_item_id"), text) }
-		st.answer = func(*int) []byte { return listed }
+		asked := r.URL.Query().Get("library_item_id")
+		st.answer = func(text []byte, _ *int) []byte { return f.itemFiles.list(asked, latest(text)) }
 	case strings.HasPrefix(r.URL.Path, "/rest/vcenter/vm-template/library-items/") && r.Method == http.MethodGet:
 		// The simulator wants a body even here.
 		replaceBody(r, []byte("{}"))
@@ -134,7 +142,7 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			File updateFile `json:"file_spec"`
 		}
 		_ = json.Unmarshal(body, &told)
-		st.answer = func(*int) []byte { return value(told.File) }
+		st.answer = func([]byte, *int) []byte { return value(told.File) }
 		st.after = func(text []byte) {
 			var theirs struct {
 				Value updateFile `json:"value"`
@@ -147,13 +155,13 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			}
 		}
 	case "list":
-		st.answer = func(*int) []byte { return value(l.files(session)) }
+		st.answer = func([]byte, *int) []byte { return value(l.files(session)) }
 	case "get":
 		var told struct {
 			Name string `json:"file_name"`
 		}
 		_ = json.Unmarshal(body, &told)
-		st.answer = func(status *int) []byte {
+		st.answer = func(_ []byte, status *int) []byte {
 			for _, file := range l.files(session) {
 				if file.Name == told.Name {
 					return value(file)
@@ -163,7 +171,7 @@ func (f *fixture) updateFile(st *state, session, action string, body []byte) {
 			return errorBody(false, "NOT_FOUND", "no such file: "+told.Name)
 		}
 	case "validate":
-		st.answer = func(*int) []byte {
+		st.answer = func([]byte, *int) []byte {
 			invalid := []map[string]interface{}{}
 			for _, file := range l.files(session) {
 				if why := file.problem(); why != "" {
@@ -185,6 +193,64 @@ func (l *libraries) add(session, id string, file *updateFile) {
 	l.sessions[session][file.Name] = file
 	l.byID[id] = file
 	l.owner[id] = session
+}
+
+// begun remembers which item an update session is of.
+func (l *libraries) begun(asked, text []byte) {
+	var request struct {
+		Spec struct {
+			Item string `json:"library_item_id"`
+		} `json:"create_spec"`
+	}
+	var told struct {
+		Value string `json:"value"`
+	}
+	_ = json.Unmarshal(asked, &request)
+	_ = json.Unmarshal(text, &told)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items[told.Value] = request.Spec.Item
+}
+
+func (l *libraries) completed(session string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.versions[l.items[session]]++
+}
+
+// withVersion tells an item's content_version, which rises with every update; the simulator's does not.
+func (l *libraries) withVersion(id string, text []byte) []byte {
+	var told struct {
+		Value map[string]interface{} `json:"value"`
+	}
+	if json.Unmarshal(text, &told) != nil || told.Value == nil {
+		return text
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told.Value["content_version"] = fmt.Sprint(1 + l.versions[id])
+	return value(told.Value)
+}
+
+// latest leaves one file of each name: an update replaces files, and the simulator lists them all.
+func latest(text []byte) []byte {
+	var told struct {
+		Value []map[string]interface{} `json:"value"`
+	}
+	if json.Unmarshal(text, &told) != nil {
+		return text
+	}
+	list, times := []map[string]interface{}{}, map[interface{}]int{}
+	for i := len(told.Value) - 1; i >= 0; i-- {
+		name := told.Value[i]["name"]
+		if times[name]++; times[name] == 1 {
+			list = append([]map[string]interface{}{told.Value[i]}, list...)
+		}
+	}
+	for _, one := range list {
+		one["version"] = fmt.Sprint(times[one["name"]])
+	}
+	return value(list)
 }
 
 // files are copies of a session's files.
@@ -254,6 +320,10 @@ func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Unlock()
 	key := f.sessions.restKey(r)
+	if file.wrong != "" {
+		// The simulator would put it into the item at once.
+		return
+	}
 	if path.Ext(name) == ".ova" {
 		err = f.unpack(key, session, spooled)
 	} else {
@@ -262,84 +332,6 @@ func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
-}
-
-// unpack gives the simulator the files in an OVA, as a real library keeps them.
-func (f *fixture) unpack(key, session, ova string) error {
-	in, err := os.Open(ova)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	for archive := tar.NewReader(in); ; {
-		entry, err := archive.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("could not read the OVA: %w", err)
-		}
-		if err := f.push(key, session, entry.Name, archive); err != nil {
-			return err
-		}
-	}
-}
-
-// push adds a file to an update session of the simulator's.
-func (f *fixture) push(key, session, name string, from io.Reader) error {
-	spooled, _, err := f.spool(session+"-"+name, from)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(spooled)
-	spec := map[string]interface{}{"file_spec": map[string]string{"name": name, "source_type": "PUSH"}}
-	var told struct {
-		Value updateFile `json:"value"`
-	}
-	if err := f.ask(key, item+"/updatesession/file/id:"+session+"?~action=add", spec, &told); err != nil {
-		return err
-	}
-	_, target, _ := strings.Cut(told.Value.UploadEndpoint.URI, f.upstream)
-	return f.pass(key, target, spooled)
-}
-
-// pass puts a file to the simulator.
-func (f *fixture) pass(key, target, file string) error {
-	in, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	return f.send(key, http.MethodPut, target, in, nil)
-}
-
-// ask makes a call of REST to the simulator.
-func (f *fixture) ask(key, target string, body, answer interface{}) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	return f.send(key, http.MethodPost, target, bytes.NewReader(text), answer)
-}
-
-func (f *fixture) send(key, method, target string, body io.Reader, answer interface{}) error {
-	request, err := http.NewRequest(method, "http://"+f.upstream+target, body)
-	if err != nil {
-		return err
-	}
-	request.Header.Set(restHeader, key)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= 300 {
-		return fmt.Errorf("the simulator answered %s to %s %s", response.Status, method, target)
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.NewDecoder(response.Body).Decode(answer)
 }
 
 // captured gives the item that a machine was captured to its descriptor and disks.

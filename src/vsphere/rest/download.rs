@@ -114,7 +114,8 @@ impl Download<'_> {
         Upload { name: name.to_owned(), size: 0, sha256: None, bytes: Bytes::Path(PathBuf::new()) }
             .check_name(&attempt)?;
         let slot = self.prepared(&attempt, name).await?;
-        let size = slot.size.filter(|size| *size > 0).or(size);
+        // Of files that are still elsewhere, servers say 0.
+        let size = slot.size.or(size).filter(|size| *size > 0);
         let path = folder.join(name);
         let mut tries = 0;
         let passed = loop {

@@ -119,6 +119,12 @@ impl VCenter {
         }
         let place = self.place();
         let attempt = format!("log in to the REST interface of {} as `{}`", place.server, place.user);
+        if !self.about().is_vcenter {
+            return Err(VsphereError::new(VsphereErrorKind::Unsupported, attempt).because(format!(
+                "{} is no vCenter: it has no tags and no content libraries",
+                self.about().full_name
+            )));
+        }
         let session = match self.rest_begin(&attempt, Dialect::Api).await {
             // Versions before 7.0 U2 have the older form only.
             Err(error) if error.kind() == VsphereErrorKind::Unsupported => {

@@ -1,0 +1,8 @@
+//! vSphere, played by govmomi's simulator with a fixture of ours before it (tests/vcsim), and VMware's own SDKs, which both the
+//! fixture and our requests are compared with.
+mod checks;
+mod fixture;
+mod libraries;
+mod library;
+mod tags;
+mod vcsim;
