@@ -103,17 +103,16 @@ const BASE: &[&str] = &[
 /// Writes what a server told as it told it.
 fn echo(into: &mut Element, node: &Node) {
     let primitive = |kind: &str| kind.chars().next().is_some_and(char::is_lowercase);
-    match (&node.kind, &node.refers) {
-        (Some(kind), _) if primitive(kind) => into.typed(&node.name, &format!("xsd:{kind}"), &node.text),
-        (Some(kind), None) => {
+    match &node.kind {
+        Some(kind) if primitive(kind) => into.typed(&node.name, &format!("xsd:{kind}"), &node.text),
+        Some(kind) if kind != "ManagedObjectReference" => {
             into.extended(&node.name, kind, |inner| node.nodes.iter().for_each(|child| echo(inner, child)))
         }
-        (_, Some(_)) => match node.as_moref() {
+        _ => match node.as_moref() {
             Some(moref) => into.moref(&node.name, &moref),
-            None => into,
+            None if node.nodes.is_empty() => into.leaf(&node.name, &node.text),
+            None => into.node(&node.name, |inner| node.nodes.iter().for_each(|child| echo(inner, child))),
         },
-        (None, None) if node.nodes.is_empty() => into.leaf(&node.name, &node.text),
-        (None, None) => into.node(&node.name, |inner| node.nodes.iter().for_each(|child| echo(inner, child))),
     };
 }
 
