@@ -1,6 +1,6 @@
 //! New machines. What is about to be made is journaled by its path, then by the task that makes it, then by itself.
 use super::{
-    BootDevice, Device, Home, Machine, Spec,
+    BootDevice, Device, Firmware, Home, Machine, Spec,
     config::{Boot, Config},
     device::write_all,
     place::Wanted,
@@ -129,7 +129,9 @@ impl Machine {
                 }
             }
         }
-        let config = Config { boot: &order, ..Config::default() };
+        // Options of the boot are replaced together.
+        let firmware = (spec.firmware == Firmware::EfiSecure).then_some(spec.firmware);
+        let config = Config { boot: &order, firmware, ..Config::default() };
         self.reconfigure_with(cx, &attempt, |out| config.write(out, |_| {})).await
     }
 }

@@ -1,6 +1,6 @@
 //! Copies: full, linked, as templates; snapshots.
 use super::{
-    vcsim::assert_requests_valid,
+    checks::assert_requests_valid,
     world::{World, told},
 };
 use goldsmith::{
@@ -43,7 +43,8 @@ async fn a_full_copy_differs_where_it_was_asked_to() {
     let error = original.clone_to(cx, &small, &world.home).await.unwrap_err();
     assert!(told(&error).contains("its first disk has 8 GiB and cannot shrink to 1 GiB"), "{}", told(&error));
 
-    let made = original.clone_to(cx, &spec, &world.home).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    let made =
+        original.clone_to(cx, &spec, &world.home).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!(made.path(), "/DC0/vm/copy");
     let paths = ["config.hardware.numCPU", "config.hardware.memoryMB"];
     let properties = vcenter.properties(made.moref(), &paths).await.unwrap();
@@ -65,17 +66,24 @@ async fn a_linked_copy_needs_a_snapshot() {
     let spec = copy(&world, "linked", CloneKind::Linked);
     let error = original.clone_to(cx, &spec, &world.home).await.unwrap_err();
     assert_eq!(error.kind(), VsphereErrorKind::Usage);
-    assert!(told(&error).contains("reads from a snapshot of the original, which has none"), "{}", told(&error));
+    assert!(
+        told(&error).contains("reads from a snapshot of the original, which has none"),
+        "{}",
+        told(&error)
+    );
     let snapshot = original.create_snapshot(cx, "base", "made by a test").await.unwrap();
     assert_eq!(original.current_snapshot().await.unwrap(), Some(snapshot.clone()));
     let grown = CloneSpec { first_disk: Some(Size::gib(30)), ..spec.clone() };
     let error = original.clone_to(cx, &grown, &world.home).await.unwrap_err();
     assert!(told(&error).contains("have the size of the original's"), "{}", told(&error));
     original.clone_to(cx, &spec, &world.home).await.unwrap();
-    let clones = world.vcsim.trace().into_iter().filter(|exchange| exchange["soap"] == "CloneVM_Task");
-    let body = clones.last().unwrap()["body"].as_str().unwrap().to_owned();
+    let clones = world.vcsim.trace().into_iter().filter(|exchange| exchange.soap == "CloneVM_Task");
+    let body = clones.last().unwrap().body;
     assert!(body.contains("<diskMoveType>createNewChildDiskBacking</diskMoveType>"), "{body}");
-    assert!(body.contains(&format!("<snapshot type=\"VirtualMachineSnapshot\">{}</snapshot>", snapshot.id)), "{body}");
+    assert!(
+        body.contains(&format!("<snapshot type=\"VirtualMachineSnapshot\">{}</snapshot>", snapshot.id)),
+        "{body}"
+    );
     original.remove_snapshots(cx).await.unwrap();
     assert_eq!(original.current_snapshot().await.unwrap(), None);
     world.unwind().await;
@@ -89,7 +97,10 @@ async fn templates_are_made_copied_and_removed() {
     let original = vcenter.create_machine(cx, &world.spec("original"), &world.home).await.unwrap();
     for (name, first_disk) in [("template", None), ("grown", Some(Size::gib(9)))] {
         let spec = CloneSpec { template: true, first_disk, ..copy(&world, name, CloneKind::Full) };
-        let made = original.clone_to(cx, &spec, &world.home).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+        let made = original
+            .clone_to(cx, &spec, &world.home)
+            .await
+            .unwrap_or_else(|error| panic!("{}", told(&error)));
         assert!(made.is_template().await.unwrap(), "{name}");
         assert!(is_marked(&made.annotation().await.unwrap(), cx.id().as_str()), "{name}");
     }

@@ -1,16 +1,12 @@
 //! Files of a datastore: what is brought there is what is there, however the way is.
 use super::{
-    vcsim::assert_requests_valid,
+    checks::assert_requests_valid,
     world::{World, told},
 };
 use goldsmith::{
     cx::Undo,
     value::{Digest, DigestAlgorithm},
-    vsphere::{
-        self, Kind, VsphereErrorKind,
-        datastore::Datastore,
-        machine::Storage,
-    },
+    vsphere::{self, Kind, VsphereErrorKind, datastore::Datastore, machine::Storage},
 };
 use rand::{RngCore as _, SeedableRng as _};
 use sha2::Digest as _;
@@ -65,25 +61,25 @@ async fn files_are_brought_there_and_back() {
 async fn an_upload_survives_cuts_errors_and_the_session_s_end() {
     let world = World::start(&[]).await;
     let (cx, datastore, (path, bytes)) = (&world.cx, datastore(&world).await, file(&world));
-    let fault = |rule: &str| world.vcsim.admin("POST", "/fixture/faults", rule);
-    fault(r#"{"match":"PUT /folder/","cut_after":1000000}"#);
-    fault(r#"{"match":"PUT /folder/","status":503,"after":1}"#);
+    let fault = |rule: serde_json::Value| world.vcsim.fault(&rule);
+    fault(serde_json::json!({"match":"PUT /folder/","cut_after":1000000}));
+    fault(serde_json::json!({"match":"PUT /folder/","status":503,"after":1}));
     datastore.upload(cx, &path, "cut.iso").await.unwrap();
     assert!(std::fs::read(world.vcsim.datastore().join("cut.iso")).unwrap() == bytes);
-    world.vcsim.admin("POST", "/fixture/expire", "");
+    world.vcsim.expire();
     datastore.upload(cx, &path, "expired.iso").await.unwrap();
     assert!(std::fs::read(world.vcsim.datastore().join("expired.iso")).unwrap() == bytes);
-    world.vcsim.admin("POST", "/fixture/expire", "");
-    fault(r#"{"match":"GET /folder/","cut_after":1000000}"#);
+    world.vcsim.expire();
+    fault(serde_json::json!({"match":"GET /folder/","cut_after":1000000}));
     let back = cx.work().join("back.iso");
     datastore.download(cx, "cut.iso", &back).await.unwrap();
     assert!(std::fs::read(&back).unwrap() == bytes);
 
-    fault(r#"{"match":"PUT /folder/","times":3,"status":500,"body":"Internal Server Error"}"#);
+    fault(serde_json::json!({"match":"PUT /folder/","times":3,"status":500,"body":"Internal Server Error"}));
     let error = datastore.upload(cx, &path, "never.iso").await.unwrap_err();
     assert!(told(&error).contains("HTTP 500"), "{}", told(&error));
     assert!(error.hint_text().unwrap().contains("Cryptographer.Access"), "{error:?}");
-    fault(r#"{"match":"PUT /folder/","status":403}"#);
+    fault(serde_json::json!({"match":"PUT /folder/","status":403}));
     let error = datastore.upload(cx, &path, "never.iso").await.unwrap_err();
     assert_eq!(error.kind(), VsphereErrorKind::Permission);
     assert!(!world.vcsim.datastore().join("never.iso").exists());
@@ -96,7 +92,7 @@ async fn a_medium_is_brought_there_once() {
     let digest = digest(&bytes);
     let uploads = || {
         let trace = world.vcsim.trace();
-        trace.iter().filter(|exchange| exchange["method"] == "PUT").count()
+        trace.iter().filter(|exchange| exchange.method == "PUT").count()
     };
     let full = datastore.cached(cx, &path, &digest, "some.iso").await.unwrap();
     assert_eq!(full, format!("[LocalDS_0] goldsmith/iso/{}-some.iso", digest.hex()));
@@ -113,8 +109,9 @@ async fn a_medium_is_brought_there_once() {
     let error = datastore.cached(cx, &path, &digest, "some.iso").await.unwrap_err();
     assert!(told(&error).contains("what is there has 3 bytes, and not 3000001"), "{}", told(&error));
     std::fs::remove_file(&there).unwrap();
-    let fault = r#"{"match":"MoveDatastoreFile_Task","fault":{"type":"NoPermission","message":"no"}}"#;
-    world.vcsim.admin("POST", "/fixture/faults", fault);
+    let fault =
+        serde_json::json!({"match":"MoveDatastoreFile_Task","fault":{"type":"NoPermission","message":"no"}});
+    world.vcsim.fault(&fault);
     datastore.cached(cx, &path, &digest, "some.iso").await.unwrap_err();
     let listed = datastore.list(cx, "goldsmith/iso", "*").await.unwrap();
     assert!(listed[0].name.ends_with(&format!(".part-{}", cx.id())), "{listed:?}");

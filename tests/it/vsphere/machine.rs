@@ -1,6 +1,6 @@
 //! Machines: made with all that a definition may ask for and read back, started, typed at, changed, removed.
 use super::{
-    vcsim::assert_requests_valid,
+    checks::assert_requests_valid,
     world::{World, told},
 };
 use goldsmith::{
@@ -87,8 +87,7 @@ async fn a_machine_is_made_with_all_that_was_asked_for() {
 #[tokio::test]
 async fn a_machine_is_started_typed_at_and_stopped() {
     let world = World::start(&[]).await;
-    let machine =
-        world.vcenter.create_machine(&world.cx, &world.spec("typed"), &world.home).await.unwrap();
+    let machine = world.vcenter.create_machine(&world.cx, &world.spec("typed"), &world.home).await.unwrap();
     let (cx, enter) = (&world.cx, KeyPress { hid: 0x28, modifiers: 0 });
     let error = machine.press(cx, &[enter]).await.unwrap_err();
     assert!(told(&error).contains("InvalidPowerState"), "{}", told(&error));
@@ -104,8 +103,8 @@ async fn a_machine_is_started_typed_at_and_stopped() {
         .vcsim
         .trace()
         .into_iter()
-        .filter(|exchange| exchange["soap"] == "PutUsbScanCodes" && exchange["status"] == 200)
-        .map(|exchange| exchange["body"].as_str().unwrap().to_owned())
+        .filter(|exchange| exchange.soap == "PutUsbScanCodes" && exchange.status == 200)
+        .map(|exchange| exchange.body)
         .collect();
     assert_eq!(typed.len(), 2, "{typed:?}");
     assert!(typed[0].contains("<usbHidCode>524295</usbHidCode>"), "{typed:?}");
@@ -184,10 +183,9 @@ async fn the_guest_s_address_and_changes_are_read_back() {
 #[tokio::test]
 async fn what_a_server_refuses_is_told_and_leaves_nothing() {
     let world = World::start(&[]).await;
-    let fault = r#"{"match":"CreateVM_Task","task":{"type":"NoDiskSpace","message":"There is no space left."}}"#;
-    world.vcsim.admin("POST", "/fixture/faults", fault);
-    let error =
-        world.vcenter.create_machine(&world.cx, &world.spec("full"), &world.home).await.unwrap_err();
+    let fault = serde_json::json!({"match":"CreateVM_Task","task":{"type":"NoDiskSpace","message":"There is no space left."}});
+    world.vcsim.fault(&fault);
+    let error = world.vcenter.create_machine(&world.cx, &world.spec("full"), &world.home).await.unwrap_err();
     assert_eq!(error.kind(), VsphereErrorKind::NoSpace);
     assert!(told(&error).starts_with("could not create the machine `full`: "), "{}", told(&error));
     assert!(told(&error).contains("There is no space left."), "{}", told(&error));
@@ -197,7 +195,7 @@ async fn what_a_server_refuses_is_told_and_leaves_nothing() {
 #[tokio::test]
 async fn a_machine_whose_making_nobody_heard_of_is_found_and_removed() {
     let world = World::start(&[]).await;
-    world.vcsim.admin("POST", "/fixture/faults", r#"{"match":"CreateVM_Task","lose_answer":true}"#);
+    world.vcsim.fault(&serde_json::json!({"match":"CreateVM_Task","lose_answer":true}));
     world.vcenter.create_machine(&world.cx, &world.spec("lost"), &world.home).await.unwrap_err();
     assert_eq!(world.machines().await, ["lost"], "the server made it all the same");
     world.unwind().await;
@@ -212,13 +210,11 @@ async fn only_what_bears_the_build_s_mark_is_removed() {
     let spec = vsphere::machine::Spec { mark: theirs, ..world.spec("mine") };
     let machine = world.vcenter.create_machine(&other, &spec, &world.home).await.unwrap();
     // Our build planned one of the same path, and died.
-    let planned =
-        vsphere::resource(&world.vcenter, Kind::Machine, machine.path(), cx.id().as_str(), &[]);
+    let planned = vsphere::resource(&world.vcenter, Kind::Machine, machine.path(), cx.id().as_str(), &[]);
     let _ = cx.undo().plan(Undo::Resource(planned)).unwrap();
     // By its own reference it stays as well.
     let details = [("moref", &*machine.moref().to_string())];
-    let told =
-        vsphere::resource(&world.vcenter, Kind::Machine, "/DC0/vm/mine", cx.id().as_str(), &details);
+    let told = vsphere::resource(&world.vcenter, Kind::Machine, "/DC0/vm/mine", cx.id().as_str(), &details);
     let _ = cx.undo().plan(Undo::Resource(told)).unwrap();
     world.unwind().await;
     assert_eq!(world.machines().await, ["mine"]);
@@ -265,7 +261,8 @@ async fn folders_are_made_and_removed_when_they_are_empty() {
 async fn a_datastore_cluster_chooses_a_datastore() {
     let world = World::start(&["-pod", "1"]).await;
     let vcenter = &world.vcenter;
-    let cluster = vcenter.find(vsphere::Named::StoragePod, Some(&world.datacenter), "DC0_POD0").await.unwrap();
+    let cluster =
+        vcenter.find(vsphere::Named::StoragePod, Some(&world.datacenter), "DC0_POD0").await.unwrap();
     let home = vsphere::machine::Home { storage: Storage::Cluster(cluster.clone()), ..world.home.clone() };
     // Nothing is in it yet.
     let error = vcenter.create_machine(&world.cx, &world.spec("nowhere"), &home).await.unwrap_err();
@@ -297,8 +294,9 @@ async fn a_datastore_cluster_chooses_a_datastore() {
         .unwrap();
     let before = world.vcsim.trace().len();
     vcenter.create_machine(cx, &world.spec("recommended"), &home).await.unwrap();
-    let asked = world.vcsim.trace().into_iter().skip(before).find(|exchange| exchange["soap"] == "RecommendDatastores");
-    assert!(asked.unwrap()["answer"].as_str().unwrap().contains("<destination"), "it recommended one");
+    let asked =
+        world.vcsim.trace().into_iter().skip(before).find(|exchange| exchange.soap == "RecommendDatastores");
+    assert!(asked.unwrap().answer.contains("<destination"), "it recommended one");
     world.unwind().await;
     assert_requests_valid(&world.vcsim);
 }

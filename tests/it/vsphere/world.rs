@@ -7,8 +7,8 @@ use goldsmith::{
     vsphere::{
         self, Datacenter, Mark, Named, Place, Server, Trust, VCenter,
         machine::{
-            BootDevice, Cd, CdBus, Controller, Disk, Firmware, Home, Network, Nic, NicModel, Provisioning, Spec,
-            Storage,
+            BootDevice, Cd, CdBus, Controller, Disk, Firmware, Home, Network, Nic, NicModel, Provisioning,
+            Spec, Storage,
         },
     },
 };
@@ -90,14 +90,14 @@ impl World {
             firmware: Firmware::EfiSecure,
             tpm: true,
             usb: true,
-            disks: vec![disk(Controller::Pvscsi, 20), disk(Controller::Nvme, 1), disk(Controller::LsiLogic, 2)],
+            disks: vec![
+                disk(Controller::Pvscsi, 20),
+                disk(Controller::Nvme, 1),
+                disk(Controller::LsiLogic, 2),
+            ],
             nics: vec![
                 Nic { network: standard, model: NicModel::Vmxnet3, mac: None },
-                Nic {
-                    network: group,
-                    model: NicModel::E1000e,
-                    mac: Some("00:50:56:01:02:03".to_owned()),
-                },
+                Nic { network: group, model: NicModel::E1000e, mac: Some("00:50:56:01:02:03".to_owned()) },
             ],
             cds: vec![iso(1, CdBus::Sata), iso(2, CdBus::Sata), iso(3, CdBus::Ide)],
             extra: vec![("guestinfo.userdata".to_owned(), Secret::new("I2Nsb3VkLWNvbmZpZwo=<&>"))],
@@ -130,7 +130,7 @@ pub(crate) fn disk(controller: Controller, gib: u64) -> Disk {
 
 /// Where the simulator is, and as whom.
 pub(crate) fn place(vcsim: &Vcsim) -> Place {
-    let trust = Trust::Thumbprint(vcsim.thumbprint().parse().unwrap());
+    let trust = Trust::Thumbprint(vcsim.thumbprint_sha1().parse().unwrap());
     Place {
         server: Server { host: vcsim.url().to_owned(), trust },
         user: vcsim.user().to_owned(),
