@@ -32,6 +32,7 @@ type fixture struct {
 	disks       *disks
 	faults      *faults
 	libraries   *libraries
+	itemFiles   *itemFiles
 	guests      *guests
 	denied      denied
 }
@@ -39,7 +40,7 @@ type fixture struct {
 func newFixture(o options, upstream string) (*fixture, error) {
 	f := &fixture{
 		options: o, upstream: upstream, sessions: newSessions(), leases: newLeases(), disks: newDisks(),
-		faults: newFaults(), libraries: newLibraries(), guests: &guests{},
+		faults: newFaults(), libraries: newLibraries(), itemFiles: newItemFiles(), guests: &guests{},
 	}
 	var err error
 	if f.certificate, err = loadCertificate(o); err != nil {
