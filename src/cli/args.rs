@@ -220,6 +220,7 @@ pub(super) enum Command {
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
             ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     #[cfg_attr(
@@ -227,6 +228,7 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     Doctor(Doctor),
@@ -415,6 +417,16 @@ pub(super) struct Doctor {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(super) account: AccountArgs,
+    /// Look at a vCenter instead: privileges, and whether what EKS Anywhere's `vsphere.json` names is there
+    #[arg(
+        long, value_name = "CONFIG", value_hint = ValueHint::FilePath, num_args = 0..=1, default_missing_value = "",
+        conflicts_with_all = ["files"]
+    )]
+    pub(super) vsphere: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) vcenter: VcenterArgs,
+    #[command(flatten)]
+    pub(super) spot: SpotArgs,
 }
 
 /// A disk to read, and what there is to say about it.
