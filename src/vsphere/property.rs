@@ -104,8 +104,7 @@ impl VCenter {
         let collector = self.service("propertyCollector")?;
         let mut answer = self.call(attempt, "RetrievePropertiesEx", &collector, fill).await?;
         let mut found = Vec::new();
-        loop {
-            let Some(result) = answer.at("returnval") else { break };
+        while let Some(result) = answer.at("returnval") {
             for object in result.all("objects") {
                 if let Some(moref) = object.at("obj").and_then(Node::as_moref) {
                     found.push((moref, Properties::of(object)));
