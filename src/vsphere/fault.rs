@@ -54,24 +54,51 @@ impl Fault {
     pub(super) fn kind(&self) -> VsphereErrorKind {
         use VsphereErrorKind as Kind;
         match self.name.as_deref().unwrap_or_default() {
-            "InvalidLogin" | "NotAuthenticated" | "InvalidLocale" | "PasswordExpired" => Kind::Auth,
-            "NoPermission" | "RestrictedVersion" | "RestrictedByAdministrator" => Kind::Permission,
-            "ManagedObjectNotFound" | "NotFound" | "FileNotFound" | "VmConfigFileNotFound" => Kind::NotFound,
-            "DuplicateName" | "AlreadyExists" | "FileAlreadyExists" => Kind::Exists,
+            // Words in capitals are the other interface's (`com.vmware.vapi.std.errors`).
+            "InvalidLogin" | "NotAuthenticated" | "InvalidLocale" | "PasswordExpired" | "UNAUTHENTICATED" => {
+                Kind::Auth
+            }
+            "NoPermission" | "RestrictedVersion" | "RestrictedByAdministrator" | "UNAUTHORIZED" => {
+                Kind::Permission
+            }
+            "ManagedObjectNotFound" | "NotFound" | "FileNotFound" | "VmConfigFileNotFound" | "NOT_FOUND" => {
+                Kind::NotFound
+            }
+            "DuplicateName" | "AlreadyExists" | "FileAlreadyExists" | "ALREADY_EXISTS" => Kind::Exists,
+            "UNVERIFIED_PEER" => Kind::Trust,
             "NoDiskSpace"
             | "InsufficientResourcesFault"
             | "InsufficientStorageSpace"
             | "InsufficientCpuResourcesFault"
-            | "InsufficientMemoryResourcesFault" => Kind::NoSpace,
-            "MethodNotFound" | "NotSupported" | "NotImplemented" | "MethodNotSupported" => Kind::Unsupported,
-            "HostCommunication" | "HostNotConnected" | "HostNotReachable" | "ResourceInUse"
-            | "TaskInProgress" => Kind::Unavailable,
+            | "InsufficientMemoryResourcesFault"
+            | "UNABLE_TO_ALLOCATE_RESOURCE" => Kind::NoSpace,
+            "MethodNotFound"
+            | "NotSupported"
+            | "NotImplemented"
+            | "MethodNotSupported"
+            | "UNSUPPORTED"
+            | "OPERATION_NOT_FOUND" => Kind::Unsupported,
+            "HostCommunication"
+            | "HostNotConnected"
+            | "HostNotReachable"
+            | "ResourceInUse"
+            | "TaskInProgress"
+            | "SERVICE_UNAVAILABLE"
+            | "RESOURCE_BUSY"
+            | "RESOURCE_IN_USE"
+            | "RESOURCE_INACCESSIBLE"
+            | "CONCURRENT_CHANGE" => Kind::Unavailable,
             "InvalidArgument"
             | "InvalidRequest"
             | "InvalidName"
             | "InvalidDatastore"
-            | "InvalidDatastorePath" => Kind::Usage,
-            "Timedout" | "RequestCanceled" => Kind::Timeout,
+            | "InvalidDatastorePath"
+            | "INVALID_ARGUMENT"
+            | "INVALID_REQUEST"
+            | "INVALID_ELEMENT_TYPE"
+            | "INVALID_ELEMENT_CONFIGURATION"
+            | "UNEXPECTED_INPUT" => Kind::Usage,
+            "Timedout" | "RequestCanceled" | "TIMED_OUT" | "CANCELED" => Kind::Timeout,
             _ => Kind::Other,
         }
     }

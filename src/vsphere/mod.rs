@@ -14,10 +14,14 @@ mod fault;
 mod folder;
 mod http;
 mod inventory;
+mod lease;
 pub mod machine;
 mod moref;
+pub mod nfc;
+mod ovf;
 mod owned;
 mod place;
+mod privilege;
 mod property;
 mod remove;
 mod rest;
@@ -29,10 +33,17 @@ mod xml;
 pub use error::{VsphereError, VsphereErrorKind};
 pub use fault::Fault;
 pub use inventory::{Datacenter, Named, escape_name, plain_name};
+pub use lease::{Keeper, Lease, LeaseDevice, LeaseInfo, LeaseProgress, ManifestEntry};
 pub use moref::Moref;
+pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
+pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
+pub use rest::{
+    Bytes, Captured, DeploySpec, Deployed, Downloaded, Existing, Expected, Item, ItemFile, ItemKind,
+    ItemSpec, Library, NewItem, Provisioning, Tag, Upload,
+};
 pub use session::{About, VCenter};
 pub use xml::{Element, Node};

@@ -19,6 +19,7 @@ type operation struct {
 	action  string // what ?action= tells
 	query   string // a parameter that must be there
 	body    string // the parameter that the body is, all of it; empty: the body names its parameters itself
+	maps    string // where in the body a map is
 	rest    string // the address of the older form; {0} is the first id
 	restVia string // the HTTP method there, if it is another
 }
@@ -71,6 +72,7 @@ var operations = []operation{
 	{method: "POST", path: "content/library/item/update-session/{id}/file", action: "validate", rest: item + "/updatesession/file/id:{0}?~action=validate"},
 	{method: "GET", path: "content/library/item/update-session/{id}/file", rest: item + "/updatesession/file/id:{0}?~action=list", restVia: "POST"},
 	{method: "GET", path: "content/library/item/update-session/{id}/file/{id}", rest: item + "/updatesession/file/id:{0}?~action=get&file_name={1}", restVia: "POST"},
+	{method: "DELETE", path: "content/library/item/update-session/{id}/file/{id}", rest: item + "/updatesession/file/id:{0}?~action=remove&file_name={1}", restVia: "POST"},
 	{method: "POST", path: "content/library/item/download-session", body: "create_spec", rest: item + "/download-session"},
 	{method: "GET", path: "content/library/item/download-session/{id}", rest: item + "/download-session/id:{0}"},
 	{method: "DELETE", path: "content/library/item/download-session/{id}", rest: item + "/download-session/id:{0}"},
@@ -86,8 +88,9 @@ var operations = []operation{
 	{method: "GET", path: "content/library/item/{id}/file", rest: item + "/file?library_item_id={0}"},
 
 	{method: "POST", path: "vcenter/ovf/library-item", rest: restPrefix + "vcenter/ovf/library-item"},
-	{method: "POST", path: "vcenter/ovf/library-item/{id}", action: "*", rest: restPrefix + "vcenter/ovf/library-item/id:{0}?~action={action}"},
+	{method: "POST", path: "vcenter/ovf/library-item/{id}", action: "*", maps: "deployment_spec.network_mappings", rest: restPrefix + "vcenter/ovf/library-item/id:{0}?~action={action}"},
 	{method: "POST", path: "vcenter/vm-template/library-items", body: "spec", rest: "/rest/vcenter/vm-template/library-items"},
+	{method: "POST", path: "vcenter/vm-template/library-items/{id}", action: "deploy", body: "spec", maps: "spec.hardware_customization.nics", rest: "/rest/vcenter/vm-template/library-items/{0}?action=deploy"},
 	{method: "GET", path: "vcenter/vm-template/library-items/{id}", rest: "/rest/vcenter/vm-template/library-items/{0}"},
 }
 
@@ -167,6 +170,13 @@ func translate(r *http.Request, body []byte) (*operation, error) {
 				}
 			}
 			body, _ = json.Marshal(map[string]json.RawMessage{o.body: body})
+		}
+		if o.maps != "" {
+			body = asPairs(body, o.maps)
+		}
+		if o.method == http.MethodPost && len(body) == 0 {
+			// The simulator reads a body wherever there may be one.
+			body = []byte("{}")
 		}
 		r.URL.Path, r.URL.RawPath = fill(target, func(id string) string { return id }), ""
 		r.URL.RawQuery = asked.Encode()

@@ -32,13 +32,15 @@ type fixture struct {
 	disks       *disks
 	faults      *faults
 	libraries   *libraries
+	itemFiles   *itemFiles
 	guests      *guests
+	denied      denied
 }
 
 func newFixture(o options, upstream string) (*fixture, error) {
 	f := &fixture{
 		options: o, upstream: upstream, sessions: newSessions(), leases: newLeases(), disks: newDisks(),
-		faults: newFaults(), libraries: newLibraries(), guests: &guests{},
+		faults: newFaults(), libraries: newLibraries(), itemFiles: newItemFiles(), guests: &guests{},
 	}
 	var err error
 	if f.certificate, err = loadCertificate(o); err != nil {
@@ -244,6 +246,9 @@ func (f *fixture) soap(w http.ResponseWriter, r *http.Request, st *state) {
 		return
 	case *types.CreateDescriptor:
 		f.createDescriptor(w, req)
+		return
+	case *types.HasPrivilegeOnEntities:
+		f.hasPrivileges(w, req)
 		return
 	case *types.PowerOnVM_Task:
 		if f.blocked(w, req.This) {

@@ -88,6 +88,10 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 	case parent == item+"/updatesession/file":
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
+		if action == "remove" {
+			f.itemFiles.remove(w, st.api != nil, id, body)
+			return
+		}
 		f.updateFile(st, id, action, body)
 	case parent == item+"/update-session" && action == "complete":
 		if wrong := f.libraries.wrong(id); wrong != "" {
@@ -95,15 +99,25 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
 			return
 		}
-		st.after = func([]byte) { f.libraries.completed(id) }
+		st.after = func([]byte) {
+			f.libraries.completed(id)
+			f.itemFiles.complete(id, f.libraries.files(id))
+		}
 	case r.URL.Path == item+"/update-session" && r.Method == http.MethodPost:
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
-		st.after = func(text []byte) { f.libraries.begun(body, text) }
+		st.after = func(text []byte) {
+			f.libraries.begun(body, text)
+			f.itemFiles.begun(body, text)
+		}
 	case parent == item && r.Method == http.MethodGet && id != "file":
 		st.answer = func(text []byte, _ *int) []byte { return f.libraries.withVersion(id, text) }
 	case r.URL.Path == item+"/file" && r.Method == http.MethodGet:
-		st.answer = func(text []byte, _ *int) []byte { return latest(text) }
+		asked := r.URL.Query().Get("library_item_id")
+		st.answer = func(text []byte, _ *int) []byte { return f.itemFiles.list(asked, latest(text)) }
+	case strings.HasPrefix(r.URL.Path, "/rest/vcenter/vm-template/library-items/") && r.Method == http.MethodGet:
+		// The simulator wants a body even here.
+		replaceBody(r, []byte("{}"))
 	case parent == restPrefix+"vcenter/ovf/library-item" && action == "deploy":
 		st.after = func(text []byte) {
 			if vm := machine(between(text, `"id":"`, `"`)); vm != nil {

@@ -1,10 +1,30 @@
-//! The other interface, for what SOAP cannot: tags and content libraries.
-use super::VCenter;
+//! The other interface, for what SOAP cannot: tags and content libraries
+//! ([reference](https://developer.broadcom.com/xapis/vsphere-automation-api/latest/)).
+//!
+//! ```text
+//!   tags, library, upload, download, capture, deploy ──► op (a table: both dialects of each call)
+//!                                                    ──► session (who is logged in, in which dialect)
+//! ```
+//!
+//! Addresses, names of fields and values of enumerations are those of VMware's own bindings (`vmware-vcenter` 8.0.3.0).
+mod answer;
+mod capture;
+mod deploy;
+mod download;
+mod endpoint;
+mod library;
+mod op;
+mod remove;
+mod session;
+mod tags;
+mod transfer;
+mod upload;
 
-/// What is known of a session in it.
-#[derive(Debug, Default)]
-pub(super) struct State {}
-
-impl VCenter {
-    pub(super) async fn rest_log_out(&self) {}
-}
+pub use capture::Captured;
+pub use deploy::{DeploySpec, Deployed, Provisioning};
+pub use download::Downloaded;
+pub use library::{Existing, Item, ItemFile, ItemKind, ItemSpec, Library, NewItem};
+pub(in crate::vsphere) use remove::{remove_category, remove_item, remove_tag};
+pub(in crate::vsphere) use session::State;
+pub use tags::Tag;
+pub use transfer::{Bytes, Expected, Upload};

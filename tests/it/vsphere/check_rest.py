@@ -28,6 +28,7 @@ MODULES = [
 ]
 # Uploads and downloads go to addresses that vCenter hands out.
 DATA = ("/rest/com/vmware/cis/data/", "/cls/data/")
+TEMPLATES = "com.vmware.vcenter.vm_template.library_items"
 PLAIN = {"get", "list", "create", "update", "delete"}
 
 
@@ -56,7 +57,9 @@ class Operation:
         for name, value in self.dispatch.items():
             if name not in query or (value != "null" and query[name] != value):
                 return None
-        if "action" in query and self.dispatch.get("action") != query["action"]:
+        # The bindings say nothing of the actions of templates.
+        action = self.name if self.interface == TEMPLATES and self.name == "deploy" else self.dispatch.get("action")
+        if query.get("action") != action:
             return None
         return len(self.dispatch) - self.template.count("{")
 
@@ -72,6 +75,10 @@ class Operation:
             if not match:
                 continue
             has_id = match[1] is not None
+            if not mark and "action" in query:
+                if query["action"] == self.name:
+                    return 0
+                continue
             if action is None:
                 verb = {"get": "GET", "list": "GET", "create": "POST", "update": "PATCH", "delete": "DELETE"}.get(self.name)
                 if self.interface == "com.vmware.cis.session" and method == verb:
@@ -131,7 +138,8 @@ class Reader:
             for at, item in enumerate(value):
                 self.value(item, kind.element_type, f"{where}[{at}]")
         elif isinstance(kind, T.EnumType):
-            words = sorted(word for word in vars(kind.binding_class) if word.isupper())
+            # Most words are in capitals; those that OVF has are not.
+            words = sorted(word.string for word in kind.binding_class.get_values())
             if value not in words:
                 self.problem(where, f"`{value}` is none of {', '.join(words)}")
         elif isinstance(kind, T.BooleanType):
@@ -200,6 +208,9 @@ def look(all_operations, call):
     for name in query:
         if name not in allowed:
             reader.problem(name, "no such parameter of the address")
+    if operation.interface == TEMPLATES:
+        elsewhere.add("template_library_item")
+        allowed.add("action")
     in_body = {name: kind for name, kind in known.items() if name not in elsewhere}
     try:
         value = json.loads(text) if text else {}

@@ -23,6 +23,7 @@ async fn a_machine_is_made_with_all_that_was_asked_for() {
     let spec = world.full_spec("web").await;
     let machine = world.vcenter.create_machine(&world.cx, &spec, &world.home).await.unwrap();
     assert_eq!(machine.path(), "/DC0/vm/web");
+    assert_eq!(world.vcenter.path_of(machine.moref()).await.unwrap(), machine.path());
     let paths = ["config", "runtime.powerState"];
     let properties = world.vcenter.properties(machine.moref(), &paths).await.unwrap();
     let config = properties.get("config").unwrap();

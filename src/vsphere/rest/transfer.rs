@@ -1,0 +1,250 @@
+//! Bytes on their way: counted, hashed and shown, from a file or from a stream, to a file.
+use super::library::{Checksum, ItemFile};
+use crate::{
+    cx::{Cx, Event, Unit},
+    value::{Digest, DigestAlgorithm},
+    vsphere::{VsphereError, VsphereErrorKind},
+};
+use bytes::Bytes as Chunk;
+use futures_util::{Stream, StreamExt as _};
+use sha2::Digest as _;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{io::AsyncRead, time::Instant};
+use tokio_util::io::ReaderStream;
+
+/// As much is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Where the bytes of a file come from.
+pub enum Bytes {
+    /// A file. It is read again when a connection was cut.
+    Path(PathBuf),
+    /// Something that can be read once.
+    Stream(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Stream(_) => f.write_str("Stream(…)"),
+        }
+    }
+}
+
+/// A file that is put into an item.
+#[derive(Debug)]
+pub struct Upload {
+    /// Its name there: `web.ovf`, `web.ova`.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// SHA-256. Where it is not known, a file is read once more before, and a stream is only compared afterwards.
+    pub sha256: Option<Digest>,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// A file that an item is to have afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// Digests in lower-case hexadecimal digits, by the server's names of the algorithms: `SHA256`.
+    pub digests: Vec<(&'static str, String)>,
+}
+
+impl Upload {
+    /// The file at `path`, by its own name.
+    pub async fn of_path(path: &Path) -> Result<Self, VsphereError> {
+        let failed = |why: std::io::Error| unreadable(path, why);
+        let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, size: metadata.len(), sha256: None, bytes: Bytes::Path(path.to_owned()) })
+    }
+
+    /// An error for names that are none of a file.
+    pub(super) fn check_name(&self, attempt: &str) -> Result<(), VsphereError> {
+        let name = self.name.as_str();
+        if matches!(name, "" | "." | "..") || name.contains(['/', '\\']) {
+            return Err(VsphereError::new(VsphereErrorKind::Usage, attempt)
+                .because(format!("`{name}` is no name of a file")));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unreadable(path: &Path, why: std::io::Error) -> VsphereError {
+    VsphereError::new(VsphereErrorKind::Usage, format!("read `{}`", path.display())).because(why)
+}
+
+impl Expected {
+    /// What differs from what the server tells, or nothing. Digests by algorithms that we do not know of are not compared.
+    pub(super) fn differs(&self, told: &ItemFile) -> Option<String> {
+        if told.size.is_some_and(|size| size != self.size) {
+            let size = told.size.unwrap_or_default();
+            return Some(format!("`{}` has {size} bytes there, not {}", self.name, self.size));
+        }
+        let checksum = told.checksum_info.as_ref()?;
+        let known = checksum.known(&self.digests)?;
+        (!known.eq_ignore_ascii_case(&checksum.checksum)).then(|| {
+            format!(
+                "`{}` has the {} {} there, not {known}",
+                self.name,
+                checksum.algorithm(),
+                checksum.checksum.to_lowercase()
+            )
+        })
+    }
+}
+
+impl Checksum {
+    fn algorithm(&self) -> &str {
+        self.algorithm.as_deref().unwrap_or("SHA1")
+    }
+
+    fn known<'a>(&self, digests: &'a [(&'static str, String)]) -> Option<&'a str> {
+        digests.iter().find(|(name, _)| *name == self.algorithm()).map(|(_, digest)| digest.as_str())
+    }
+
+    /// Whether it is that of these bytes; `None` if it is by an algorithm that was not computed.
+    pub(super) fn agrees(&self, digests: &[(&'static str, String)]) -> Option<bool> {
+        self.known(digests).map(|known| known.eq_ignore_ascii_case(&self.checksum))
+    }
+}
+
+/// Digests of bytes that pass, by the algorithms that servers have been told to use.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Hashes {
+    sha256: sha2::Sha256,
+    sha1: sha1::Sha1,
+}
+
+impl Hashes {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.sha1.update(bytes);
+    }
+
+    /// By the server's names of the algorithms.
+    pub(super) fn all(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("SHA256", hex::encode(self.sha256.clone().finalize())),
+            ("SHA1", hex::encode(self.sha1.clone().finalize())),
+        ]
+    }
+
+    pub(super) fn sha256(&self) -> Option<Digest> {
+        Digest::from_bytes(DigestAlgorithm::Sha256, &self.sha256.clone().finalize())
+    }
+}
+
+/// Bytes that pass, seen from outside.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Passing {
+    done: Arc<AtomicU64>,
+    hashes: Arc<Mutex<Hashes>>,
+}
+
+impl Passing {
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hashes(&self) -> Hashes {
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn pass(&self, bytes: &[u8]) {
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+        self.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    }
+
+    /// A reader as a stream of what passes.
+    pub(super) fn stream<R: AsyncRead + Send + Unpin + 'static>(
+        &self,
+        from: R,
+    ) -> impl Stream<Item = std::io::Result<Chunk>> + Send + use<R> {
+        let passing = self.clone();
+        ReaderStream::with_capacity(from, CHUNK).map(move |read| read.inspect(|chunk| passing.pass(chunk)))
+    }
+}
+
+/// Shows how far bytes have come, some times a second; at its end it goes.
+pub(super) struct Bar {
+    cx: Cx,
+    what: String,
+    total: Option<u64>,
+    last: Option<Instant>,
+}
+
+impl Bar {
+    pub(super) fn new(cx: &Cx, what: impl Into<String>, total: Option<u64>) -> Self {
+        Self { cx: cx.clone(), what: what.into(), total, last: None }
+    }
+
+    pub(super) fn show(&mut self, done: u64) {
+        const OFTEN: Duration = Duration::from_millis(200);
+        if Some(done) == self.total || self.last.is_none_or(|at| at.elapsed() >= OFTEN) {
+            self.last = Some(Instant::now());
+            let (what, total) = (self.what.clone(), self.total);
+            self.cx.emit(Event::Progress { what, done, total, unit: Unit::Bytes });
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.cx.emit(Event::ProgressFinished { what: self.what.clone() });
+    }
+}
+
+/// The SHA-256 of a file.
+pub(super) async fn digest_of(cx: &Cx, path: &Path, size: u64) -> Result<Option<Digest>, VsphereError> {
+    let file = tokio::fs::File::open(path).await.map_err(|why| unreadable(path, why))?;
+    let mut bar = Bar::new(cx, format!("digest {}", path.display()), Some(size));
+    let passing = Passing::default();
+    let mut stream = Box::pin(passing.stream(file));
+    while let Some(read) = stream.next().await {
+        read.map_err(|why| unreadable(path, why))?;
+        cx.check()?;
+        bar.show(passing.done());
+    }
+    Ok(passing.hashes().sha256())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_tells_of_a_file_is_compared_as_far_as_it_tells() {
+        let mut hashes = Hashes::default();
+        hashes.update(b"abc");
+        let expected = Expected { name: "a".into(), size: 3, digests: hashes.all() };
+        let told = |size, algorithm: Option<&str>, checksum: &str| ItemFile {
+            name: "a".into(),
+            size,
+            checksum_info: Some(Checksum {
+                algorithm: algorithm.map(ToOwned::to_owned),
+                checksum: checksum.to_owned(),
+            }),
+        };
+        let sha1 = "A9993E364706816ABA3E25717850C26C9CD0D89D";
+        assert_eq!(expected.differs(&told(Some(3), None, sha1)), None);
+        assert_eq!(expected.differs(&told(None, Some("SHA1"), sha1)), None);
+        assert_eq!(expected.differs(&told(Some(3), Some("MD5"), "whatever")), None);
+        assert!(expected.differs(&told(Some(4), None, sha1)).unwrap().contains("4 bytes"));
+        assert!(expected.differs(&told(Some(3), Some("SHA256"), sha1)).unwrap().contains("SHA256"));
+    }
+}

@@ -1,0 +1,132 @@
+//! What the tests of tags and content libraries share: a session in either dialect, a library, what is in it on the disk, undoing.
+use super::vcsim::Vcsim;
+use goldsmith::{
+    cx::{BuildId, Cx, Events, Header, Journal, Stop, Undo, UndoLog},
+    value::Secret,
+    vsphere::{Library, Mark, Moref, Named, Place, Server, Trust, VCenter, remove_with},
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// A simulator that speaks one of the two dialects, and a session there.
+pub(super) struct Bench {
+    pub(super) vcsim: Vcsim,
+    pub(super) vcenter: VCenter,
+    /// How addresses begin: `/api/` or `/rest/com/vmware/`.
+    pub(super) below: &'static str,
+}
+
+/// The name of the library.
+pub(super) const LIBRARY: &str = "golden images";
+
+impl Bench {
+    /// Starts one.
+    pub(super) async fn start(api: bool, flags: &[&str]) -> Self {
+        let mut all = flags.to_vec();
+        if api {
+            all.push("-api");
+        }
+        let vcsim = Vcsim::start(&all);
+        let vcenter = VCenter::connect(&place(&vcsim)).await.unwrap();
+        Self { vcsim, vcenter, below: if api { "/api/" } else { "/rest/com/vmware/" } }
+    }
+
+    /// The next calls of this kind get this trouble: `POST`, `content/library/item`.
+    pub(super) fn trouble(&self, method: &str, path: &str, mut rule: Value) {
+        rule["match"] = json!(format!("{method} {}{path}", self.below));
+        self.vcsim.fault(&rule);
+    }
+
+    /// The next uploads, or downloads, of bytes get this trouble.
+    pub(super) fn trouble_with_bytes(&self, method: &str, mut rule: Value) {
+        rule["match"] = json!(format!("{method} /rest/com/vmware/cis/data/"));
+        self.vcsim.fault(&rule);
+    }
+
+    /// A library, made as an administrator would.
+    pub(super) async fn library(&self) -> Library {
+        let root = self.vcenter.service("rootFolder").unwrap();
+        let datastore = self.vcenter.all_named(Named::Datastore, &root).await.unwrap().remove(0).0;
+        let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
+        let at = |path: &str| format!("{}/rest/com/vmware/{path}", self.vcsim.url());
+        let session = client
+            .post(at("cis/session"))
+            .basic_auth(self.vcsim.user(), Some(self.vcsim.password()))
+            .send()
+            .await
+            .unwrap();
+        let session: Value = serde_json::from_str(&session.text().await.unwrap()).unwrap();
+        let spec = json!({ "create_spec": {
+            "name": LIBRARY, "type": "LOCAL",
+            "storage_backings": [{ "type": "DATASTORE", "datastore_id": datastore.id }],
+        } });
+        let made = client
+            .post(at("content/local-library"))
+            .header("vmware-api-session-id", session["value"].as_str().unwrap())
+            .header("content-type", "application/json")
+            .body(spec.to_string())
+            .send()
+            .await
+            .unwrap();
+        assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+        self.vcenter.library(LIBRARY).await.unwrap()
+    }
+
+    /// Where the file of an item is on this machine.
+    pub(super) fn stored(&self, library: &Library, item: &str, file: &str) -> PathBuf {
+        self.vcsim.datastore().join(format!("contentlib-{}", library.id)).join(item).join(file)
+    }
+
+    /// One machine of the inventory.
+    pub(super) async fn machine(&self) -> Moref {
+        let root = self.vcenter.service("rootFolder").unwrap();
+        self.vcenter.all_named(Named::Machine, &root).await.unwrap().remove(0).0
+    }
+
+    /// How often it was called.
+    pub(super) fn calls(&self, method: &str, path: &str) -> usize {
+        let beginning = format!("{}{path}", self.below);
+        let trace = self.vcsim.trace();
+        trace.iter().filter(|one| one.method == method && one.path.starts_with(&beginning)).count()
+    }
+
+    /// Undoes all that a build owes, as it is done when it failed.
+    pub(super) async fn undo(&self, cx: &Cx) {
+        for undo in cx.undo().owed() {
+            let Undo::Resource(resource) = undo else { panic!("{undo} is no resource") };
+            remove_with(&self.vcenter, &resource, &Stop::default()).await.unwrap();
+        }
+    }
+}
+
+/// Where a simulator is, known by its own authority.
+fn place(vcsim: &Vcsim) -> Place {
+    let server = Server { host: vcsim.host().to_owned(), trust: Trust::CaFile(vcsim.ca().to_owned()) };
+    Place { server, user: vcsim.user().to_owned(), password: Secret::new(vcsim.password()) }
+}
+
+/// What every step of a build gets; its folders live until this process's temporary folder is emptied.
+pub(super) fn cx() -> Cx {
+    let root = tempfile::tempdir().unwrap().keep();
+    let id = BuildId::random();
+    let header = Header {
+        build: id.clone(),
+        name: "test".into(),
+        definition: "test.toml".into(),
+        created: jiff::Timestamp::UNIX_EPOCH,
+        pid: std::process::id(),
+    };
+    let journal = Journal::create(&root.join("journal"), &header).unwrap();
+    let events = Events::new(id.clone(), "test", vec![]);
+    Cx::new(id, root.join("work"), root.join("logs"), events, Stop::default(), UndoLog::new(journal))
+}
+
+/// The mark of a build.
+pub(super) fn mark(cx: &Cx) -> Mark {
+    Mark::of(cx.id(), "web")
+}
+
+/// An error with its causes.
+pub(super) fn tell(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", tell(source)))
+}
