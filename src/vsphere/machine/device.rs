@@ -67,16 +67,19 @@ impl Device {
     fn change(&self, spec: &mut Element, operation: &str, new: &[(&str, Option<Part<'_>>)]) {
         spec.node("deviceChange", |change| {
             change.leaf("operation", operation).extended("device", self.kind(), |device| {
+                let write = |device: &mut Element, node: &Node| {
+                    device.copy(node);
+                };
                 for name in BASE {
                     match new.iter().find(|(known, _)| known == name) {
-                        Some((_, part)) => part.iter().for_each(|write| write(device)),
-                        None => self.node.all(name).for_each(|node| drop(device.copy(node))),
+                        Some((_, part)) => part.iter().for_each(|part| part(device)),
+                        None => self.node.all(name).for_each(|node| write(device, node)),
                     }
                 }
                 for node in self.node.nodes.iter().filter(|node| !BASE.contains(&node.name.as_str())) {
                     match new.iter().find(|(known, _)| *known == node.name) {
-                        Some((_, part)) => part.iter().for_each(|write| write(device)),
-                        None => drop(device.copy(node)),
+                        Some((_, part)) => part.iter().for_each(|part| part(device)),
+                        None => write(device, node),
                     }
                 }
             });
