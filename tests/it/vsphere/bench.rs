@@ -103,7 +103,7 @@ impl Bench {
 
     /// Journals of tasks that owe something.
     pub(crate) fn journals(&self) -> usize {
-        let folder = self.path("state/journals");
+        let folder = self.path("state/journal");
         fs::read_dir(folder).map_or(0, Iterator::count)
     }
 }
