@@ -21,6 +21,7 @@ pub mod nfc;
 mod ovf;
 mod owned;
 mod place;
+mod privilege;
 mod property;
 mod remove;
 mod rest;
@@ -37,6 +38,7 @@ pub use moref::Moref;
 pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
+pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
 pub use rest::{

@@ -17,6 +17,7 @@ pub(in crate::cli) enum Publish {
         after_help = examples(&[
             ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
             ("goldsmith publish ami web.raw.gz --name web-1 --encrypted", "encrypted with the account's own key"),
+            ("goldsmith publish ami web.qcow2 --name web-2 --parent ami-0123456789abcdef0", "only what changed since then"),
             ("goldsmith publish ami web.ova --name web-1 --tag team=web --json | tail -1 | jq -r .id", "for scripts"),
         ]),
     )]

@@ -62,6 +62,9 @@ pub(in crate::cli) struct PublishAmi {
     /// Encrypt it with this key [default: the account's own for EBS]
     #[arg(long, value_name = "ARN")]
     pub(in crate::cli) kms_key: Option<String>,
+    /// Send only the difference to an earlier snapshot (`snap-…`), or to that of an AMI (`ami-…`)
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) parent: Option<String>,
     /// A tag of the AMI and its snapshot; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = name_and_value)]
     pub(in crate::cli) tags: Vec<(String, String)>,

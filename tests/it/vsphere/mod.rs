@@ -2,6 +2,7 @@
 //! fixture and our requests are compared with.
 mod bench;
 mod checks;
+mod doctor;
 mod export;
 mod fixture;
 mod import;
