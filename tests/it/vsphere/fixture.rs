@@ -22,7 +22,7 @@ impl Bench {
         let raw = root.path().join("disk.raw");
         // What every byte is does not matter, if only not all are alike.
         let bytes: Vec<u8> =
-            (0_u32..1 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            (0_u32..1 << 20).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         fs::write(&raw, bytes).unwrap();
         let ova = root.path().join("disk.ova");
         let output = Command::new(assert_cmd::cargo::cargo_bin("goldsmith"))
