@@ -99,9 +99,9 @@ impl Bench {
     }
 }
 
-/// Where a simulator is, known by its own authority.
+/// Where a simulator is, known by its thumbprint.
 fn place(vcsim: &Vcsim) -> Place {
-    let server = Server { host: vcsim.host().to_owned(), trust: Trust::CaFile(vcsim.ca().to_owned()) };
+    let server = Server { host: vcsim.host().to_owned(), trust: Trust::Thumbprint(vcsim.thumbprint_sha256().parse().unwrap()) };
     Place { server, user: vcsim.user().to_owned(), password: Secret::new(vcsim.password()) }
 }
 

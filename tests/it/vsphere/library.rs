@@ -173,7 +173,7 @@ async fn an_upload_outlives_cuts_expired_sessions_and_busy_servers() {
 async fn an_upload_that_fails_changes_nothing_and_holds_nothing() {
     for api in [false, true] {
         let bench = Bench::start(api, &[]).await;
-        let (vcenter, cx, folder) = (&bench.vcenter, cx(), tempfile::tempdir().unwrap());
+        let (vcenter, cx) = (&bench.vcenter, cx());
         let library = bench.library().await;
         let made = item(&bench, &cx, &library, "web").await;
         let disk = noise(4, 1 << 20);
