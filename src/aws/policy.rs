@@ -25,6 +25,8 @@ pub enum Purpose {
     Look,
     /// To send a disk into a snapshot, directly.
     Upload,
+    /// To compare a disk with an earlier snapshot.
+    Parent,
     /// To make an AMI of a snapshot.
     Register,
     /// To remove what a build made, and AMIs that are not kept.
@@ -53,10 +55,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Check,
         Self::Look,
         Self::Upload,
+        Self::Parent,
         Self::Register,
         Self::Remove,
         Self::Encrypt,
@@ -184,11 +187,18 @@ pub const RULES: &[Rule] = &[
     rule(
         Purpose::Upload,
         "Upload",
-        &["ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"],
+        &["ebs:PutSnapshotBlock", "ebs:CompleteSnapshot"],
         On::These(&[SNAPSHOT]),
         When::Tagged,
     ),
-    rule(Purpose::Upload, "UploadDelta", &["ebs:ListChangedBlocks"], On::These(&[SNAPSHOT]), When::Always),
+    // The parent may be anybody's snapshot that we may read. It is read when this host has no record of it.
+    rule(
+        Purpose::Parent,
+        "UploadParent",
+        &["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"],
+        On::These(&[SNAPSHOT]),
+        When::Always,
+    ),
     rule(Purpose::Upload, "UploadTags", &["ec2:CreateTags"], On::These(&[SNAPSHOT]), When::Tagging),
     rule(Purpose::Register, "Register", &["ec2:RegisterImage"], On::These(&[IMAGE, SNAPSHOT]), When::Always),
     rule(

@@ -1,7 +1,10 @@
 //! What a build makes in an account, as undo data, and how it is removed.
 use super::{Account, Aws, AwsError, AwsErrorKind, SNAPSHOT, UPLOAD, tagged};
 use crate::cx::{ResourceRef, Stop};
-use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, Image, InstanceStateName, Tag};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, Filter, Image, ImageBlockPublicAccessEnabledState, InstanceStateName,
+    SnapshotBlockPublicAccessState, Tag,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
@@ -30,10 +33,12 @@ pub enum Kind {
     Object,
     /// A request for a spot instance, which would start another one; it is cancelled.
     SpotRequest,
+    /// Leave to make `images` or `snapshots` public, given for a while; it is taken back.
+    PublicLeave,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Instance, "instance"),
         (Self::Volume, "volume"),
         (Self::Snapshot, "snapshot"),
@@ -44,6 +49,7 @@ impl Kind {
         (Self::SecurityGroup, "security-group"),
         (Self::Object, "object"),
         (Self::SpotRequest, "spot-request"),
+        (Self::PublicLeave, "public-leave"),
     ];
 
     /// As in [`ResourceRef::kind`].
@@ -188,6 +194,30 @@ async fn one(aws: &Aws, kind: Kind, id: &str, stop: &Stop) -> Result<(), AwsErro
             .await
             .map(drop)
             .map_err(|error| AwsError::of(attempt(), "CancelSpotInstanceRequests", error)),
+        Kind::PublicLeave => forbid_public(aws, id).await,
+    }
+}
+
+/// Forbids new public `images` or `snapshots` again. What is public stays so: a block of all sharing comes back as one of new sharing,
+/// since it would take back what was just done.
+async fn forbid_public(aws: &Aws, what: &str) -> Result<(), AwsError> {
+    let attempt = || format!("forbid new public {what} in {} again", aws.region());
+    if what == "images" {
+        aws.ec2()
+            .enable_image_block_public_access()
+            .image_block_public_access_state(ImageBlockPublicAccessEnabledState::BlockNewSharing)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "EnableImageBlockPublicAccess", error))
+    } else {
+        aws.ec2()
+            .enable_snapshot_block_public_access()
+            .state(SnapshotBlockPublicAccessState::BlockNewSharing)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::of(attempt(), "EnableSnapshotBlockPublicAccess", error))
     }
 }
 

@@ -90,7 +90,7 @@ async fn once(aws: &Aws, kind: Kind, tags: &[(&str, &str)]) -> Result<Vec<String
             all(answer.security_groups().iter().map(|group| group.group_id()).collect())
         }
         // These have names of our own choosing, or tags of their own.
-        Kind::KeyPair | Kind::Object | Kind::Upload | Kind::ImageOf => Vec::new(),
+        Kind::KeyPair | Kind::Object | Kind::Upload | Kind::ImageOf | Kind::PublicLeave => Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@ use crate::{
     cx::Cx,
     plan::{AmiPlan, Plan},
 };
+use std::path::Path;
 
 #[cfg(feature = "aws")]
 pub(super) use with::{preflight, upload};
@@ -14,7 +15,13 @@ pub(super) async fn preflight(_: &Cx, plan: &Plan) -> Result<(), BuildError> {
 }
 
 #[cfg(not(feature = "aws"))]
-pub(super) async fn upload(_: &Cx, _: &Plan, _: &AmiPlan, _: u64) -> Result<Box<dyn Upload>, BuildError> {
+pub(super) async fn upload(
+    _: &Cx,
+    _: &Plan,
+    _: &AmiPlan,
+    _: u64,
+    _: &Path,
+) -> Result<Box<dyn Upload>, BuildError> {
     Err(without())
 }
 
@@ -28,15 +35,17 @@ fn without() -> BuildError {
 
 #[cfg(feature = "aws")]
 mod with {
-    use super::{AmiPlan, BuildError, BuildErrorKind, Cx, Plan, Upload};
+    use super::{AmiPlan, BuildError, BuildErrorKind, Cx, Path, Plan, Upload};
     use crate::{
         aws::{Account, Aws, AwsError, Tags},
         build::AmiId,
         cx::UndoHandle,
-        disk::BlockSink,
+        disk::{BlockSink, FEED_BLOCK},
         publish::{ami, ebs},
+        value::Size,
     };
     use async_trait::async_trait;
+    use std::path::PathBuf;
 
     async fn session(plan: &Plan) -> Result<Aws, BuildError> {
         let account = Account {
@@ -67,7 +76,7 @@ mod with {
         }
         let ready = Box::pin(async {
             let aws = session(plan).await?;
-            let owner = ami::preflight(&aws, &plan.amis)
+            let owner = ami::preflight(&aws, &plan.amis, plan.machine.disk.as_bytes())
                 .await
                 .map_err(failed("the Amazon account is not ready for the AMIs"))?;
             cx.events().notice(format!("AMIs are made in {} of the account {owner}", aws.region()));
@@ -79,14 +88,18 @@ mod with {
             .map_err(|error| error.kind_unless_interrupted(BuildErrorKind::Preflight))
     }
 
-    /// Starts the snapshot of an AMI.
+    /// Starts the snapshot of an AMI. What it will hold is written down in `folder`, where what its parent holds may be.
     pub(in crate::build) async fn upload(
         cx: &Cx,
         plan: &Plan,
         ami: &AmiPlan,
         disk_bytes: u64,
+        folder: &Path,
     ) -> Result<Box<dyn Upload>, BuildError> {
         let aws = session(plan).await?;
+        let parent = Box::pin(parent(cx, &aws, ami, disk_bytes, folder))
+            .await
+            .map_err(failed("could not compare the disk with the parent of an AMI"))?;
         let tags = Tags::of(cx.id(), &plan.name).and(&ami.tags);
         // A build may make several: each has an id of its own.
         let id = cx.id().uuid(&format!("ami {}", ami.name)).to_string();
@@ -94,15 +107,29 @@ mod with {
             disk_bytes,
             description: ami.description.clone().unwrap_or_else(|| format!("{}, by goldsmith", ami.name)),
             tags: tags.clone(),
-            encrypted: ami.volume.encrypted,
-            kms_key: ami.volume.kms_key.clone(),
-            parent: None,
+            // With a parent, they are the parent's.
+            encrypted: ami.volume.encrypted && parent.is_none(),
+            kms_key: ami.volume.kms_key.clone().filter(|_| parent.is_none()),
+            parent,
             token: id.clone(),
         };
         let upload = ebs::Upload::start(&aws, cx.undo(), &id, spec)
             .await
             .map_err(failed("could not start the snapshot of an AMI"))?;
-        Ok(Box::new(RealUpload { aws, upload, tags, made: None }))
+        Ok(Box::new(RealUpload { aws, upload, tags, made: None, folder: folder.to_owned() }))
+    }
+
+    /// The blocks of the snapshot that the AMI is to be the difference to, if there is one.
+    async fn parent(
+        cx: &Cx,
+        aws: &Aws,
+        ami: &AmiPlan,
+        disk_bytes: u64,
+        folder: &Path,
+    ) -> Result<Option<ebs::Parent>, AwsError> {
+        let Some(base) = ami::base(aws, ami, Some(disk_bytes)).await? else { return Ok(None) };
+        base.tell(cx, ami);
+        ebs::Parent::open(cx, aws, folder, &base.snapshot, base.volume_gib).await.map(Some)
     }
 
     struct RealUpload {
@@ -110,6 +137,8 @@ mod with {
         upload: ebs::Upload,
         tags: Tags,
         made: Option<UndoHandle>,
+        /// Where records of uploads are.
+        folder: PathBuf,
     }
 
     #[async_trait]
@@ -119,7 +148,18 @@ mod with {
         }
 
         async fn send(&mut self, cx: &Cx) -> Result<(), BuildError> {
-            self.upload.send(cx, None).await.map_err(failed("could not send the disk to Amazon"))
+            self.upload.send(cx, None).await.map_err(failed("could not send the disk to Amazon"))?;
+            let ebs::Traffic { sent, unchanged, .. } = self.upload.traffic();
+            if unchanged > 0 {
+                let size = |blocks: u64| Size::bytes(blocks * FEED_BLOCK as u64);
+                cx.events().notice(format!(
+                    "{} of {} were sent to the snapshot `{}`, the rest is its parent's",
+                    size(sent),
+                    size(sent + unchanged),
+                    self.upload.snapshot()
+                ));
+            }
+            Ok(())
         }
 
         async fn complete(&mut self, cx: &Cx) -> Result<(), BuildError> {
@@ -134,6 +174,7 @@ mod with {
             };
             let (made, handle) = making.await.map_err(failed("could not make the AMI"))?;
             self.made = handle;
+            self.upload.remember(cx, &self.folder);
             let ami::Ami { id, name, region, snapshot } = made;
             Ok(AmiId { id, name, region, snapshots: vec![snapshot] })
         }

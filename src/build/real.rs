@@ -199,7 +199,11 @@ impl World for RealWorld {
         ami: &AmiPlan,
         disk_bytes: u64,
     ) -> Result<Box<dyn Upload>, BuildError> {
-        amis::upload(cx, plan, ami, disk_bytes).await
+        let folder = self
+            .dirs
+            .make_uploads()
+            .map_err(|error| BuildError::because("could not prepare the folder of uploads", error))?;
+        amis::upload(cx, plan, ami, disk_bytes, &folder).await
     }
 
     async fn adopt_installed(

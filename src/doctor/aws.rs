@@ -43,6 +43,9 @@ impl Needs {
             if ec2.is_null() {
                 self.purposes.push(Purpose::Upload);
             }
+            if amis.iter().any(|ami| ami["parent"].is_string()) {
+                self.purposes.push(Purpose::Parent);
+            }
         }
         if !ec2.is_null() {
             self.purposes.extend([Purpose::Look, Purpose::Ec2, Purpose::Remove]);
@@ -84,6 +87,7 @@ mod tests {
 
     #[test_case(json!({ "machine": {} }) => Vec::<Purpose>::new() ; "a file")]
     #[test_case(json!({ "amis": [{ "volume": {} }] }) => vec![Purpose::Look, Purpose::Upload, Purpose::Register, Purpose::Remove] ; "an AMI from a local disk")]
+    #[test_case(json!({ "amis": [{ "volume": {}, "parent": "snap-1" }] }) => vec![Purpose::Look, Purpose::Upload, Purpose::Parent, Purpose::Register, Purpose::Remove] ; "a difference")]
     #[test_case(json!({ "machine": { "ec2": { "ssh": "public" } }, "source": { "ami": { "id": "ami-1" } } }) => vec![Purpose::Look, Purpose::Remove, Purpose::Ec2] ; "an instance")]
     #[test_case(json!({ "machine": { "ec2": { "ssh": "session-manager", "profile": "p" } }, "source": { "ami": { "ssm": "/a" } } })
         => vec![Purpose::Look, Purpose::Remove, Purpose::Ec2, Purpose::Profile, Purpose::Session, Purpose::Lookup] ; "an instance by the session manager")]

@@ -9,6 +9,7 @@ mod facts;
 mod packages;
 #[cfg(test)]
 mod tests;
+pub mod vsphere;
 
 #[cfg(feature = "aws")]
 pub use aws::needs;

@@ -106,6 +106,8 @@ pub struct AmiPlan {
     pub root_device: String,
     /// The volume of the root device.
     pub volume: AmiVolume,
+    /// The snapshot, or the AMI with that snapshot, that only the difference to is sent.
+    pub parent: Option<String>,
     /// Tags of the AMI and its snapshot.
     pub tags: BTreeMap<String, String>,
 }
@@ -137,6 +139,7 @@ impl AmiPlan {
             uefi_data: None,
             root_device: ROOT_DEVICE.to_owned(),
             volume: AmiVolume::default(),
+            parent: None,
             tags: BTreeMap::new(),
         }
     }
@@ -170,6 +173,18 @@ impl AmiPlan {
                 "root-device",
                 format!("`{}` is not a device such as `/dev/sda1`", self.root_device.escape_debug()),
             );
+        }
+        if let Some(parent) = &self.parent {
+            let id = parent.strip_prefix("snap-").or_else(|| parent.strip_prefix("ami-")).unwrap_or_default();
+            if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                fault(
+                    "parent",
+                    format!(
+                        "`{}` is neither the id of a snapshot (`snap-…`) nor of an AMI (`ami-…`)",
+                        parent.escape_debug()
+                    ),
+                );
+            }
         }
         for AmiFault { key, why } in self.volume.faults() {
             fault(key, why);
@@ -295,6 +310,9 @@ mod tests {
             (AmiPlan { tpm: true, ..good() }, "tpm"),
             (AmiPlan { uefi_data: Some("/vars".into()), ..good() }, "uefi-data"),
             (AmiPlan { root_device: "sda1".into(), ..good() }, "root-device"),
+            (AmiPlan { parent: Some("vol-0123".into()), ..good() }, "parent"),
+            (AmiPlan { parent: Some("snap-../x".into()), ..good() }, "parent"),
+            (AmiPlan { parent: Some("ami-".into()), ..good() }, "parent"),
             (volume(AmiVolume { iops: Some(10), ..AmiVolume::default() }), "iops"),
             (volume(AmiVolume { kind: VolumeKind::Gp2, iops: Some(3000), ..AmiVolume::default() }), "iops"),
             (volume(AmiVolume { kind: VolumeKind::Io2, ..AmiVolume::default() }), "volume-type"),

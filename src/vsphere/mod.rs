@@ -8,13 +8,17 @@
 //!
 //! Nothing here knows what an image is: the driver and [`crate::publish`] do. Shapes are from
 //! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
+pub mod datastore;
 mod error;
 mod fault;
+mod folder;
 mod http;
 mod inventory;
+pub mod machine;
 mod moref;
 mod owned;
 mod place;
+mod privilege;
 mod property;
 mod remove;
 mod rest;
@@ -29,11 +33,12 @@ pub use inventory::{Datacenter, Named, escape_name, plain_name};
 pub use moref::Moref;
 pub use owned::{Mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
+pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
 pub use rest::{
-    Bytes, Captured, DeploySpec, Deployed, Downloaded, Existing, Expected, Item, ItemFile, ItemKind,
-    ItemSpec, Library, NewItem, Provisioning, Tag, Upload,
+    Bytes, Captured, DeploySpec, Downloaded, Existing, Expected, Item, ItemFile, ItemKind, ItemSpec, Library,
+    NewItem, Tag, Upload,
 };
 pub use session::{About, VCenter};
 pub use xml::{Element, Node};

@@ -1,5 +1,10 @@
 //! What a build makes in a vCenter, as undo data, and how it is removed.
-use super::{Place, Server, VCenter, VsphereError, VsphereErrorKind, rest};
+use super::{
+    Place, Server, VCenter, VsphereError, VsphereErrorKind,
+    datastore::remove_file,
+    machine::{remove_folder, remove_machine},
+    rest,
+};
 use crate::{
     cx::{ResourceRef, Stop},
     value::Secret,
@@ -18,7 +23,7 @@ pub enum Kind {
     Machine,
     /// A folder for machines, by its path; only when it is empty.
     Folder,
-    /// A file of a datastore, as `[datastore] path`; its datacenter's path is a detail.
+    /// A file of a datastore, as `[datastore] path`; its datacenter's path is the detail `datacenter`. Only with the build's id in its name.
     File,
     /// An item of a content library, as `library/item`; only with the build's mark in its description.
     LibraryItem,
@@ -106,16 +111,11 @@ fn unless_gone(removed: Result<(), VsphereError>) -> Result<(), VsphereError> {
     }
 }
 
-async fn one(
-    vcenter: &VCenter,
-    kind: Kind,
-    resource: &ResourceRef,
-    _stop: &Stop,
-) -> Result<(), VsphereError> {
+async fn one(vcenter: &VCenter, kind: Kind, resource: &ResourceRef, stop: &Stop) -> Result<(), VsphereError> {
     match kind {
-        Kind::Machine | Kind::Folder | Kind::File => {
-            Err(VsphereError::new(VsphereErrorKind::Unsupported, format!("remove {resource}")))
-        }
+        Kind::Machine => remove_machine(vcenter, resource, stop).await,
+        Kind::Folder => remove_folder(vcenter, resource).await,
+        Kind::File => remove_file(vcenter, resource).await,
         Kind::LibraryItem => rest::remove_item(vcenter, resource).await,
         Kind::Tag => rest::remove_tag(vcenter, resource).await,
         Kind::Category => rest::remove_category(vcenter, resource).await,

@@ -138,7 +138,11 @@ impl Node {
         let mut made = Self {
             name: from.tag_name().name().to_owned(),
             kind: from.attribute((XSI, "type")).map(bare),
-            refers: from.attribute("type").map(bare),
+            // Asked for by its name alone, `xsi:type` would be found as well.
+            refers: from
+                .attributes()
+                .find(|attribute| attribute.name() == "type" && attribute.namespace().is_none())
+                .map(|attribute| bare(attribute.value())),
             ..Self::default()
         };
         for child in from.children() {
@@ -212,6 +216,7 @@ mod tests {
         let device = node.at("device").unwrap();
         assert_eq!(device.kind.as_deref(), Some("VirtualCdrom"));
         assert_eq!(device.morefs(), [Moref::new("Datastore", "ds-1")]);
+        assert_eq!(node.at("value").unwrap().as_moref(), None);
     }
 
     #[test]

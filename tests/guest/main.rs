@@ -13,17 +13,28 @@ mod demo;
 mod ec2;
 mod failing;
 mod faults;
+#[cfg(feature = "aws")]
 mod formats;
 mod installers;
 mod interrupted;
 mod kubernetes;
+#[cfg(feature = "aws")]
+#[path = "../it/aws/moto.rs"]
+#[allow(dead_code, reason = "shared with the tests that boot nothing")]
+mod moto;
 mod ordinary_user;
 mod own_login;
 mod parallel;
 #[path = "../../src/driver/libvirt/tests_real/peer.rs"]
 mod peer;
+#[cfg(feature = "aws")]
+#[path = "../it/aws/proxy.rs"]
+#[allow(dead_code, reason = "shared with the tests that boot nothing")]
+mod proxy;
 mod refused;
 mod remote;
+#[cfg(feature = "aws")]
+mod snapshot;
 mod software;
 mod support;
 mod told;

@@ -22,6 +22,7 @@ import (
 //	GET    /fixture/leases    the leases so far: state, machine, progress told
 //	POST   /fixture/disk      {"vm": name or id, "disk": 0, "path": file} what exports of a machine serve
 //	POST   /fixture/guest     {"vm": name or id, or "*" for all that are powered on from now, "ip": address, "after_ms": 0}
+//	POST   /fixture/deny      {"Folder": ["VirtualMachine.Inventory.Create"]} what the user may not do, by the type of object
 //	GET    /fixture/counters  {"CreateVM_Task": 1, "PUT /folder/x.iso": 2, ...}
 func (f *fixture) openAdminDoor() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,6 +40,7 @@ func (f *fixture) openAdminDoor() error {
 	mux.HandleFunc("/fixture/leases", f.adminLeases)
 	mux.HandleFunc("/fixture/disk", f.adminDisk)
 	mux.HandleFunc("/fixture/guest", f.adminGuest)
+	mux.HandleFunc("/fixture/deny", f.adminDeny)
 	mux.HandleFunc("/fixture/counters", func(w http.ResponseWriter, _ *http.Request) {
 		f.trace.mu.Lock()
 		defer f.trace.mu.Unlock()

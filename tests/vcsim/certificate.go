@@ -30,19 +30,17 @@ type certificate struct {
 // loadCertificate takes the given one, or makes one for localhost and writes it to the folder.
 func loadCertificate(o options) (certificate, error) {
 	c := certificate{file: o.certificate}
-	key := o.key
+	var err error
 	if c.file == "" {
 		c.file = filepath.Join(o.folder, "ca.pem")
-		key = filepath.Join(o.folder, "key.pem")
-		if err := makeCertificate(c.file, key); err != nil {
-			return c, err
-		}
+		c.pair, err = makeCertificate(c.file)
+	} else {
+		c.pair, err = tls.LoadX509KeyPair(c.file, o.key)
 	}
-	pair, err := tls.LoadX509KeyPair(c.file, key)
 	if err != nil {
 		return c, err
 	}
-	c.pair = pair
+	pair := c.pair
 	one, two := sha1.Sum(pair.Certificate[0]), sha256.Sum256(pair.Certificate[0])
 	c.sha1, c.sha256 = thumbprint(one[:]), thumbprint(two[:])
 	return c, nil
@@ -57,34 +55,41 @@ func thumbprint(digest []byte) string {
 	return strings.Join(parts, ":")
 }
 
-func makeCertificate(file, keyFile string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := x509.Certificate{
+// makeCertificate makes an authority, which it writes to the file, and a certificate of it: an authority's own is no server's.
+func makeCertificate(file string) (tls.Certificate, error) {
+	authority := x509.Certificate{
 		SerialNumber:          big.NewInt(time.Now().UnixNano()),
-		Subject:               pkix.Name{CommonName: "localhost", Organization: []string{"vcsim for tests"}},
+		Subject:               pkix.Name{CommonName: "CA of vcsim for tests"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(30 * 24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage:              x509.KeyUsageCertSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
-		DNSNames:              []string{"localhost"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
+	server := authority
+	server.SerialNumber = big.NewInt(time.Now().UnixNano() + 1)
+	server.Subject = pkix.Name{CommonName: "localhost", Organization: []string{"vcsim for tests"}}
+	server.KeyUsage = x509.KeyUsageDigitalSignature
+	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	server.IsCA = false
+	server.DNSNames = []string{"localhost"}
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return tls.Certificate{}, err
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return tls.Certificate{}, err
 	}
-	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(file, encoded, 0o644); err != nil {
-		return err
+	root, err := x509.CreateCertificate(rand.Reader, &authority, &authority, &signer.PublicKey, signer)
+	if err != nil {
+		return tls.Certificate{}, err
 	}
-	return os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)
+	leaf, err := x509.CreateCertificate(rand.Reader, &server, &authority, &key.PublicKey, signer)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root})
+	return tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: key}, os.WriteFile(file, encoded, 0o644)
 }

@@ -34,6 +34,7 @@ type fixture struct {
 	libraries   *libraries
 	itemFiles   *itemFiles
 	guests      *guests
+	denied      denied
 }
 
 func newFixture(o options, upstream string) (*fixture, error) {
@@ -245,6 +246,9 @@ func (f *fixture) soap(w http.ResponseWriter, r *http.Request, st *state) {
 		return
 	case *types.CreateDescriptor:
 		f.createDescriptor(w, req)
+		return
+	case *types.HasPrivilegeOnEntities:
+		f.hasPrivileges(w, req)
 		return
 	case *types.PowerOnVM_Task:
 		if f.blocked(w, req.This) {

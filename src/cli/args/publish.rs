@@ -19,6 +19,7 @@ pub(in crate::cli) enum Publish {
         after_help = examples(&[
             ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
             ("goldsmith publish ami web.raw.gz --name web-1 --encrypted", "encrypted with the account's own key"),
+            ("goldsmith publish ami web.qcow2 --name web-2 --parent ami-0123456789abcdef0", "only what changed since then"),
             ("goldsmith publish ami web.ova --name web-1 --tag team=web --json | tail -1 | jq -r .id", "for scripts"),
         ]),
     )]
@@ -80,6 +81,9 @@ pub(in crate::cli) struct PublishAmi {
     /// Encrypt it with this key [default: the account's own for EBS]
     #[arg(long, value_name = "ARN")]
     pub(in crate::cli) kms_key: Option<String>,
+    /// Send only the difference to an earlier snapshot (`snap-…`), or to that of an AMI (`ami-…`)
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) parent: Option<String>,
     /// A tag of the AMI and its snapshot; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = name_and_value)]
     pub(in crate::cli) tags: Vec<(String, String)>,

@@ -45,6 +45,9 @@ table! {
         encrypted: optional bool,
         /// The ARN of the key to encrypt with. Default: the account's own for EBS.
         kms_key: optional Text,
+        /// The id of an earlier snapshot (`snap-…`), or of the AMI that has it: only the blocks that differ from it are sent. Not for
+        /// `driver = "ec2"`.
+        parent: optional Text,
         /// Tags of the AMI and its snapshot.
         tags: optional Map<Text>,
     }

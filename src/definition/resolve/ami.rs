@@ -36,6 +36,7 @@ pub(super) fn ami(
     let encrypted = raw.encrypted.or(matches!(kms_key, Some(Some(_))));
     let (size, kind) = (raw.volume_size.maybe(), raw.volume_type.maybe());
     let (iops, throughput) = (raw.iops.maybe(), raw.throughput.maybe());
+    let parent = text(raw.parent, reader);
     let delete = raw.delete_on_termination.or(true);
     let tags = raw.tags.or(Map::new()).and_then(|map| tags(map, reader));
     let folder = reader.folder.clone();
@@ -60,6 +61,7 @@ pub(super) fn ami(
         uefi_data: uefi_data?.map(|path| folder.join(path)),
         root_device: root_device?.unwrap_or(named.root_device.clone()),
         volume,
+        parent: parent?,
         tags: tags?,
         ..named
     };
@@ -90,7 +92,7 @@ fn sound(
 }
 
 /// Where each key is, by its name.
-fn spans(raw: &Ami) -> [(&'static str, Option<Span>); 12] {
+fn spans(raw: &Ami) -> [(&'static str, Option<Span>); 13] {
     [
         ("name", raw.name.span().cloned()),
         ("description", raw.description.span().cloned()),
@@ -103,6 +105,7 @@ fn spans(raw: &Ami) -> [(&'static str, Option<Span>); 12] {
         ("iops", raw.iops.span().cloned()),
         ("throughput", raw.throughput.span().cloned()),
         ("kms-key", raw.kms_key.span().cloned()),
+        ("parent", raw.parent.span().cloned()),
         ("tags", raw.tags.span().cloned()),
     ]
 }

@@ -90,6 +90,13 @@ pub(super) fn fits(
                 .also(first, "the first one");
         }
         first.get_or_insert_with(|| span.clone());
+        if let Field::Good(At { value: ami, .. }) = &raw.ami
+            && let Some(span) = ami.parent.span()
+        {
+            reader
+                .report(span, "`parent` is for disks that are sent from this host")
+                .help("leave it out: EC2 makes the snapshot of a volume the difference to what the volume was made of");
+        }
         if !surrogate && let Field::Good(At { value: ami, .. }) = &raw.ami {
             let inherited = [
                 ("boot-mode", ami.boot_mode.span()),

@@ -22,6 +22,11 @@ pub trait BlockSink: Send + Sync + Debug {
     /// A block with data in it, in rising order. A block that is left out is a hole throughout: nothing was ever written there. May
     /// wait for room, and must stop waiting when the conversion is cancelled.
     fn block(&self, block: DataBlock) -> Result<(), DiskError>;
+
+    /// Called once, after the last block, when the disk was read to its end; never when that failed.
+    fn end(&self) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 /// One block of a disk.
@@ -83,6 +88,7 @@ impl Sink for FeedSink<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Finished>, DiskError> {
+        self.0.end()?;
         Ok(None)
     }
 }

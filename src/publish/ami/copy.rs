@@ -347,7 +347,10 @@ impl Job<'_> {
         copied.ami = Some(there.id.clone());
         copied.found = true;
         match settled(self.cx, aws, &there.id, self.plan.patience, &self.board).await? {
-            Settled::Available(image) => Ok(*image),
+            Settled::Available(image) => {
+                self.is_encrypted_as_asked(aws, &image).await?;
+                Ok(*image)
+            }
             Settled::Broken(image) => Err(self.failed(&image)),
             Settled::Gone => self.make(aws, copied, Some(&there.id)).await,
         }
@@ -369,6 +372,37 @@ impl Job<'_> {
                     )))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A copy that an earlier run made without encryption, or with another key, must not pass for what is asked for now.
+    async fn is_encrypted_as_asked(&self, aws: &Aws, there: &Image) -> Result<(), AwsError> {
+        let key = self.plan.keys.get(aws.region());
+        let attempt = || format!("copy `{}` to {} with encryption", self.source.id, there.region);
+        let other = |why: String| {
+            AwsError::new(AwsErrorKind::Exists, attempt()).because(why).hint(format!(
+                "if nobody needs it: `aws ec2 deregister-image --region {} --image-id {}`, then run the same command again",
+                there.region, there.id
+            ))
+        };
+        if (self.plan.encrypt || key.is_some()) && !there.encrypted {
+            return Err(other(format!("`{}` has the name there already and is not encrypted", there.id)));
+        }
+        // Which key an alias stands for, only the key service knows.
+        let Some(key) = key.filter(|key| !key.contains("alias/")) else { return Ok(()) };
+        if there.snapshots.is_empty() {
+            return Ok(());
+        }
+        let answer =
+            aws.ec2().describe_snapshots().set_snapshot_ids(Some(there.snapshots.clone())).send().await;
+        let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error))?;
+        let bare = |key: &str| key.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut keys = answer.snapshots().iter().filter_map(|snapshot| snapshot.kms_key_id());
+        match keys.find(|found| bare(found) != bare(key)) {
+            Some(found) => {
+                Err(other(format!("`{}` has the name there already, with the key `{found}`", there.id)))
+            }
+            None => Ok(()),
         }
     }
 
@@ -517,19 +551,20 @@ impl Job<'_> {
     async fn finish(&self, aws: &Aws, ami: &Image) -> Result<(), AwsError> {
         let (cx, plan) = (self.cx, self.plan);
         cx.check()?;
-        let blocks = self.blocked.get(aws.region());
-        if let Some(blocks) = blocks {
-            public_access::lift(cx, aws, blocks, plan.patience.every).await?;
-        }
+        let leave = match self.blocked.get(aws.region()) {
+            Some(blocks) => {
+                Some(public_access::lift(cx, aws, blocks, !plan.restore, plan.patience.every).await?)
+            }
+            None => None,
+        };
         let shared = share(cx, aws, ami, &plan.audience, plan.snapshots, plan.patience.every).await;
-        if let (Some(blocks), true) = (blocks, plan.restore) {
-            // Also when it failed: the account is to be as it was.
-            let restored = public_access::restore(aws, blocks).await;
-            shared?;
-            restored?;
-        } else {
-            shared?;
-        }
+        // Also when it failed: the account is to be as it was.
+        let restored = match leave {
+            Some(leave) => leave.restore(cx).await,
+            None => Ok(()),
+        };
+        shared?;
+        restored?;
         if let Some(at) = plan.deprecate {
             life::deprecate(aws, ami, at).await?;
         }

@@ -1,11 +1,15 @@
 //! From a disk on this host to an AMI, in one go that can be interrupted and gone on with.
-use super::{Ami, register, spec};
+use super::{
+    Ami,
+    parent::{self, Base},
+    register, spec,
+};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
     cx::{Cx, Event},
     disk::{self, ConvertOptions, DiskError, DiskErrorKind, DiskRead},
     plan::AmiPlan,
-    publish::ebs::{self, Identity, Resumable, SnapshotSpec, Traffic},
+    publish::ebs::{self, Identity, Parent, Resumable, SnapshotSpec, Traffic},
 };
 use serde::Serialize;
 use std::{
@@ -35,8 +39,6 @@ pub struct FromDisk<'a> {
     pub threads: usize,
     /// The most blocks that are on their way at once.
     pub connections: Option<usize>,
-    /// The snapshot that the disk is a successor of.
-    pub parent: Option<String>,
 }
 
 /// What was made.
@@ -52,6 +54,8 @@ pub struct Published {
     pub blocks_sent: u64,
     /// Blocks that an earlier run had sent.
     pub blocks_known: u64,
+    /// Blocks that are the parent's, and were not sent.
+    pub blocks_unchanged: u64,
     /// Tries that failed and were made again.
     pub blocks_repeated: u64,
 }
@@ -83,15 +87,30 @@ impl FromDisk<'_> {
         let fresh = |error| Stopped { error, kept: false };
         spec::check(self.ami, Some(source.disk.size())).map_err(fresh)?;
         spec::uefi_data(self.ami).await.map_err(fresh)?;
-        let identity = self.identity(cx, aws, source).await.map_err(fresh)?;
+        let mut identity = self.identity(cx, aws, source).await.map_err(fresh)?;
+        let base = parent::base(aws, self.ami, Some(source.disk.size())).await;
+        let open = ebs::is_open(self.folder, &self.ami.name, &identity);
+        let base = base.map_err(|error| Stopped { error, kept: open })?;
+        identity.parent = base.as_ref().map(|base| base.snapshot.clone());
         let is_open = || ebs::is_open(self.folder, &self.ami.name, &identity);
         if !is_open() {
             // Who goes on may have registered the AMI already.
             register::check(aws, self.ami, None).await.map_err(fresh)?;
         }
-        let made = Box::pin(self.go_on(cx, aws, source, &identity)).await;
+        // An upload that is open stays so when its parent cannot be read this time.
+        let parent = self.parent(cx, aws, base.as_ref()).await;
+        let parent = parent.map_err(|error| Stopped { kept: is_open(), error })?;
+        let made = Box::pin(self.go_on(cx, aws, source, &identity, parent)).await;
         // Who may not even begin leaves nothing; what another process is at is not ours.
         made.map_err(|error| Stopped { kept: is_open() && error.kind() != AwsErrorKind::Usage, error })
+    }
+
+    /// The blocks of the parent, read if need be.
+    async fn parent(&self, cx: &Cx, aws: &Aws, base: Option<&Base>) -> Result<Option<Parent>, AwsError> {
+        let Some(base) = base else { return Ok(None) };
+        base.tell(cx, self.ami);
+        let opening = Parent::open(cx, aws, self.folder, &base.snapshot, base.volume_gib);
+        stage(cx, "parent", Box::pin(opening)).await.map(Some)
     }
 
     async fn go_on(
@@ -100,6 +119,7 @@ impl FromDisk<'_> {
         aws: &Aws,
         source: &DiskSource,
         identity: &Identity,
+        parent: Option<Parent>,
     ) -> Result<Published, AwsError> {
         let ami = self.ami;
         let mut upload = Resumable::open(cx, aws, self.folder, &ami.name, identity).await?;
@@ -107,9 +127,10 @@ impl FromDisk<'_> {
             disk_bytes: source.disk.size(),
             description: ami.description.clone().unwrap_or_else(|| format!("{}, by goldsmith", ami.name)),
             tags: Tags::default().and(&ami.tags),
-            encrypted: ami.volume.encrypted && self.parent.is_none(),
-            kms_key: ami.volume.kms_key.clone(),
-            parent: self.parent.clone(),
+            // With a parent, they are the parent's.
+            encrypted: ami.volume.encrypted && parent.is_none(),
+            kms_key: ami.volume.kms_key.clone().filter(|_| parent.is_none()),
+            parent,
             token: String::new(),
         };
         let id = stage(
@@ -127,13 +148,14 @@ impl FromDisk<'_> {
         let tags = Tags::of(upload.id(), &ami.name);
         let registering = register(cx, aws, upload.log(), ami, &id, &tags);
         let (made, _kept) = stage(cx, "register", Box::pin(registering)).await?;
-        let Traffic { sent, known, repeated, .. } = upload.traffic();
-        upload.finish(aws, cx.stop()).await?;
+        let Traffic { sent, known, unchanged, repeated, .. } = upload.traffic();
+        upload.finish(cx, aws, self.folder).await?;
         Ok(Published {
             ami: made,
             disk_bytes: source.disk.size(),
             blocks_sent: sent,
             blocks_known: known,
+            blocks_unchanged: unchanged,
             blocks_repeated: repeated,
         })
     }
@@ -149,8 +171,7 @@ impl FromDisk<'_> {
                     progress: &|_| {},
                     cancelled: &|| stop.is_cancelled(),
                 };
-                disk::convert_and_feed(&*disk, &[], &[&feed], &options)?;
-                feed.finish()
+                disk::convert_and_feed(&*disk, &[], &[&feed], &options).map(drop)
             });
             let (sent, read) = tokio::join!(upload.send(cx, self.connections), reading);
             cx.check()?;
@@ -159,6 +180,7 @@ impl FromDisk<'_> {
         Ok(())
     }
 
+    /// All but the parent.
     async fn identity(&self, cx: &Cx, aws: &Aws, source: &DiskSource) -> Result<Identity, AwsError> {
         let path = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
         let mut files = vec![path.clone()];
@@ -184,7 +206,7 @@ impl FromDisk<'_> {
             place: (aws.region().to_owned(), aws.account().endpoint.clone()),
             encrypted: self.ami.volume.encrypted,
             kms_key: self.ami.volume.kms_key.clone(),
-            parent: self.parent.clone(),
+            parent: None,
         })
     }
 }

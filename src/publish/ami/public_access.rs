@@ -1,11 +1,9 @@
 //! An account's block of public access: one for AMIs and one for snapshots, in each region.
 use crate::{
-    aws::{Aws, AwsError, AwsErrorKind},
-    cx::{Cx, Look, Sight},
+    aws::{self, Aws, AwsError, AwsErrorKind, Kind, resource},
+    cx::{Cx, Look, ResourceRef, Sight, Undo, UndoHandle},
 };
-use aws_sdk_ec2::types::{
-    ImageBlockPublicAccessEnabledState, ManagedBy, SnapshotBlockPublicAccessState as Snapshots,
-};
+use aws_sdk_ec2::types::{ManagedBy, SnapshotBlockPublicAccessState as Snapshots};
 use std::time::Duration;
 
 /// What a region forbids.
@@ -59,11 +57,34 @@ pub async fn blocks(aws: &Aws, with_snapshots: bool) -> Result<Blocks, AwsError>
     Ok(blocks)
 }
 
-/// Takes away what forbids public images, and waits until that holds: EC2 may take ten minutes.
-pub(super) async fn lift(cx: &Cx, aws: &Aws, before: &Blocks, every: Duration) -> Result<(), AwsError> {
+/// Leave to make images public, in one region.
+#[derive(Debug)]
+pub(super) struct Leave {
+    aws: Aws,
+    taken: Vec<(ResourceRef, UndoHandle)>,
+}
+
+/// Takes away what forbids public images, and waits until that holds: EC2 may take ten minutes. Who ends here leaves the account's block
+/// lifted only if `stays`: otherwise it comes back with [`Leave::restore`], or by undoing.
+pub(super) async fn lift(
+    cx: &Cx,
+    aws: &Aws,
+    before: &Blocks,
+    stays: bool,
+    every: Duration,
+) -> Result<Leave, AwsError> {
     const LIMIT: Duration = Duration::from_secs(20 * 60);
     let attempt = || format!("allow public images in {}", aws.region());
+    let mut leave = Leave { aws: aws.clone(), taken: Vec::new() };
+    let mut plan = |what: &str| -> Result<(), AwsError> {
+        if !stays {
+            let undo = resource(aws, Kind::PublicLeave, what);
+            leave.taken.push((undo.clone(), cx.undo().plan(Undo::Resource(undo))?));
+        }
+        Ok(())
+    };
     if before.images {
+        plan("images")?;
         aws.ec2()
             .disable_image_block_public_access()
             .send()
@@ -71,6 +92,7 @@ pub(super) async fn lift(cx: &Cx, aws: &Aws, before: &Blocks, every: Duration) -
             .map_err(|error| AwsError::of(attempt(), "DisableImageBlockPublicAccess", error))?;
     }
     if before.snapshots.is_some() {
+        plan("snapshots")?;
         aws.ec2()
             .disable_snapshot_block_public_access()
             .send()
@@ -87,31 +109,19 @@ pub(super) async fn lift(cx: &Cx, aws: &Aws, before: &Blocks, every: Duration) -
         ]),
         Err(error) => Look::Hopeless(error.into()),
     })
-    .await
-    .map_err(AwsError::from)
+    .await?;
+    Ok(leave)
 }
 
-/// Forbids new public images again. What is public stays so: a block of all sharing comes back as one of new sharing, since it would take
-/// back what was just done.
-pub(super) async fn restore(aws: &Aws, before: &Blocks) -> Result<(), AwsError> {
-    let attempt = || format!("forbid new public images in {} again", aws.region());
-    if before.images {
-        aws.ec2()
-            .enable_image_block_public_access()
-            .image_block_public_access_state(ImageBlockPublicAccessEnabledState::BlockNewSharing)
-            .send()
-            .await
-            .map_err(|error| AwsError::of(attempt(), "EnableImageBlockPublicAccess", error))?;
+impl Leave {
+    /// Forbids new public images again.
+    pub(super) async fn restore(self, cx: &Cx) -> Result<(), AwsError> {
+        for (resource, handle) in self.taken {
+            aws::remove_with(&self.aws, &resource, cx.stop()).await?;
+            cx.undo().keep(handle)?;
+        }
+        Ok(())
     }
-    if before.snapshots.is_some() {
-        aws.ec2()
-            .enable_snapshot_block_public_access()
-            .state(Snapshots::BlockNewSharing)
-            .send()
-            .await
-            .map_err(|error| AwsError::of(attempt(), "EnableSnapshotBlockPublicAccess", error))?;
-    }
-    Ok(())
 }
 
 /// The error for regions that forbid what was asked for.

@@ -1,5 +1,5 @@
 //! RegisterImage, so that doing it twice makes one image.
-use super::spec;
+use super::{parent, spec};
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Kind, SNAPSHOT, Tags, resource},
     cx::{Cx, Look, Sight, Undo, UndoHandle, UndoLog},
@@ -40,7 +40,8 @@ pub async fn check(aws: &Aws, ami: &AmiPlan, snapshot: Option<&str>) -> Result<(
 }
 
 /// Whether AMIs can be made with this session, before anything is: credentials, permissions, values, names. Returns the account's id.
-pub async fn preflight(aws: &Aws, amis: &[AmiPlan]) -> Result<String, AwsError> {
+/// The disk will have at least `disk_bytes`.
+pub async fn preflight(aws: &Aws, amis: &[AmiPlan], disk_bytes: u64) -> Result<String, AwsError> {
     let attempt = || format!("use the Amazon account in {}", aws.region());
     let who = aws
         .sts()
@@ -50,6 +51,7 @@ pub async fn preflight(aws: &Aws, amis: &[AmiPlan]) -> Result<String, AwsError> 
         .map_err(|error| AwsError::of(attempt(), "GetCallerIdentity", error))?;
     for ami in amis {
         check(aws, ami, None).await?;
+        parent::base(aws, ami, Some(disk_bytes)).await?;
         permitted(aws, ami).await?;
     }
     Ok(who.account.unwrap_or_default())

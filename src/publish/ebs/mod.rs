@@ -5,10 +5,14 @@
 //!   disk engine ──► Feed ──► (16 blocks) ──► Sending ──► PutSnapshotBlock, up to 128 at once ──► record of what arrived
 //! ```
 //!
+//! Over a [`Parent`], a block that is the same as the parent's is not sent, and one that is a hole now is sent as zeroes.
 //! A block that is a hole throughout is not sent, and reads as zeroes. A written zero is sent: on an encrypted volume, a block that is
 //! not there reads as what decrypting zeroes gives. Start reading at [`Upload`]; [`Resumable`] makes one that outlives its process.
 mod feed;
+mod known;
 mod pace;
+mod parent;
+mod read;
 mod record;
 mod resume;
 mod send;
@@ -16,10 +20,12 @@ mod snapshot;
 mod trouble;
 
 pub use feed::Feed;
+pub use parent::Parent;
 pub use record::Identity;
 pub use resume::Resumable;
 pub(in crate::publish) use resume::{image_of, is_open};
 pub use send::Traffic;
+pub(in crate::publish) use snapshot::described;
 pub use snapshot::{SnapshotSpec, completed, volume_gib};
 
 use crate::{
@@ -27,15 +33,22 @@ use crate::{
     cx::{Cx, Undo, UndoHandle, UndoLog},
 };
 use feed::{Outlet, feed};
+use known::Known;
 use record::{Digests, Record};
 use send::Sending;
+use std::{path::Path, sync::Arc};
 
 /// A snapshot that is being filled from a disk.
 #[derive(Debug)]
 pub struct Upload {
     aws: Aws,
     snapshot: String,
+    /// Size of its volume.
+    volume_gib: u64,
+    /// What was sent to it.
     digests: Digests,
+    /// What it begins with.
+    parent: Arc<Digests>,
     outlet: Option<Outlet>,
     traffic: Traffic,
     handle: Option<UndoHandle>,
@@ -49,11 +62,21 @@ impl Upload {
         let spec = SnapshotSpec { tags: spec.tags.with(UPLOAD, id), ..spec };
         let snapshot = snapshot::start(aws, &spec).await?;
         undo.resolve(handle, Undo::Resource(resource(aws, Kind::Snapshot, &snapshot)))?;
-        Ok(Self { handle: Some(handle), ..Self::go_on(aws, snapshot, Digests::new()) })
+        Ok(Self { handle: Some(handle), ..Self::go_on(aws, snapshot, Digests::new(), &spec) })
     }
 
-    fn go_on(aws: &Aws, snapshot: String, digests: Digests) -> Self {
-        Self { aws: aws.clone(), snapshot, digests, outlet: None, traffic: Traffic::default(), handle: None }
+    /// The upload of `spec` whose snapshot is there, and to which `digests` were sent.
+    fn go_on(aws: &Aws, snapshot: String, digests: Digests, spec: &SnapshotSpec) -> Self {
+        Self {
+            aws: aws.clone(),
+            snapshot,
+            volume_gib: volume_gib(spec.disk_bytes),
+            digests,
+            parent: spec.parent.as_ref().map(|parent| Arc::clone(parent.digests())).unwrap_or_default(),
+            outlet: None,
+            traffic: Traffic::default(),
+            handle: None,
+        }
     }
 
     /// The id of the snapshot.
@@ -68,7 +91,7 @@ impl Upload {
 
     /// Where the disk engine puts the blocks. [`Upload::send`] ends when it is dropped.
     pub fn feed(&mut self) -> Feed {
-        let (feed, outlet) = feed(self.digests.clone());
+        let (feed, outlet) = feed(self.digests.clone(), Arc::clone(&self.parent));
         self.outlet = Some(outlet);
         feed
     }
@@ -96,12 +119,20 @@ impl Upload {
         snapshot::complete(cx, &self.aws, &self.snapshot, &self.digests, false).await
     }
 
+    /// Writes down on this host, in the `folder` of records, what the completed snapshot holds, so that an upload over it need not read it.
+    pub fn remember(&self, cx: &Cx, folder: &Path) {
+        let mut digests = Digests::clone(&self.parent);
+        digests.extend(&self.digests);
+        let known = Known { volume_gib: self.volume_gib, digests };
+        parent::remember(cx, &self.aws, folder, &self.snapshot, &known);
+    }
+
     /// What was sent so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// How many blocks the snapshot has.
+    /// How many blocks were sent to the snapshot.
     pub fn blocks(&self) -> usize {
         self.digests.len()
     }

@@ -110,7 +110,7 @@ impl Resumable {
     /// Starts the snapshot, unless it is there. `spec` needs neither token nor the upload's own tags.
     pub async fn start(&mut self, aws: &Aws, spec: SnapshotSpec, image: &str) -> Result<&Upload, AwsError> {
         let upload = if let Some(snapshot) = self.found.snapshot.clone() {
-            Upload::go_on(aws, snapshot, self.found.digests.clone())
+            Upload::go_on(aws, snapshot, self.found.digests.clone(), &spec)
         } else {
             let tags = Tags::of(&self.id, image).and(&spec.tags.iter().map(own).collect());
             let token = self.id.uuid("snapshot").to_string();
@@ -180,9 +180,12 @@ impl Resumable {
         &self.id
     }
 
-    /// The snapshot, and what was made of it, is a result; the two files have served.
-    pub async fn finish(self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {
-        self.close(aws, stop).await
+    /// The snapshot, and what was made of it, is a result; the two files have served. What the snapshot holds is written down in `folder`.
+    pub async fn finish(self, cx: &Cx, aws: &Aws, folder: &Path) -> Result<(), AwsError> {
+        if let Some(upload) = &self.upload {
+            upload.remember(cx, folder);
+        }
+        self.close(aws, cx.stop()).await
     }
 
     async fn close(&self, aws: &Aws, stop: &Stop) -> Result<(), AwsError> {

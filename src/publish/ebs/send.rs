@@ -35,6 +35,8 @@ pub struct Traffic {
     pub sent: u64,
     /// Blocks that arrived in an earlier run, and were not sent again.
     pub known: u64,
+    /// Blocks that are the parent's, and were not sent.
+    pub unchanged: u64,
     /// Tries that failed and were made again.
     pub repeated: u64,
     /// The most blocks that were on their way at once.
@@ -122,7 +124,7 @@ impl<'a> Sending<'a> {
         })
     }
 
-    /// Sends all that comes out of `outlet`; returns the digests of all blocks that the snapshot has.
+    /// Sends all that comes out of `outlet`; returns the digests of all blocks that were sent, now or before.
     pub(super) async fn run(mut self, mut outlet: Outlet) -> Result<(Digests, Traffic), AwsError> {
         let mut open = true;
         loop {
@@ -159,13 +161,18 @@ impl<'a> Sending<'a> {
                 () = tokio::time::sleep(Duration::from_secs(5)) => {}
             }
             self.stalled(open)?;
-            self.traffic.known = outlet.figures.known();
+            self.skipped(&outlet);
             self.report(outlet.figures.total_bytes(), false);
         }
-        self.traffic.known = outlet.figures.known();
+        self.skipped(&outlet);
         self.report(outlet.figures.total_bytes(), true);
         self.cx.emit(Event::ProgressFinished { what: WHAT.to_owned() });
         Ok((self.digests, self.traffic))
+    }
+
+    fn skipped(&mut self, outlet: &Outlet) {
+        self.traffic.known = outlet.figures.known();
+        self.traffic.unchanged = outlet.figures.unchanged();
     }
 
     fn fly(&mut self, block: DataBlock, tries: u32) {
@@ -248,7 +255,8 @@ impl<'a> Sending<'a> {
             return;
         }
         self.last_report = Instant::now();
-        let done = (self.traffic.sent + self.traffic.known) * FEED_BLOCK as u64;
+        let Traffic { sent, known, unchanged, .. } = self.traffic;
+        let done = (sent + known + unchanged) * FEED_BLOCK as u64;
         self.cx.emit(Event::Progress {
             what: WHAT.to_owned(),
             done: done.min(total),

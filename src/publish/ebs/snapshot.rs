@@ -1,5 +1,6 @@
 //! The calls around the blocks: a snapshot is started, completed, and awaited.
 use super::{
+    parent::Parent,
     record::Digests,
     trouble::{self, Trouble},
 };
@@ -41,7 +42,7 @@ pub struct SnapshotSpec {
     /// With which key, as an ARN.
     pub kms_key: Option<String>,
     /// The snapshot that only the difference to is sent. It says which key is used, so there is none here.
-    pub parent: Option<String>,
+    pub parent: Option<Parent>,
     /// The same for each try of one upload: the service makes one snapshot of them.
     pub token: String,
 }
@@ -69,7 +70,7 @@ pub(super) async fn start(aws: &Aws, spec: &SnapshotSpec) -> Result<String, AwsE
         .timeout(TIMEOUT_MINUTES)
         .set_encrypted(spec.encrypted.then_some(true))
         .set_kms_key_arn(spec.kms_key.clone())
-        .set_parent_snapshot_id(spec.parent.clone());
+        .set_parent_snapshot_id(spec.parent.as_ref().map(|parent| parent.snapshot().to_owned()));
     // The token makes it safe to ask again.
     let patient =
         aws_sdk_ebs::config::Builder::new().retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
@@ -78,6 +79,10 @@ pub(super) async fn start(aws: &Aws, spec: &SnapshotSpec) -> Result<String, AwsE
         match error.code() {
             Some("ConcurrentLimitExceededException" | "ServiceQuotaExceededException") => error
                 .hint("too many snapshots are being made: `goldsmith gc` removes those of uploads that were given up"),
+            Some("ValidationException") if spec.parent.is_some() => error.hint(
+                "an account that encrypts everything by default takes no parent that is not encrypted: make an encrypted copy of \
+                 the parent, or publish without one",
+            ),
             _ => error,
         }
     })?;
@@ -91,7 +96,9 @@ pub fn volume_gib(disk_bytes: u64) -> u64 {
     disk_bytes.div_ceil(1 << 30).max(1)
 }
 
-/// The digest of all digests, in the order of the blocks: what CompleteSnapshot compares (`LINEAR`).
+/// The digest of all digests, in the order of the blocks: what CompleteSnapshot compares (`LINEAR`). It is about "each written block", as
+/// is the count ([CompleteSnapshot](https://docs.aws.amazon.com/ebs/latest/APIReference/API_CompleteSnapshot.html)): those that were sent
+/// to this snapshot, not its parent's.
 pub(super) fn linear(digests: &Digests) -> String {
     let mut hash = Sha256::new();
     for digest in digests.values() {
@@ -159,6 +166,25 @@ pub async fn completed(cx: &Cx, aws: &Aws, snapshot: &str) -> Result<(), AwsErro
 
 /// The state of a snapshot with what is said about it; `None` when there is none.
 pub(super) async fn state(aws: &Aws, snapshot: &str) -> Result<Option<(SnapshotState, String)>, AwsError> {
+    let found = described(aws, snapshot).await?;
+    Ok(found.and_then(|found| Some((found.state?, found.said))))
+}
+
+/// What EC2 says about a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::publish) struct Described {
+    pub(in crate::publish) state: Option<SnapshotState>,
+    /// How far it is, and why.
+    pub(in crate::publish) said: String,
+    /// Size of its volume.
+    pub(in crate::publish) volume_gib: u64,
+    pub(in crate::publish) encrypted: bool,
+    /// With which key, as an ARN.
+    pub(in crate::publish) kms_key: Option<String>,
+}
+
+/// What EC2 says about a snapshot; `None` when there is none.
+pub(in crate::publish) async fn described(aws: &Aws, snapshot: &str) -> Result<Option<Described>, AwsError> {
     let attempt = || format!("look at the snapshot `{snapshot}` in {}", aws.region());
     let answer = aws.ec2().describe_snapshots().snapshot_ids(snapshot).send().await;
     let answer = match answer.map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error)) {
@@ -168,7 +194,13 @@ pub(super) async fn state(aws: &Aws, snapshot: &str) -> Result<Option<(SnapshotS
     let Some(found) = answer.snapshots().first() else { return Ok(None) };
     let said = [found.progress(), found.state_message()];
     let said: Vec<&str> = said.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-    Ok(found.state().map(|state| (state.clone(), said.join(", "))))
+    Ok(Some(Described {
+        state: found.state().cloned(),
+        said: said.join(", "),
+        volume_gib: found.volume_size().and_then(|gib| u64::try_from(gib).ok()).unwrap_or_default(),
+        encrypted: found.encrypted().unwrap_or_default(),
+        kms_key: found.kms_key_id().filter(|key| !key.is_empty()).map(ToOwned::to_owned),
+    }))
 }
 
 #[cfg(test)]

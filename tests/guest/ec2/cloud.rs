@@ -3,16 +3,17 @@
 //! The proxy before moto looks at what is asked for: an instance that is launched boots a copy of its image's disk, with the user data
 //! of the call in a volume for cloud-init; one that is stopped is powered off; an image that is created is the stopped disk. Everything
 //! else is moto's.
-use super::{
+use crate::{
     moto::{self, Moto},
     proxy::{Call, Fate, Proxy, without_second_specification},
+    snapshot,
+    support::tool,
 };
-use crate::support::tool;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    os::unix::{fs::FileExt, net::UnixStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -95,34 +96,8 @@ impl Cloud {
 
     /// Writes what a snapshot holds to a file, a disk of `bytes`.
     pub(crate) fn read_back(&self, snapshot: &str, bytes: u64, path: &Path) {
-        const BLOCK: u64 = 512 << 10;
-        let file = std::fs::File::create(path).unwrap();
-        file.set_len(bytes).unwrap();
-        self.runtime.block_on(async {
-            let ebs = moto::session(&self.direct()).await.ebs();
-            let mut next = None;
-            loop {
-                let page = ebs
-                    .list_snapshot_blocks()
-                    .snapshot_id(snapshot)
-                    .set_next_token(next)
-                    .send()
-                    .await
-                    .unwrap();
-                for block in page.blocks() {
-                    let index = block.block_index().unwrap();
-                    let token = block.block_token().unwrap();
-                    let got =
-                        ebs.get_snapshot_block().snapshot_id(snapshot).block_index(index).block_token(token);
-                    let data = got.send().await.unwrap().block_data.collect().await.unwrap().into_bytes();
-                    file.write_all_at(&data, u64::try_from(index).unwrap() * BLOCK).unwrap();
-                }
-                next = page.next_token().map(ToOwned::to_owned);
-                if next.is_none() {
-                    break;
-                }
-            }
-        });
+        let url = self.direct();
+        self.runtime.block_on(snapshot::read_back(&url, &[snapshot], bytes, path));
     }
 
     /// The id of the image of this name.

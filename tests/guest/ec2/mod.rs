@@ -1,12 +1,7 @@
 //! A build on EC2 whose instances are real guests.
 mod cloud;
-#[path = "../../it/aws/moto.rs"]
-#[allow(dead_code, reason = "shared with the tests that boot nothing")]
-mod moto;
-#[path = "../../it/aws/proxy.rs"]
-#[allow(dead_code, reason = "shared with the tests that boot nothing")]
-mod proxy;
 
+use crate::moto;
 use crate::support::{Home, base, beside, tool};
 use cloud::Cloud;
 use serde_json::Value;

@@ -131,6 +131,8 @@ impl Bench {
         let mut names: Vec<String> = fs::read_dir(self.uploads())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            // What finished ones hold stays.
+            .filter(|name| name != "digests")
             .collect();
         names.sort();
         names
@@ -144,9 +146,21 @@ impl Bench {
         disk: &Path,
         ami: &AmiPlan,
     ) -> Result<Published, Stopped> {
+        self.publish_by(aws, stop, disk, ami, None).await
+    }
+
+    /// The same, with at most so many blocks on their way.
+    pub(crate) async fn publish_by(
+        &self,
+        aws: &Aws,
+        stop: &Stop,
+        disk: &Path,
+        ami: &AmiPlan,
+        connections: Option<usize>,
+    ) -> Result<Published, Stopped> {
         let source = DiskSource { path: disk.to_owned(), disk: opened(disk) };
         let folder = self.uploads();
-        let job = FromDisk { ami, folder: &folder, threads: 2, connections: None, parent: None };
+        let job = FromDisk { ami, folder: &folder, threads: 2, connections };
         job.publish(&self.cx(stop), aws, &source).await
     }
 

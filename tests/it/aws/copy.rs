@@ -5,7 +5,10 @@ use super::{
     moto::{Moto, session, shared},
     proxy::{Call, Fate, Proxy},
 };
-use goldsmith::publish::ami::{CopyPlan, CopyState, Which, copy};
+use goldsmith::{
+    cx::{Journal, Stop, Undo},
+    publish::ami::{CopyPlan, CopyState, Which, copy},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
@@ -305,8 +308,9 @@ async fn public_access_that_is_blocked_is_told_before_anything_is_copied_and_lif
     // eu-west-1 forbids both; what is taken away holds from the second look on.
     let looks = Arc::new(AtomicUsize::new(0));
     let lifted = Arc::new(AtomicBool::new(false));
+    let refusing = Arc::new(AtomicBool::new(false));
     let proxy = {
-        let (looks, lifted) = (Arc::clone(&looks), Arc::clone(&lifted));
+        let (looks, lifted, refusing) = (Arc::clone(&looks), Arc::clone(&lifted), Arc::clone(&refusing));
         Proxy::start(shared().port(), move |call| {
             let action = call.action();
             if region(call) == "eu-west-1" {
@@ -325,6 +329,9 @@ async fn public_access_that_is_blocked_is_told_before_anything_is_copied_and_lif
                         "<imageBlockPublicAccessState>unblocked</imageBlockPublicAccessState>".to_owned()
                     }
                     "DisableSnapshotBlockPublicAccess" => "<state>unblocked</state>".to_owned(),
+                    "EnableImageBlockPublicAccess" if refusing.swap(false, Ordering::SeqCst) => {
+                        return refused(403, "UnauthorizedOperation", "You are not authorized.");
+                    }
                     "EnableImageBlockPublicAccess" => {
                         "<imageBlockPublicAccessState>block-new-sharing</imageBlockPublicAccessState>".to_owned()
                     }
@@ -382,6 +389,25 @@ async fn public_access_that_is_blocked_is_told_before_anything_is_copied_and_lif
             "ModifySnapshotAttribute",
         ]
     );
+
+    // What could not be forbidden again stays in the journal, and whoever undoes it later does it. Nothing else is owed.
+    refusing.store(true, Ordering::SeqCst);
+    lifted.store(false, Ordering::SeqCst);
+    looks.store(0, Ordering::SeqCst);
+    let report = copy(&cx, &library, &plan).await.unwrap();
+    assert!(!report.is_done(), "{report:#?}");
+    drop(cx);
+    let (_journal, replay) = Journal::adopt(&folder.path().join("journal")).unwrap().unwrap();
+    let mut owed = Vec::new();
+    for (_, undo) in replay.owed {
+        let Undo::Resource(resource) = undo else { continue };
+        owed.push(resource.to_string());
+        goldsmith::aws::remove_with(&library.at("eu-west-1"), &resource, &Stop::default()).await.unwrap();
+    }
+    assert_eq!(owed, ["aws public-leave `images`", "aws public-leave `snapshots`"]);
+    let enabled = actions(&proxy.calls()[calls.len()..], "EnableImageBlockPublicAccess");
+    assert_eq!(enabled.len(), 2, "refused, then undone");
+    assert_eq!(region(&enabled[1]), "eu-west-1");
 }
 
 /// An answer about images in another state, with a reason.
@@ -532,6 +558,12 @@ async fn keys_go_to_their_regions_only() {
         assert_eq!(call.parameter("KmsKeyId"), key);
         assert_eq!(call.parameter("Encrypted"), key.map(|_| "true".to_owned()));
     }
+
+    // What is there without encryption does not pass for what is asked for now.
+    let arguments = ["ami", "copy", &source, "--to", "eu-west-2", "--kms", "eu-west-2=alias/images"];
+    let ended = run(goldsmith(home.path(), &proxy.url(), &arguments)).await.expect(5);
+    assert!(ended.err.contains("is not encrypted"), "{}", ended.err);
+    assert_eq!(actions(&proxy.calls(), "CopyImage").len(), 2);
 }
 
 #[tokio::test]

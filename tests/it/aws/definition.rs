@@ -65,6 +65,7 @@ volume-type = "io2"
 iops = 500
 delete-on-termination = false
 kms-key = "arn:aws:kms:eu-west-1:1:key/2"
+parent = "snap-0123456789abcdef0"
 tags = { team = "web" }
 
 [var.n]
@@ -83,6 +84,7 @@ default = "7"
     assert_eq!((ami.volume.kind, ami.volume.iops), (VolumeKind::Io2, Some(500)));
     assert!(ami.volume.keep && ami.volume.encrypted, "a key means encryption");
     assert_eq!(ami.tags["team"], "web");
+    assert_eq!(ami.parent.as_deref(), Some("snap-0123456789abcdef0"));
 }
 
 #[test]
@@ -93,6 +95,7 @@ fn what_amazon_would_refuse_is_told_with_its_place() {
         ("[[output]]\nformat = \"ami\"\nami = { boot-mode = \"bios\", tpm = true }", "a TPM needs"),
         ("[[output]]\nformat = \"ami\"\nami = { tags = { \"aws:x\" = \"1\" } }", "Amazon's own"),
         ("[[output]]\nformat = \"ami\"\nami = { boot-mode = \"efi\" }", "is not a boot mode"),
+        ("[[output]]\nformat = \"ami\"\nami = { parent = \"vol-1\" }", "neither the id of a snapshot"),
         ("[[output]]\nformat = \"ami\"\npath = \"x\"", "an AMI has no `path`"),
         ("[[output]]\nformat = \"ami\"\nlevel = 3", "an AMI has no `level`"),
         ("[[output]]\nformat = \"raw\"\nami = { ena = true }", "only an `ami` is told to Amazon"),

@@ -107,6 +107,11 @@ fn an_instance_that_cannot_be_is_refused(instance: &str, expected: &str) {
 )]
 #[test_case(
     "format = \"ami\"",
+    "format = \"ami\"\nami.parent = \"snap-0123456789abcdef0\"",
+    "`parent` is for disks that are sent from this host leave it out"
+)]
+#[test_case(
+    "format = \"ami\"",
     "format = \"ami\"\n[[output]]\nformat = \"ami\"\nami.name = \"two\"",
     "an instance becomes one AMI"
 )]

@@ -5,6 +5,7 @@ mod channel;
 mod context;
 mod copy;
 mod definition;
+mod delta;
 mod ebs;
 mod ec2;
 mod ec2_binary;

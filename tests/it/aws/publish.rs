@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{:?}\n{}\n{}",
         output.status.code(),
@@ -22,7 +22,7 @@ fn said(output: &Output) -> String {
 }
 
 /// The last line of `--json`.
-fn result(output: &Output) -> serde_json::Value {
+pub(crate) fn result(output: &Output) -> serde_json::Value {
     let text = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(text.lines().last().unwrap_or_default())
         .unwrap_or_else(|_| panic!("{}", said(output)))
@@ -121,7 +121,7 @@ async fn what_is_wrong_with_the_command_is_said_at_once() {
 }
 
 /// Starts the command and ends it by `signal` after so many blocks were sent; returns its output.
-fn ended_after(
+pub(crate) fn ended_after(
     bench: &Bench,
     proxy: &Proxy,
     arguments: &[&str],

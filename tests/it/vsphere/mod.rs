@@ -1,8 +1,13 @@
 //! vSphere, played by govmomi's simulator with a fixture of ours before it (tests/vcsim), and VMware's own SDKs, which both the
 //! fixture and our requests are compared with.
 mod checks;
+mod clone;
+mod datastore;
+mod doctor;
 mod fixture;
 mod libraries;
 mod library;
+mod machine;
 mod tags;
 mod vcsim;
+mod world;

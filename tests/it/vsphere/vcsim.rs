@@ -203,6 +203,11 @@ impl Vcsim {
         self.ask("POST", "/fixture/guest", &json!({"vm": vm, "ip": ip, "after_ms": after}));
     }
 
+    /// Takes these privileges from its user, by the type of object; all others are held.
+    pub(crate) fn deny(&self, privileges: &Value) {
+        self.ask("POST", "/fixture/deny", privileges);
+    }
+
     /// How often each SOAP method and each address was requested.
     pub(crate) fn counters(&self) -> BTreeMap<String, u64> {
         serde_json::from_value(self.ask("GET", "/fixture/counters", &Value::Null)).unwrap()

@@ -49,7 +49,6 @@ pub(in crate::cli::commands) fn run(arguments: &PublishAmi, console: &Console) -
         folder: &folder,
         threads: arguments.threads.map_or_else(cores, usize::from),
         connections: arguments.connections.map(usize::from),
-        parent: None,
     };
     let kept = std::cell::Cell::new(false);
     let (published, exit) =
@@ -139,6 +138,7 @@ fn ami(arguments: &PublishAmi, by_disk: BootMode) -> Result<AmiPlan, Problem> {
             encrypted: arguments.encrypted || arguments.kms_key.is_some(),
             kms_key: arguments.kms_key.clone(),
         },
+        parent: arguments.parent.clone(),
         tags: arguments.tags.iter().cloned().collect(),
         ..AmiPlan::new(&arguments.name, arch, arguments.boot_mode.map_or(usual, Into::into))
     })
@@ -172,19 +172,14 @@ fn boot_mode(disk: &dyn DiskRead) -> BootMode {
 ///   name      web-1
 /// ```
 fn summary(theme: &Theme, published: &Published, source: &Path, seconds: HumanDuration) -> String {
-    let Published { ami, disk_bytes, blocks_sent, blocks_known, .. } = published;
-    let sent = Size::bytes(blocks_sent * crate::disk::FEED_BLOCK as u64);
-    let known = match blocks_known {
-        0 => String::new(),
-        blocks => format!(", {} arrived before", Size::bytes(blocks * crate::disk::FEED_BLOCK as u64)),
-    };
+    let Published { ami, disk_bytes, .. } = published;
     let rows = [
         ("name", ami.name.clone()),
         ("region", ami.region.clone()),
         ("snapshot", ami.snapshot.clone()),
         (
             "disk",
-            format!("{} ({} virtual, {sent} sent{known})", theme.path(source), Size::bytes(*disk_bytes)),
+            format!("{} ({} virtual, {})", theme.path(source), Size::bytes(*disk_bytes), traffic(published)),
         ),
         ("try it", format!("aws ec2 run-instances --region {} --image-id {}", ami.region, ami.id)),
     ];
@@ -200,9 +195,51 @@ fn summary(theme: &Theme, published: &Published, source: &Path, seconds: HumanDu
     text
 }
 
+/// How much of the disk was sent, and where the rest is.
+fn traffic(published: &Published) -> String {
+    let Published { blocks_sent, blocks_known, blocks_unchanged, .. } = *published;
+    let size = |blocks: u64| Size::bytes(blocks * crate::disk::FEED_BLOCK as u64);
+    let sent = size(blocks_sent);
+    match (blocks_known, blocks_unchanged) {
+        (0, 0) => format!("{sent} sent"),
+        (known, 0) => format!("{sent} sent, {} arrived before", size(known)),
+        (0, unchanged) => {
+            format!("{sent} of {} sent, the rest is the parent's", size(blocks_sent + unchanged))
+        }
+        (known, unchanged) => format!(
+            "{sent} of {} sent, {} arrived before, the rest is the parent's",
+            size(blocks_sent + known + unchanged),
+            size(known)
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::ami::Ami;
+    use test_case::test_case;
+
+    #[test_case(2, 0, 0 => "1 MiB sent")]
+    #[test_case(2, 4, 0 => "1 MiB sent, 2 MiB arrived before")]
+    #[test_case(2, 0, 18 => "1 MiB of 10 MiB sent, the rest is the parent's")]
+    #[test_case(2, 4, 14 => "1 MiB of 10 MiB sent, 2 MiB arrived before, the rest is the parent's")]
+    #[test_case(0, 0, 20 => "0 B of 10 MiB sent, the rest is the parent's")]
+    fn what_was_not_sent_is_somewhere(sent: u64, known: u64, unchanged: u64) -> String {
+        traffic(&Published {
+            ami: Ami {
+                id: "ami-1".into(),
+                name: "web".into(),
+                region: "r".into(),
+                snapshot: "snap-1".into(),
+            },
+            disk_bytes: 1 << 30,
+            blocks_sent: sent,
+            blocks_known: known,
+            blocks_unchanged: unchanged,
+            blocks_repeated: 0,
+        })
+    }
 
     #[test]
     fn an_upload_that_is_kept_is_told_by_the_exit_code() {
