@@ -145,11 +145,19 @@ async fn datastore(vcenter: &VCenter, moref: &Moref) -> Result<Looked, VsphereEr
         _ => None,
     };
     let trouble = if properties.text("summary.accessible") == Some("false") {
-        Some((Status::Failure, "no host reaches it".to_owned(), "choose another, or see its hosts".to_owned()))
+        Some((
+            Status::Failure,
+            "no host reaches it".to_owned(),
+            "choose another, or see its hosts".to_owned(),
+        ))
     } else if properties.text("summary.maintenanceMode").is_some_and(|mode| mode != "normal") {
         Some((Status::Failure, "it is in maintenance".to_owned(), "wait, or choose another".to_owned()))
     } else if number("summary.freeSpace").is_some_and(|free| free < LITTLE) {
-        Some((Status::Warning, "that is little for a build".to_owned(), "choose another, or make room".to_owned()))
+        Some((
+            Status::Warning,
+            "that is little for a build".to_owned(),
+            "choose another, or make room".to_owned(),
+        ))
     } else {
         None
     };
@@ -187,7 +195,9 @@ async fn lacking(
         let (object, path) = match on {
             On::Server => (vcenter.service("rootFolder")?, "/".to_owned()),
             On::Folder => found(Named::Folder).unwrap_or_else(whole),
-            On::Pool => found(Named::ResourcePool).or_else(|| found(Named::ComputeResource)).unwrap_or_else(whole),
+            On::Pool => {
+                found(Named::ResourcePool).or_else(|| found(Named::ComputeResource)).unwrap_or_else(whole)
+            }
             On::Datastore => found(Named::Datastore).unwrap_or_else(whole),
             On::Network => found(Named::Network).unwrap_or_else(whole),
         };
@@ -261,9 +271,11 @@ fn server(seen: &Seen) -> Finding {
             .mend("templates, tags and content libraries need a vCenter");
     }
     match major {
-        Some(major) if major < 7 => {
-            Finding::new("vcenter", Status::Warning, format!("{detail}: older than 7.0, with which nobody tried"))
-        }
+        Some(major) if major < 7 => Finding::new(
+            "vcenter",
+            Status::Warning,
+            format!("{detail}: older than 7.0, with which nobody tried"),
+        ),
         _ => Finding::new("vcenter", Status::Ok, detail),
     }
 }
@@ -333,7 +345,10 @@ fn ways(seen: &Seen, lacking: &[(Privilege, String)]) -> Vec<String> {
             quoted(path)
         ));
     }
-    lines.push("(a user has one role on each object: add these to the one that it has, if it has one there)".to_owned());
+    lines.push(
+        "(a user has one role on each object: add these to the one that it has, if it has one there)"
+            .to_owned(),
+    );
     lines
 }
 
@@ -345,7 +360,8 @@ fn quoted(text: &str) -> String {
 
 fn reach(seen: &Seen) -> Finding {
     if seen.unreachable.is_empty() {
-        let detail = format!("{} reached at port 443", if seen.hosts == 1 { "the host is" } else { "all hosts are" });
+        let detail =
+            format!("{} reached at port 443", if seen.hosts == 1 { "the host is" } else { "all hosts are" });
         return Finding::new("hosts", Status::Ok, detail);
     }
     let each: Vec<String> = seen.unreachable.iter().map(|(name, why)| format!("{name}: {why}")).collect();
@@ -435,7 +451,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_says_what_is() {
-        let error = VsphereError::new(VsphereErrorKind::NotFound, "find the datastore `x`").because("there are: a, b");
+        let error = VsphereError::new(VsphereErrorKind::NotFound, "find the datastore `x`")
+            .because("there are: a, b");
         let found = Found {
             what: Named::Datastore,
             said: "x".into(),

@@ -57,15 +57,45 @@ const fn privilege(id: &'static str, label: &'static str, on: On, purpose: For) 
 /// labels are of vCenter 8
 /// ([privileges](https://techdocs.broadcom.com/us/en/vmware-cis/vsphere/vsphere/8-0/vsphere-security-8-0/defined-privileges.html)).
 pub const PRIVILEGES: &[Privilege] = &[
-    privilege("ContentLibrary.AddLibraryItem", "Content Library > Add library item", On::Server, For::Libraries),
-    privilege("ContentLibrary.DeleteLibraryItem", "Content Library > Delete library item", On::Server, For::Libraries),
-    privilege("ContentLibrary.DownloadSession", "Content Library > Download files", On::Server, For::Libraries),
-    privilege("ContentLibrary.EvictLibraryItem", "Content Library > Evict library item", On::Server, For::Libraries),
-    privilege("ContentLibrary.UpdateLibraryItem", "Content Library > Update library item", On::Server, For::Libraries),
+    privilege(
+        "ContentLibrary.AddLibraryItem",
+        "Content Library > Add library item",
+        On::Server,
+        For::Libraries,
+    ),
+    privilege(
+        "ContentLibrary.DeleteLibraryItem",
+        "Content Library > Delete library item",
+        On::Server,
+        For::Libraries,
+    ),
+    privilege(
+        "ContentLibrary.DownloadSession",
+        "Content Library > Download files",
+        On::Server,
+        For::Libraries,
+    ),
+    privilege(
+        "ContentLibrary.EvictLibraryItem",
+        "Content Library > Evict library item",
+        On::Server,
+        For::Libraries,
+    ),
+    privilege(
+        "ContentLibrary.UpdateLibraryItem",
+        "Content Library > Update library item",
+        On::Server,
+        For::Libraries,
+    ),
     privilege("ContentLibrary.UpdateSession", "Content Library > Update files", On::Server, For::Libraries),
     privilege("Datastore.AllocateSpace", "Datastore > Allocate space", On::Datastore, For::Builds),
     privilege("Datastore.Browse", "Datastore > Browse datastore", On::Datastore, For::Builds),
-    privilege("Datastore.FileManagement", "Datastore > Low level file operations", On::Datastore, For::Builds),
+    privilege(
+        "Datastore.FileManagement",
+        "Datastore > Low level file operations",
+        On::Datastore,
+        For::Builds,
+    ),
     privilege("Network.Assign", "Network > Assign network", On::Network, For::Builds),
     privilege(
         "Resource.AssignVMToPool",
@@ -134,8 +164,18 @@ pub const PRIVILEGES: &[Privilege] = &[
         On::Folder,
         For::Builds,
     ),
-    privilege("VirtualMachine.Interact.PowerOff", "Virtual machine > Interaction > Power off", On::Folder, For::Builds),
-    privilege("VirtualMachine.Interact.PowerOn", "Virtual machine > Interaction > Power on", On::Folder, For::Builds),
+    privilege(
+        "VirtualMachine.Interact.PowerOff",
+        "Virtual machine > Interaction > Power off",
+        On::Folder,
+        For::Builds,
+    ),
+    privilege(
+        "VirtualMachine.Interact.PowerOn",
+        "Virtual machine > Interaction > Power on",
+        On::Folder,
+        For::Builds,
+    ),
     privilege(
         "VirtualMachine.Interact.PutUsbScanCodes",
         "Virtual machine > Interaction > Inject USB HID scan codes",
@@ -166,7 +206,12 @@ pub const PRIVILEGES: &[Privilege] = &[
         On::Folder,
         For::Builds,
     ),
-    privilege("VirtualMachine.Inventory.Delete", "Virtual machine > Edit Inventory > Remove", On::Folder, For::Builds),
+    privilege(
+        "VirtualMachine.Inventory.Delete",
+        "Virtual machine > Edit Inventory > Remove",
+        On::Folder,
+        For::Builds,
+    ),
     privilege(
         "VirtualMachine.Provisioning.CreateTemplateFromVM",
         "Virtual machine > Provisioning > Create template from virtual machine",
@@ -197,8 +242,18 @@ pub const PRIVILEGES: &[Privilege] = &[
         On::Server,
         For::Tags,
     ),
-    privilege("InventoryService.Tagging.CreateCategory", "vSphere Tagging > Create vSphere Tag Category", On::Server, For::Tags),
-    privilege("InventoryService.Tagging.CreateTag", "vSphere Tagging > Create vSphere Tag", On::Server, For::Tags),
+    privilege(
+        "InventoryService.Tagging.CreateCategory",
+        "vSphere Tagging > Create vSphere Tag Category",
+        On::Server,
+        For::Tags,
+    ),
+    privilege(
+        "InventoryService.Tagging.CreateTag",
+        "vSphere Tagging > Create vSphere Tag",
+        On::Server,
+        For::Tags,
+    ),
     privilege("Global.ManageCustomFields", "Global > Manage custom attributes", On::Server, For::Attributes),
     privilege("Global.SetCustomField", "Global > Set custom attribute", On::Folder, For::Attributes),
 ];
@@ -249,7 +304,8 @@ mod tests {
     /// The list of EKS Anywhere has 35; two of goldsmith's own for builds and libraries would be news.
     #[test]
     fn builds_and_libraries_need_what_eks_anywhere_lists_and_one_more() {
-        let count = PRIVILEGES.iter().filter(|one| matches!(one.purpose, For::Builds | For::Libraries)).count();
+        let count =
+            PRIVILEGES.iter().filter(|one| matches!(one.purpose, For::Builds | For::Libraries)).count();
         assert_eq!(count, 36);
         assert!(PRIVILEGES.iter().any(|one| one.id == "ContentLibrary.UpdateSession"));
     }

@@ -393,7 +393,8 @@ impl Job<'_> {
         if there.snapshots.is_empty() {
             return Ok(());
         }
-        let answer = aws.ec2().describe_snapshots().set_snapshot_ids(Some(there.snapshots.clone())).send().await;
+        let answer =
+            aws.ec2().describe_snapshots().set_snapshot_ids(Some(there.snapshots.clone())).send().await;
         let answer = answer.map_err(|error| AwsError::of(attempt(), "DescribeSnapshots", error))?;
         let bare = |key: &str| key.rsplit('/').next().unwrap_or_default().to_owned();
         let mut keys = answer.snapshots().iter().filter_map(|snapshot| snapshot.kms_key_id());

@@ -21,7 +21,7 @@ mod transfer;
 mod upload;
 
 pub use capture::Captured;
-pub use deploy::{DeploySpec, Deployed, Provisioning};
+pub use deploy::DeploySpec;
 pub use download::Downloaded;
 pub use library::{Existing, Item, ItemFile, ItemKind, ItemSpec, Library, NewItem};
 pub(in crate::vsphere) use remove::{remove_category, remove_item, remove_tag};

@@ -139,7 +139,7 @@ class Reader:
                 self.value(item, kind.element_type, f"{where}[{at}]")
         elif isinstance(kind, T.EnumType):
             # Most words are in capitals; those that OVF has are not.
-            words = sorted(word.string for word in kind.binding_class.get_values())
+            words = sorted(str(word) for word in kind.binding_class.get_values())
             if value not in words:
                 self.problem(where, f"`{value}` is none of {', '.join(words)}")
         elif isinstance(kind, T.BooleanType):

@@ -39,7 +39,9 @@ async fn a_user_who_may_do_everything_is_told_so_and_one_who_may_not_learns_what
     let vcenter = VCenter::connect(&place(&vcsim, vcsim.password(), trust)).await.unwrap();
     let seen = look(&vcenter, &target()).await;
     let findings = judge(&seen);
-    for check in ["vcenter", "datacenter", "cluster", "resource-pool", "datastore", "network", "folder", "privileges"] {
+    for check in
+        ["vcenter", "datacenter", "cluster", "resource-pool", "datastore", "network", "folder", "privileges"]
+    {
         assert_eq!(one(&findings, check).status, Status::Ok, "{findings:#?}");
     }
     assert!(one(&findings, "folder").detail.contains("`golden/images` will be made"), "{findings:#?}");
@@ -86,10 +88,7 @@ async fn what_is_not_there_is_told_with_what_is() {
     let findings = judge(&look(&vcenter, &target).await);
     assert_eq!(doctor::worst(&findings), Status::Failure);
     let detail = |check| one(&findings, check).detail.as_str();
-    assert_eq!(
-        detail("datastore"),
-        "could not find the datastore `SAN` in `/DC0`: there are: LocalDS_0"
-    );
+    assert_eq!(detail("datastore"), "could not find the datastore `SAN` in `/DC0`: there are: LocalDS_0");
     assert!(detail("network").contains("VM Network"), "{}", detail("network"));
     assert!(detail("template").contains("there is none"), "{}", detail("template"));
     // A session that ended meanwhile is nobody's business.

@@ -2,12 +2,15 @@
 //! fixture and our requests are compared with.
 mod bench;
 mod checks;
+mod clone;
+mod datastore;
 mod doctor;
 mod export;
 mod fixture;
 mod import;
 mod libraries;
 mod library;
+mod machine;
 mod tags;
 mod vcsim;
 mod world;
