@@ -196,18 +196,13 @@ async fn send(http: &Http, file: &Upload, meter: &Arc<Meter>) -> Result<Moved, V
     }
     let answer = answer.map_err(|error| http.failed(attempt(), error))?;
     accepted(&attempt, answer).await?;
-    account.moved(file.device.key.clone(), &file.name, bytes).map_err(|why| {
-        VsphereError::new(VsphereErrorKind::Other, attempt()).because(why)
-    })
+    account
+        .moved(file.device.key.clone(), &file.name, bytes)
+        .map_err(|why| VsphereError::new(VsphereErrorKind::Other, attempt()).because(why))
 }
 
 /// Fetches a file once.
-async fn fetch(
-    http: &Http,
-    file: &Download,
-    meter: &Arc<Meter>,
-    again: bool,
-) -> Result<Moved, VsphereError> {
+async fn fetch(http: &Http, file: &Download, meter: &Arc<Meter>, again: bool) -> Result<Moved, VsphereError> {
     let attempt = || format!("fetch `{}` from {}", file.name, file.device.url.host_str().unwrap_or_default());
     let unwanted =
         || VsphereError::new(VsphereErrorKind::Other, attempt()).because("nobody takes it any more");
@@ -227,9 +222,9 @@ async fn fetch(
         file.to.send(Piece::Bytes(piece)).await.map_err(|_| unwanted())?;
     }
     let came = account.sums().bytes;
-    account.moved(file.device.key.clone(), &file.name, stated.unwrap_or(came)).map_err(|why| {
-        VsphereError::new(VsphereErrorKind::Unavailable, attempt()).because(why)
-    })
+    account
+        .moved(file.device.key.clone(), &file.name, stated.unwrap_or(came))
+        .map_err(|why| VsphereError::new(VsphereErrorKind::Unavailable, attempt()).because(why))
 }
 
 /// An answer that says yes; else what it says.
@@ -249,7 +244,8 @@ async fn accepted(
         _ => VsphereErrorKind::Other,
     };
     let text = super::soap::limited(answer).await.unwrap_or_default();
-    let text: String = crate::cx::clean_line(text.lines().next().unwrap_or_default()).chars().take(200).collect();
+    let text: String =
+        crate::cx::clean_line(text.lines().next().unwrap_or_default()).chars().take(200).collect();
     let said = if text.is_empty() { String::new() } else { format!(": {text}") };
     Err(VsphereError::new(kind, attempt()).because(format!("the host answered HTTP {status}{said}")))
 }

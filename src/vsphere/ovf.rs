@@ -224,7 +224,9 @@ impl Lease {
             let digests = [
                 ("sha1", told.sha1.as_str(), file.sha1.as_str()),
                 match &told.checksum {
-                    Some((kind, digest)) if kind.replace('-', "") == "sha256" => ("sha256", digest, &file.sha256),
+                    Some((kind, digest)) if kind.replace('-', "") == "sha256" => {
+                        ("sha256", digest, &file.sha256)
+                    }
                     Some((kind, digest)) if kind.replace('-', "") == "sha1" => ("sha1", digest, &file.sha1),
                     _ => ("", "", ""),
                 },
@@ -328,10 +330,12 @@ mod tests {
             assert!(super::super::is_marked(&text, id.as_str()), "{text}");
             (config.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>().join(" "), text)
         };
-        let (order, _) =
-            names("<s><configSpec><name>x</name><guestId>y</guestId><files/><numCPUs>1</numCPUs></configSpec></s>");
+        let (order, _) = names(
+            "<s><configSpec><name>x</name><guestId>y</guestId><files/><numCPUs>1</numCPUs></configSpec></s>",
+        );
         assert_eq!(order, "name guestId annotation files numCPUs");
-        let (order, text) = names("<s><configSpec><name>x</name><annotation>note</annotation></configSpec></s>");
+        let (order, text) =
+            names("<s><configSpec><name>x</name><annotation>note</annotation></configSpec></s>");
         assert_eq!(order, "name annotation");
         assert!(text.starts_with("note\nby us\n"), "{text}");
     }

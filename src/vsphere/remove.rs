@@ -98,7 +98,8 @@ fn place(resource: &ResourceRef) -> Result<Place, VsphereError> {
 impl VCenter {
     /// Whether a thing of undo data is in this session's vCenter.
     pub fn holds(&self, resource: &ResourceRef) -> bool {
-        let server = resource.details.get("server").and_then(|text| serde_json::from_str::<Server>(text).ok());
+        let server =
+            resource.details.get("server").and_then(|text| serde_json::from_str::<Server>(text).ok());
         server.is_some_and(|server| server == self.place().server)
     }
 }

@@ -245,7 +245,10 @@ mod tests {
         let mut element = Element::default();
         element.copy(&node);
         let written = element.into_text();
-        assert!(written.starts_with("<a xsi:type=\"Spec\"><b xsi:type=\"xsd:string\"> x &amp; y</b>"), "{written}");
+        assert!(
+            written.starts_with("<a xsi:type=\"Spec\"><b xsi:type=\"xsd:string\"> x &amp; y</b>"),
+            "{written}"
+        );
         let open = "<a xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"y\" ";
         assert_eq!(Node::parse(&written.replacen("<a ", open, 1)).unwrap(), node);
     }

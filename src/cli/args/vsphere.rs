@@ -110,6 +110,7 @@ fn category_and_tag(text: &str) -> Result<(String, String), String> {
         Some((category, tag)) if !category.is_empty() && !tag.is_empty() => {
             Ok((category.to_owned(), tag.to_owned()))
         }
-        _ => Err("write CATEGORY:TAG, such as `os:os:ubuntu` for the tag `os:ubuntu` of the category `os`".to_owned()),
+        _ => Err("write CATEGORY:TAG, such as `os:os:ubuntu` for the tag `os:ubuntu` of the category `os`"
+            .to_owned()),
     }
 }

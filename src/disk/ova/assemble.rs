@@ -395,7 +395,8 @@ mod tests {
         let (raw, vmdk) = (folder.join(format!("{name}.raw")), folder.join(format!("{name}.vmdk")));
         let file = File::create(&raw).unwrap();
         file.set_len(mib << 20).unwrap();
-        let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
         file.write_all_at(&bytes, 1 << 20).unwrap();
         let disk = open(&raw, &super::super::super::OpenOptions::default()).unwrap();
         let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };
@@ -448,8 +449,11 @@ mod tests {
         let out = folder.path().join("out");
         std::fs::create_dir(&out).unwrap();
         let assembled = made(&out.join("node.ovf"), &disks).unwrap();
-        let mut names: Vec<_> =
-            assembled.files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = assembled
+            .files
+            .iter()
+            .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         assert_eq!(names, ["node-disk1.vmdk", "node-disk2.vmdk", "node.mf", "node.ovf"]);
         assert!(std::fs::read(out.join("node-disk2.vmdk")).unwrap() == disks[1].1);

@@ -79,7 +79,8 @@ mod tests {
 
     fn archive(folder: &std::path::Path) -> std::path::PathBuf {
         let (raw, ova) = (folder.join("a.raw"), folder.join("a.ova"));
-        let bytes: Vec<u8> = (0..(3u32 << 20)).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..(3u32 << 20)).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         std::fs::write(&raw, bytes).unwrap();
         let disk = super::super::super::open(&raw, &super::super::super::OpenOptions::default()).unwrap();
         let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };

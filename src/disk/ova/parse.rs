@@ -49,7 +49,8 @@ impl Description {
             }),
             ..Self::default()
         };
-        found.networks = all("Network").filter_map(|node| attribute(node, "name")).map(str::to_owned).collect();
+        found.networks =
+            all("Network").filter_map(|node| attribute(node, "name")).map(str::to_owned).collect();
         for section in all("ProductSection") {
             let part = |name| attribute(section, name).filter(|part| !part.is_empty());
             let properties = section.children().filter(|node| node.tag_name().name() == "Property");

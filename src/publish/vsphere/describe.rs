@@ -1,9 +1,7 @@
 //! What an image says of a machine that a vCenter tells of.
 use crate::{
     disk::ova::{Controller, Firmware, GuestOs, OvaSpec},
-    vsphere::{
-        Moref, Node, Properties, VCenter, VsphereError, machine::Device, plain_name, without_marks,
-    },
+    vsphere::{Moref, Node, Properties, VCenter, VsphereError, machine::Device, plain_name, without_marks},
 };
 
 /// All that is asked of a machine.
@@ -44,8 +42,7 @@ pub(super) async fn spec(
     spec.hardware_version = version.unwrap_or(spec.hardware_version);
     if text("config.firmware") == Some("efi") {
         spec.firmware = Firmware::Efi;
-        spec.secure_boot =
-            machine.get("config.bootOptions.efiSecureBootEnabled").is_some_and(Node::is_true);
+        spec.secure_boot = machine.get("config.bootOptions.efiSecureBootEnabled").is_some_and(Node::is_true);
     }
     spec.annotation =
         text("config.annotation").map(without_marks).filter(|annotation| !annotation.trim().is_empty());
@@ -56,7 +53,8 @@ pub(super) async fn spec(
 
 /// What the first disk hangs on.
 fn controller(devices: &[Device]) -> Controller {
-    let key = devices.iter().find(|device| device.is_disk()).and_then(|disk| disk.node().text_at("controllerKey"));
+    let key =
+        devices.iter().find(|device| device.is_disk()).and_then(|disk| disk.node().text_at("controllerKey"));
     let controller = devices.iter().find(|device| device.node().text_at("key") == key);
     match controller.map(Device::kind) {
         Some("VirtualLsiLogicController" | "VirtualBusLogicController") => Controller::LsiLogic,
@@ -73,8 +71,11 @@ async fn networks(
     machine: &Properties,
     devices: &[Device],
 ) -> Result<Vec<String>, VsphereError> {
-    let groups: Vec<Moref> =
-        machine.morefs("network").into_iter().filter(|moref| moref.kind == "DistributedVirtualPortgroup").collect();
+    let groups: Vec<Moref> = machine
+        .morefs("network")
+        .into_iter()
+        .filter(|moref| moref.kind == "DistributedVirtualPortgroup")
+        .collect();
     let groups = vcenter.properties_of_all(&groups, &["key", "name"]).await?;
     let group = |key: &str| {
         let found = groups.iter().find(|(_, group)| group.text("key") == Some(key))?;
@@ -88,7 +89,8 @@ async fn networks(
             .or_else(|| group(text("backing/port/portgroupKey")?))
             .or_else(|| text("backing/opaqueNetworkId").map(ToOwned::to_owned))
             .unwrap_or_else(|| "network".to_owned());
-        let same = names.iter().filter(|known| **known == name || known.starts_with(&format!("{name} #"))).count();
+        let same =
+            names.iter().filter(|known| **known == name || known.starts_with(&format!("{name} #"))).count();
         names.push(if same == 0 { name } else { format!("{name} #{}", same + 1) });
     }
     Ok(names)

@@ -65,22 +65,28 @@ pub struct Exported {
 impl Export<'_> {
     /// Makes the files. Nothing has its name before everything is complete.
     pub async fn run(&self, cx: &Cx, vcenter: &VCenter) -> Result<Exported, VsphereError> {
-        let (machine, what, spec) = stage(cx, "check", Box::pin(async {
-            let datacenter = vcenter.datacenter(self.datacenter).await?;
-            let moref = vcenter.find(Named::Machine, Some(&datacenter), self.machine).await?;
-            let machine = Machine::new(vcenter, moref.clone(), vcenter.path_of(&moref).await?);
-            let properties = vcenter.properties(&moref, &describe::PROPERTIES).await?;
-            let what = match self.snapshot {
-                Some(name) => snapshot(&properties.get("snapshot").cloned().unwrap_or_default(), name)
-                    .ok_or_else(|| self.wrong(&machine, &format!("it has no snapshot `{name}`")))?,
-                None => moref,
-            };
-            if self.snapshot.is_none() && properties.text("runtime.powerState") != Some("poweredOff") {
-                return Err(self.wrong(&machine, "it is not off").hint("shut it down, or export a snapshot"));
-            }
-            let spec = describe::spec(vcenter, &properties, &machine.devices().await?).await?;
-            Ok::<_, VsphereError>((machine, what, spec))
-        }))
+        let (machine, what, spec) = stage(
+            cx,
+            "check",
+            Box::pin(async {
+                let datacenter = vcenter.datacenter(self.datacenter).await?;
+                let moref = vcenter.find(Named::Machine, Some(&datacenter), self.machine).await?;
+                let machine = Machine::new(vcenter, moref.clone(), vcenter.path_of(&moref).await?);
+                let properties = vcenter.properties(&moref, &describe::PROPERTIES).await?;
+                let what = match self.snapshot {
+                    Some(name) => snapshot(&properties.get("snapshot").cloned().unwrap_or_default(), name)
+                        .ok_or_else(|| self.wrong(&machine, &format!("it has no snapshot `{name}`")))?,
+                    None => moref,
+                };
+                if self.snapshot.is_none() && properties.text("runtime.powerState") != Some("poweredOff") {
+                    return Err(self
+                        .wrong(&machine, "it is not off")
+                        .hint("shut it down, or export a snapshot"));
+                }
+                let spec = describe::spec(vcenter, &properties, &machine.devices().await?).await?;
+                Ok::<_, VsphereError>((machine, what, spec))
+            }),
+        )
         .await?;
         let (assembly, moved, entries, disks) =
             stage(cx, "download", Box::pin(self.fetch(cx, vcenter, &machine, &what, spec))).await?;
@@ -99,7 +105,8 @@ impl Export<'_> {
     }
 
     fn wrong(&self, machine: &Machine, why: &str) -> VsphereError {
-        VsphereError::new(VsphereErrorKind::Usage, format!("export `{}`", machine.path())).because(why.to_owned())
+        VsphereError::new(VsphereErrorKind::Usage, format!("export `{}`", machine.path()))
+            .because(why.to_owned())
     }
 
     /// Gets a lease and all disks.
@@ -117,8 +124,11 @@ impl Export<'_> {
             _ => vcenter.properties(machine.moref(), &["config.hardware.device"]).await?,
         };
         let devices = found.get("config.hardware.device").map(|all| all.nodes.as_slice()).unwrap_or_default();
-        let capacities: Vec<u64> =
-            devices.iter().filter(|device| device.kind.as_deref() == Some("VirtualDisk")).map(capacity).collect();
+        let capacities: Vec<u64> = devices
+            .iter()
+            .filter(|device| device.kind.as_deref() == Some("VirtualDisk"))
+            .map(capacity)
+            .collect();
         let lease = vcenter.export(what).await?;
         let fetched = self.fetch_held(cx, vcenter, machine, &lease, spec, &capacities).await;
         match fetched {
@@ -182,9 +192,9 @@ impl Export<'_> {
 
     fn unwritten(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> VsphereError {
         let error = error.into();
-        let full = error.downcast_ref::<std::io::Error>().is_some_and(|error| {
-            error.kind() == std::io::ErrorKind::StorageFull
-        });
+        let full = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull);
         let kind = if full { VsphereErrorKind::NoSpace } else { VsphereErrorKind::Other };
         VsphereError::new(kind, format!("write `{}`", self.to.display())).because(error)
     }

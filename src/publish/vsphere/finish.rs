@@ -22,7 +22,12 @@ pub struct Finish {
 
 impl Finish {
     /// Finds or makes the tags. Before the machine: what is made last is undone first, and a tag stays as long as something bears it.
-    pub(super) async fn tags(&self, cx: &Cx, vcenter: &VCenter, mark: &Mark) -> Result<Vec<Tag>, VsphereError> {
+    pub(super) async fn tags(
+        &self,
+        cx: &Cx,
+        vcenter: &VCenter,
+        mark: &Mark,
+    ) -> Result<Vec<Tag>, VsphereError> {
         let mut found = Vec::new();
         for (category, tag) in &self.tags {
             cx.check()?;

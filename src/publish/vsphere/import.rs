@@ -69,55 +69,67 @@ pub struct Published {
 impl Job<'_> {
     /// Makes the machine. What it made goes again if something fails.
     pub async fn publish(&self, cx: &Cx, vcenter: &VCenter) -> Result<Published, VsphereError> {
-        let (spot, old, import, supplies) = stage(cx, "check", Box::pin(async {
-            self.check()?;
-            let supplies = supply::of_ova(self.ova, self.image)?;
-            let spot = self.target.find(cx, vcenter).await?;
-            self.check_room(&spot)?;
-            let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
-            let old = replace::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
-            let name = match &old {
-                Some(_) => replace::name_until_then(self.name, cx.id()),
-                None => self.name.to_owned(),
-            };
-            let import = OvfImport {
-                descriptor: self.ova.descriptor().to_owned(),
-                path: spot.path_of(&name),
-                pool: spot.pool.clone(),
-                host: spot.host.clone(),
-                datastore: spot.datastore.clone(),
-                networks,
-                properties: self.properties.to_vec(),
-                provisioning: self.provisioning,
-                note: ours::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
-                name,
-            };
-            Ok::<_, VsphereError>((spot, old, import, supplies))
-        }))
+        let (spot, old, import, supplies) = stage(
+            cx,
+            "check",
+            Box::pin(async {
+                self.check()?;
+                let supplies = supply::of_ova(self.ova, self.image)?;
+                let spot = self.target.find(cx, vcenter).await?;
+                self.check_room(&spot)?;
+                let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
+                let old = replace::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
+                let name = match &old {
+                    Some(_) => replace::name_until_then(self.name, cx.id()),
+                    None => self.name.to_owned(),
+                };
+                let import = OvfImport {
+                    descriptor: self.ova.descriptor().to_owned(),
+                    path: spot.path_of(&name),
+                    pool: spot.pool.clone(),
+                    host: spot.host.clone(),
+                    datastore: spot.datastore.clone(),
+                    networks,
+                    properties: self.properties.to_vec(),
+                    provisioning: self.provisioning,
+                    note: ours::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
+                    name,
+                };
+                Ok::<_, VsphereError>((spot, old, import, supplies))
+            }),
+        )
         .await?;
-        let (imported, tags) = stage(cx, "upload", Box::pin(async {
-            // What the server does not like about the description is told before anything is made.
-            let spec = vcenter.import_spec(cx, &import).await?;
-            let mark = Mark::of(cx.id(), self.name);
-            let tags = self.finish.tags(cx, vcenter, &mark).await?;
-            let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
-            let imported = vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?;
-            Ok::<_, VsphereError>((imported, tags))
-        }))
+        let (imported, tags) = stage(
+            cx,
+            "upload",
+            Box::pin(async {
+                // What the server does not like about the description is told before anything is made.
+                let spec = vcenter.import_spec(cx, &import).await?;
+                let mark = Mark::of(cx.id(), self.name);
+                let tags = self.finish.tags(cx, vcenter, &mark).await?;
+                let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
+                let imported = vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?;
+                Ok::<_, VsphereError>((imported, tags))
+            }),
+        )
         .await?;
         let Imported { machine, files, .. } = imported;
         let machine = Machine::new(vcenter, machine, &import.path);
         let disks = self.disks()?;
-        let snapshot = stage(cx, "finish", Box::pin(async {
-            let snapshot = self.finish.apply(cx, &machine, &tags).await?;
-            self.finish.verify(&machine, snapshot.as_ref(), &disks).await?;
-            cx.check()?;
-            match &old {
-                Some(old) => replace::take_the_place(cx, old, &machine, self.name).await?,
-                None => machine.keep(cx).await?,
-            }
-            Ok::<_, VsphereError>(snapshot)
-        }))
+        let snapshot = stage(
+            cx,
+            "finish",
+            Box::pin(async {
+                let snapshot = self.finish.apply(cx, &machine, &tags).await?;
+                self.finish.verify(&machine, snapshot.as_ref(), &disks).await?;
+                cx.check()?;
+                match &old {
+                    Some(old) => replace::take_the_place(cx, old, &machine, self.name).await?,
+                    None => machine.keep(cx).await?,
+                }
+                Ok::<_, VsphereError>(snapshot)
+            }),
+        )
         .await?;
         Ok(Published {
             server: vcenter.place().server.to_string(),
@@ -136,7 +148,8 @@ impl Job<'_> {
 
     /// What can be wrong without a look at the server.
     fn check(&self) -> Result<(), VsphereError> {
-        let wrong = |what: String, why: String| Err(VsphereError::new(VsphereErrorKind::Usage, what).because(why));
+        let wrong =
+            |what: String, why: String| Err(VsphereError::new(VsphereErrorKind::Usage, what).because(why));
         let longest = if self.replace { LONGEST - replace::SUFFIX } else { LONGEST };
         let length = self.name.chars().count();
         if length == 0 || length > longest {
@@ -168,7 +181,9 @@ impl Job<'_> {
         match self.ova.capacities() {
             Some(sizes) if !self.ova.disks().is_empty() => Ok(sizes),
             Some(_) => Err(supply::unreadable(self.image, "its description has no disk with a file")),
-            None => Err(supply::unreadable(self.image, "its description does not tell the sizes of its disks")),
+            None => {
+                Err(supply::unreadable(self.image, "its description does not tell the sizes of its disks"))
+            }
         }
     }
 

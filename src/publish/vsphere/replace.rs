@@ -29,7 +29,9 @@ pub(super) async fn in_the_way(
         VsphereError::new(VsphereErrorKind::Exists, attempt).because(why.to_owned())
     };
     if found.kind != "VirtualMachine" {
-        return Err(refused(&format!("it is there already, as a {}", found.kind)).hint("take another `--name`"));
+        return Err(
+            refused(&format!("it is there already, as a {}", found.kind)).hint("take another `--name`")
+        );
     }
     if !replace {
         return Err(refused("there is a machine or a template of this name")
@@ -63,7 +65,10 @@ pub(super) async fn take_the_place(
         // The new one is undone, by what it is and not by its name; so the old one may have its own again.
         if let Err(back) = give_back(new, old, name, cx).await {
             cx.events().warn(
-                format!("the machine that was `{name}` is called `{aside}` now: {}", causes(&back).join(": ")),
+                format!(
+                    "the machine that was `{name}` is called `{aside}` now: {}",
+                    causes(&back).join(": ")
+                ),
                 Some(format!("rename it to `{name}`")),
             );
         }

@@ -41,7 +41,9 @@ pub(super) fn of_ova(ova: &Ova, path: &Path) -> Result<BTreeMap<String, Arc<dyn 
         file.read(&mut |_| true).map_err(|error| unreadable(path, error))?;
     }
     let sent = files.into_iter().filter(|file| !is_description(file.name()));
-    Ok(sent.map(|file| (file.name().to_owned(), Arc::new(OfOva(Arc::new(file))) as Arc<dyn Supply>)).collect())
+    Ok(sent
+        .map(|file| (file.name().to_owned(), Arc::new(OfOva(Arc::new(file))) as Arc<dyn Supply>))
+        .collect())
 }
 
 fn is_description(name: &str) -> bool {

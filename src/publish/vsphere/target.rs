@@ -66,15 +66,7 @@ impl Target {
         let below = said.strip_prefix(top.as_str()).unwrap_or(said).trim_matches('/');
         let folder_path = if below.is_empty() { top } else { format!("{top}/{below}") };
         let (datastore, datastore_name, free_bytes) = self.datastore(cx, vcenter, &datacenter).await?;
-        Ok(Spot {
-            datacenter,
-            pool,
-            host,
-            folder_path,
-            datastore,
-            datastore_name,
-            free_bytes,
-        })
+        Ok(Spot { datacenter, pool, host, folder_path, datastore, datastore_name, free_bytes })
     }
 
     /// The resource pool, and the host if one is named.
@@ -94,7 +86,11 @@ impl Target {
             (None, None) => None,
         };
         // What Packer's configurations say for a cluster's own pool.
-        let pool = self.pool.as_deref().map(str::trim).filter(|said| !matches!(*said, "" | "Resources" | "*/Resources"));
+        let pool = self
+            .pool
+            .as_deref()
+            .map(str::trim)
+            .filter(|said| !matches!(*said, "" | "Resources" | "*/Resources"));
         let compute = match (compute, pool) {
             (None, Some(said)) => {
                 return Ok((vcenter.find(Named::ResourcePool, Some(datacenter), said).await?, host));
@@ -143,7 +139,8 @@ impl Target {
         let children = vcenter.properties(&cluster, &["childEntity"]).await?.morefs("childEntity");
         let (found, name, free) = usable(vcenter, &children).await?;
         let room = Size::bytes(free);
-        cx.events().notice(format!("of the datastore cluster `{said}`, `{name}` has most room ({room} free)"));
+        cx.events()
+            .notice(format!("of the datastore cluster `{said}`, `{name}` has most room ({room} free)"));
         Ok((found, name, free))
     }
 

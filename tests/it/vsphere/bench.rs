@@ -27,16 +27,20 @@ impl Bench {
     pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("goldsmith"));
         command.args(arguments).current_dir(self.root.path());
-        for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "CI"] {
-            command.env_remove(name);
-        }
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VSPHERE_") || name.starts_with("GOVC_"))
+        for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "CI"]
         {
             command.env_remove(name);
         }
-        for (name, folder) in
-            [("GOLDSMITH_STATE_DIR", "state"), ("GOLDSMITH_CACHE_DIR", "cache"), ("GOLDSMITH_WORK_DIR", "work")]
+        for (name, _) in
+            std::env::vars().filter(|(name, _)| name.starts_with("VSPHERE_") || name.starts_with("GOVC_"))
         {
+            command.env_remove(name);
+        }
+        for (name, folder) in [
+            ("GOLDSMITH_STATE_DIR", "state"),
+            ("GOLDSMITH_CACHE_DIR", "cache"),
+            ("GOLDSMITH_WORK_DIR", "work"),
+        ] {
             command.env(name, self.path(folder));
         }
         command
@@ -55,12 +59,16 @@ impl Bench {
 
     /// `goldsmith publish vsphere IMAGE --cluster DC0_C0 …` to its end.
     pub(crate) fn publish(&self, vcsim: &Vcsim, image: &str, more: &[&str]) -> Output {
-        self.command(vcsim, &["publish", "vsphere", image, "--cluster", "DC0_C0"]).args(more).output().unwrap()
+        self.command(vcsim, &["publish", "vsphere", image, "--cluster", "DC0_C0"])
+            .args(more)
+            .output()
+            .unwrap()
     }
 
     /// `goldsmith gc`; what it says.
     pub(crate) fn gc(&self, vcsim: &Vcsim) -> String {
-        let output = self.plain(&["gc", "--json"]).env("VSPHERE_PASSWORD", vcsim.password()).output().unwrap();
+        let output =
+            self.plain(&["gc", "--json"]).env("VSPHERE_PASSWORD", vcsim.password()).output().unwrap();
         said(&output)
     }
 

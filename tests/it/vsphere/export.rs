@@ -32,7 +32,8 @@ fn compare(bench: &Bench, one: &str, two: &str) {
 fn a_template_comes_back_as_it_was_sent(options: &[&str]) {
     let bench = Bench::new();
     let vcsim = published(&bench, options);
-    let output = bench.command(&vcsim, &["vsphere", "export", "web", "-o", "out.ova", "--json"]).output().unwrap();
+    let output =
+        bench.command(&vcsim, &["vsphere", "export", "web", "-o", "out.ova", "--json"]).output().unwrap();
     let made = result(&output);
     assert_eq!(made["event"], "exported");
     assert_eq!(made["machine"], "/DC0/vm/web");
@@ -44,7 +45,9 @@ fn a_template_comes_back_as_it_was_sent(options: &[&str]) {
     assert!(ova.check_manifest(&|_| {}, &|| false).unwrap());
     assert_eq!(ova.name(), Some("web"));
     assert_eq!(ova.networks(), ["VM Network"]);
-    assert!(ova.descriptor().contains("published by goldsmith") && !ova.descriptor().contains("goldsmith-build"));
+    assert!(
+        ova.descriptor().contains("published by goldsmith") && !ova.descriptor().contains("goldsmith-build")
+    );
     let digest = std::fs::read_to_string(bench.path("out.ova.sha256")).unwrap();
     assert!(digest.starts_with(made["sha256"].as_str().unwrap()), "{digest}");
     let read = bench.plain(&["inspect", "out.ova", "--json"]).output().unwrap();
@@ -60,10 +63,14 @@ fn a_template_comes_back_as_it_was_sent(options: &[&str]) {
 fn a_snapshot_becomes_files_beside_each_other() {
     let bench = Bench::new();
     let vcsim = published(&bench, &[]);
-    let export = |more: &[&str]| bench.command(&vcsim, &["vsphere", "export", "/DC0/vm/web"]).args(more).output().unwrap();
+    let export = |more: &[&str]| {
+        bench.command(&vcsim, &["vsphere", "export", "/DC0/vm/web"]).args(more).output().unwrap()
+    };
     let made = result(&export(&["-o", "web-golden.ovf", "--snapshot", "golden", "--json"]));
     assert_eq!(made["files"].as_array().unwrap().len(), 3);
-    assert!(std::fs::read(bench.path("web-golden-disk1.vmdk")).unwrap() == bench.member(&bench.path("web.ova")));
+    assert!(
+        std::fs::read(bench.path("web-golden-disk1.vmdk")).unwrap() == bench.member(&bench.path("web.ova"))
+    );
     let output = export(&["-o", "x.ova", "--snapshot", "none"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("no snapshot `none`"), "{}", said(&output));
@@ -82,7 +89,8 @@ fn trouble_that_passes_is_passed_over(rule: &Value, repeated: u64) {
     let bench = Bench::new();
     let vcsim = published(&bench, &["-lease-timeout", "1s"]);
     vcsim.fault(rule);
-    let output = bench.command(&vcsim, &["vsphere", "export", "web", "-o", "out.ova", "--json"]).output().unwrap();
+    let output =
+        bench.command(&vcsim, &["vsphere", "export", "web", "-o", "out.ova", "--json"]).output().unwrap();
     assert_eq!(result(&output)["repeated"], json!(repeated));
     assert!(bench.member(&bench.path("web.ova")) == bench.member(&bench.path("out.ova")));
     assert_eq!(vcsim.faults_left(), 0);

@@ -32,15 +32,32 @@ async fn an_ova_becomes_a_template_with_all_that_was_asked_for() {
     let (bench, vcsim) = (Bench::new(), Vcsim::start(&[]));
     let ova = bench.ova("node", 24);
     let more = [
-        "--name", "node-1", "--folder", "images/linux", "--template", "--snapshot=golden", "--tag", "os:os:ubuntu",
-        "--tag", "eksdRelease:eksdRelease:kubernetes-1-31-eks-47", "--attribute", "owner=platform", "--network",
-        "DC0_DVPG0", "--datastore", "LocalDS_0", "--json",
+        "--name",
+        "node-1",
+        "--folder",
+        "images/linux",
+        "--template",
+        "--snapshot=golden",
+        "--tag",
+        "os:os:ubuntu",
+        "--tag",
+        "eksdRelease:eksdRelease:kubernetes-1-31-eks-47",
+        "--attribute",
+        "owner=platform",
+        "--network",
+        "DC0_DVPG0",
+        "--datastore",
+        "LocalDS_0",
+        "--json",
     ];
     let made = result(&bench.publish(&vcsim, "node.ova", &more));
     assert_eq!(made["event"], "published");
     assert_eq!(made["path"], "/DC0/vm/images/linux/node-1");
     assert_eq!(made["disks"], json!([24 * MIB]));
-    assert_eq!((&made["template"], &made["repeated"], &made["replaced"]), (&json!(true), &json!(0), &json!(false)));
+    assert_eq!(
+        (&made["template"], &made["repeated"], &made["replaced"]),
+        (&json!(true), &json!(0), &json!(false))
+    );
     let member = bench.member(&ova);
     assert_eq!(made["bytes-sent"], json!(member.len()));
     assert!(uploaded(&vcsim) == [member], "the bytes that arrived are those of the archive");
@@ -62,10 +79,20 @@ async fn an_ova_becomes_a_template_with_all_that_was_asked_for() {
     assert!(leases.iter().all(|lease| lease.state == "done"), "{leases:?}");
     assert_eq!(bench.journals(), 0);
     let calls = assert_requests_valid(&vcsim);
-    for name in ["CreateImportSpec", "ImportVApp", "HttpNfcLeaseProgress", "HttpNfcLeaseGetManifest", "MarkAsTemplate"] {
+    for name in [
+        "CreateImportSpec",
+        "ImportVApp",
+        "HttpNfcLeaseProgress",
+        "HttpNfcLeaseGetManifest",
+        "MarkAsTemplate",
+    ] {
         assert!(calls.iter().any(|call| call == name), "{name} was not called");
     }
-    assert_eq!(vcsim.calls("Login").len(), vcsim.calls("Logout").len() + 1, "the session of the command ended");
+    assert_eq!(
+        vcsim.calls("Login").len(),
+        vcsim.calls("Logout").len() + 1,
+        "the session of the command ended"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +103,10 @@ async fn people_are_told_what_was_made_and_scripts_its_path() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "/DC0/vm/web\n");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("stage upload") && text.contains("machine") && text.contains("LocalDS_0"), "{text}");
+    assert!(
+        text.contains("stage upload") && text.contains("machine") && text.contains("LocalDS_0"),
+        "{text}"
+    );
     assert_eq!(machines(&vcsim).await, ["web"]);
 }
 
@@ -91,8 +121,10 @@ async fn the_file_of_eks_anywhere_says_where() {
         "convert_to_template": "true", "create_snapshot": "false", "linked_clone": "false", "template": "",
     });
     std::fs::write(bench.path("vsphere.json"), config.to_string()).unwrap();
-    let output =
-        bench.plain(&["publish", "vsphere", "web.ova", "--config", "vsphere.json", "--json"]).output().unwrap();
+    let output = bench
+        .plain(&["publish", "vsphere", "web.ova", "--config", "vsphere.json", "--json"])
+        .output()
+        .unwrap();
     let made = result(&output);
     assert_eq!((&made["path"], &made["template"]), (&json!("/DC0/vm/eks/web"), &json!(true)));
     assert!(!said(&output).contains(vcsim.password()), "{}", said(&output));
@@ -259,7 +291,14 @@ async fn an_interruption_undoes_everything_without_a_password_in_the_environment
     vcsim.fault(&json!({"match": "POST /nfc/", "delay_ms": 30_000}));
     let child = bench
         .plain(&["publish", "vsphere", "web.ova", "--cluster", "DC0_C0", "--server", vcsim.host()])
-        .args(["--user", vcsim.user(), "--password-file", "password", "--ca-file", vcsim.ca().to_str().unwrap()])
+        .args([
+            "--user",
+            vcsim.user(),
+            "--password-file",
+            "password",
+            "--ca-file",
+            vcsim.ca().to_str().unwrap(),
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -293,13 +332,24 @@ fn what_is_wrong_with_the_command_is_said_before_anything_is_made() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{more:?}: {}", said(&output));
     }
     let output = bench
-        .plain(&["publish", "vsphere", "web.ova", "--server", vcsim.host(), "--user", "u", "--thumbprint", &other])
+        .plain(&[
+            "publish",
+            "vsphere",
+            "web.ova",
+            "--server",
+            vcsim.host(),
+            "--user",
+            "u",
+            "--thumbprint",
+            &other,
+        ])
         .env("VSPHERE_PASSWORD", "x")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(said(&output).contains(vcsim.thumbprint_sha256()), "{}", said(&output));
-    let output = bench.plain(&["publish", "vsphere", "web.ova", "--server", "vc.example.com"]).output().unwrap();
+    let output =
+        bench.plain(&["publish", "vsphere", "web.ova", "--server", "vc.example.com"]).output().unwrap();
     assert!(output.status.code() == Some(2) && said(&output).contains("--user"), "{}", said(&output));
     assert_eq!(vcsim.calls("ImportVApp").len(), 0);
     assert_eq!(bench.journals(), 0);

@@ -45,9 +45,8 @@ pub(in crate::cli::commands) fn run(arguments: &ExportVsphere, console: &Console
         snapshot: arguments.snapshot.as_deref(),
         to: &to,
     };
-    let work = async |cx: &crate::cx::Cx, vcenter: &crate::vsphere::VCenter| {
-        Box::pin(export.run(cx, vcenter)).await
-    };
+    let work =
+        async |cx: &crate::cx::Cx, vcenter: &crate::vsphere::VCenter| Box::pin(export.run(cx, vcenter)).await;
     let (exported, exit) = run_task(console, &place, ("export-vsphere", &to), work)?;
     let Some(exported) = exported else { return Ok(exit) };
     let seconds: HumanDuration = begun.elapsed().into();

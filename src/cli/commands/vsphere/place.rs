@@ -23,9 +23,14 @@ impl VcenterArgs {
         self.place_from(config, &variable)
     }
 
-    fn place_from(&self, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Result<Place, Problem> {
+    fn place_from(
+        &self,
+        config: &Config,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Place, Problem> {
         let govc = Govc::from(variable);
-        let ours = self.server.clone().or_else(|| config.server.clone()).or_else(|| variable("VSPHERE_SERVER"));
+        let ours =
+            self.server.clone().or_else(|| config.server.clone()).or_else(|| variable("VSPHERE_SERVER"));
         // What govc is told about trust is about the server that it is told.
         let insecure = config.insecure || (ours.is_none() && govc.insecure);
         let host = ours.or(govc.host).ok_or_else(|| {
@@ -60,7 +65,8 @@ impl VcenterArgs {
             networks.extend(config.network.clone().map(|here| NetworkChoice { of: None, here }));
         }
         // Who names a host does not want the cluster of the file.
-        let cluster = if spot.host.is_some() { spot.cluster.clone() } else { or(&spot.cluster, &config.cluster) };
+        let cluster =
+            if spot.host.is_some() { spot.cluster.clone() } else { or(&spot.cluster, &config.cluster) };
         Target {
             datacenter: or(&self.datacenter, &config.datacenter),
             cluster,
@@ -87,7 +93,8 @@ fn absolute(path: &Path) -> Result<std::path::PathBuf, Problem> {
 }
 
 fn first_line(path: &Path) -> Result<Secret, Problem> {
-    let failed = |why: String| Problem::usage(format!("could not read the password in `{}`: {why}", path.display()));
+    let failed =
+        |why: String| Problem::usage(format!("could not read the password in `{}`: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     match text.lines().next().filter(|line| !line.is_empty()) {
         Some(line) => Ok(Secret::new(line)),
@@ -119,7 +126,8 @@ impl Govc {
         }
         made.user = variable("GOVC_USERNAME").or(made.user);
         made.password = variable("GOVC_PASSWORD").map(Secret::new).or(made.password);
-        made.insecure = matches!(variable("GOVC_INSECURE").as_deref(), Some("1" | "true" | "True" | "TRUE" | "t"));
+        made.insecure =
+            matches!(variable("GOVC_INSECURE").as_deref(), Some("1" | "true" | "True" | "TRUE" | "t"));
         made
     }
 }
@@ -167,7 +175,8 @@ mod tests {
 
     #[test]
     fn govc_s_variables_are_the_last_resort() {
-        let env = environment(&[("GOVC_URL", "https://who%40x:p%3Ass@govc:8443/sdk"), ("GOVC_INSECURE", "true")]);
+        let env =
+            environment(&[("GOVC_URL", "https://who%40x:p%3Ass@govc:8443/sdk"), ("GOVC_INSECURE", "true")]);
         let place = VcenterArgs::default().place_from(&Config::default(), &env).unwrap();
         assert_eq!(place.server, Server { host: "govc:8443".to_owned(), trust: Trust::Anything });
         assert_eq!((place.user.as_str(), place.password.expose()), ("who@x", "p:ss"));
