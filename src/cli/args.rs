@@ -220,6 +220,7 @@ pub(super) enum Command {
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
             ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     #[cfg_attr(
@@ -227,6 +228,7 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     Doctor(Doctor),
@@ -415,6 +417,13 @@ pub(super) struct Doctor {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(super) account: AccountArgs,
+    /// Look at a vCenter instead: privileges, and whether what FILE (EKS Anywhere's `vsphere.json`) or the options name is there
+    #[arg(long)]
+    pub(super) vsphere: bool,
+    #[command(flatten)]
+    pub(super) vcenter: VcenterArgs,
+    #[command(flatten)]
+    pub(super) spot: SpotArgs,
 }
 
 /// A disk to read, and what there is to say about it.

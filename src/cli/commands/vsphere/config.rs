@@ -18,6 +18,9 @@ pub(super) struct Config {
     pub(super) network: Option<String>,
     pub(super) template: bool,
     pub(super) snapshot: bool,
+    /// What is cloned.
+    pub(super) source: Option<String>,
+    pub(super) linked_clone: bool,
 }
 
 impl Config {
@@ -63,6 +66,8 @@ impl Config {
             network: text("network")?,
             template: flag("convert_to_template")?,
             snapshot: flag("create_snapshot")?,
+            source: text("template")?,
+            linked_clone: flag("linked_clone")?,
         })
     }
 }
