@@ -398,7 +398,7 @@ mod tests {
         let bytes: Vec<u8> =
             (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
         file.write_all_at(&bytes, 1 << 20).unwrap();
-        let disk = open(&raw, &super::super::super::OpenOptions::default()).unwrap();
+        let disk = open(&raw, None, &super::super::super::OpenOptions::default()).unwrap();
         let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };
         convert(&*disk, &[Target::new(OutputFormat::Vmdk, &vmdk)], &options).unwrap();
         (std::fs::read(&raw).unwrap(), std::fs::read(&vmdk).unwrap())

@@ -284,6 +284,17 @@ async fn who_dies_in_the_middle_leaves_nothing_after_gc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_lease_nobody_heard_of_goes_when_that_ends() {
+    let (bench, vcsim) = (Bench::new(), Vcsim::start(&["-lease-timeout", "3s"]));
+    bench.ova("web", 8);
+    vcsim.fault(&json!({"match": "ImportVApp", "lose_answer": true}));
+    let output = bench.publish(&vcsim, "web.ova", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(machines(&vcsim).await, [""; 0]);
+    assert_eq!((bench.journals(), vcsim.leases().len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_undoes_everything_without_a_password_in_the_environment() {
     let (bench, vcsim) = (Bench::new(), Vcsim::start(&[]));
     bench.ova("web", 8);
