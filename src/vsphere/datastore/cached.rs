@@ -26,7 +26,7 @@ impl Datastore {
             .map_err(|error| VsphereError::new(VsphereErrorKind::Other, attempt()).because(error))?
             .len();
         if let Some(there) = self.file(cx, &path).await? {
-            return self.whole(cx, attempt, there.size, size, full.clone());
+            return whole(cx, attempt, there.size, size, full.clone());
         }
         self.make_folders(FOLDER).await?;
         // Under this name nobody takes it for whole, and it goes with the build.
@@ -41,30 +41,29 @@ impl Datastore {
             // Another build was faster. Ours is undone with all else.
             Err(error) if error.kind() == VsphereErrorKind::Exists => {
                 let there = self.file(cx, &path).await?.and_then(|there| there.size);
-                self.whole(cx, attempt, there, size, full.clone())
+                whole(cx, attempt, there, size, full.clone())
             }
             Err(error) => Err(error),
         }
     }
+}
 
-    /// What is there under the digest's name is taken if it has the size.
-    fn whole(
-        &self,
-        cx: &Cx,
-        attempt: impl Fn() -> String,
-        there: Option<u64>,
-        size: u64,
-        full: String,
-    ) -> Result<String, VsphereError> {
-        if there == Some(size) {
-            cx.events().notice(format!("`{full}` is there from an earlier build"));
-            return Ok(full);
-        }
-        let has = there.map_or_else(|| "an unknown size".to_owned(), |bytes| format!("{bytes} bytes"));
-        Err(VsphereError::new(VsphereErrorKind::Exists, attempt())
-            .because(format!("what is there has {has}, and not {size}"))
-            .hint(format!("remove `{full}` if nobody uses it; goldsmith only gives whole files this name")))
+/// What is there under the digest's name is taken if it has the size.
+fn whole(
+    cx: &Cx,
+    attempt: impl Fn() -> String,
+    there: Option<u64>,
+    size: u64,
+    full: String,
+) -> Result<String, VsphereError> {
+    if there == Some(size) {
+        cx.events().notice(format!("`{full}` is there from an earlier build"));
+        return Ok(full);
     }
+    let has = there.map_or_else(|| "an unknown size".to_owned(), |bytes| format!("{bytes} bytes"));
+    Err(VsphereError::new(VsphereErrorKind::Exists, attempt())
+        .because(format!("what is there has {has}, and not {size}"))
+        .hint(format!("remove `{full}` if nobody uses it; goldsmith only gives whole files this name")))
 }
 
 /// A name without what paths, patterns and brackets mean otherwise.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cx::Cx,
     value::Size,
-    vsphere::{Element, Mark, Moref, VsphereError, VsphereErrorKind, is_marked},
+    vsphere::{Element, Mark, Moref, VsphereError, VsphereErrorKind, escape_name, is_marked},
 };
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Machine {
         let made = vcenter
             .make(cx, &attempt, &path, "CloneVM_Task", &self.moref, CLONE, |call| {
                 call.moref("folder", &home.folder)
-                    .leaf("name", &spec.name)
+                    .leaf("name", escape_name(&spec.name))
                     .node("spec", |out| write(Some(&datastore), out));
             })
             .await?;

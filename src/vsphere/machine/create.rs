@@ -26,10 +26,10 @@ impl VCenter {
         spec.check()?;
         let attempt = format!("create the machine `{}`", spec.name);
         let path = self.free_path(&attempt, &home.folder, &spec.name).await?;
-        let annotation = spec.mark.on(&spec.annotation);
+        let (annotation, name) = (spec.mark.on(&spec.annotation), escape_name(&spec.name));
         let config = |files: Option<&str>, out: &mut Element| {
             let config = Config {
-                name: Some(&spec.name),
+                name: Some(&name),
                 hardware: spec.hardware.as_deref(),
                 guest_id: Some(&spec.guest_id),
                 annotation: Some(&annotation),

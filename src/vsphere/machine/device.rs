@@ -67,16 +67,19 @@ impl Device {
     fn change(&self, spec: &mut Element, operation: &str, new: &[(&str, Option<Part<'_>>)]) {
         spec.node("deviceChange", |change| {
             change.leaf("operation", operation).extended("device", self.kind(), |device| {
+                let write = |device: &mut Element, node: &Node| {
+                    device.copy(node);
+                };
                 for name in BASE {
                     match new.iter().find(|(known, _)| known == name) {
-                        Some((_, part)) => part.iter().for_each(|write| write(device)),
-                        None => self.node.all(name).for_each(|node| echo(device, node)),
+                        Some((_, part)) => part.iter().for_each(|part| part(device)),
+                        None => self.node.all(name).for_each(|node| write(device, node)),
                     }
                 }
                 for node in self.node.nodes.iter().filter(|node| !BASE.contains(&node.name.as_str())) {
                     match new.iter().find(|(known, _)| *known == node.name) {
-                        Some((_, part)) => part.iter().for_each(|write| write(device)),
-                        None => echo(device, node),
+                        Some((_, part)) => part.iter().for_each(|part| part(device)),
+                        None => write(device, node),
                     }
                 }
             });
@@ -99,22 +102,6 @@ const BASE: &[&str] = &[
     "numaNode",
     "deviceGroupInfo",
 ];
-
-/// Writes what a server told as it told it.
-fn echo(into: &mut Element, node: &Node) {
-    let primitive = |kind: &str| kind.chars().next().is_some_and(char::is_lowercase);
-    match &node.kind {
-        Some(kind) if primitive(kind) => into.typed(&node.name, &format!("xsd:{kind}"), &node.text),
-        Some(kind) if kind != "ManagedObjectReference" => {
-            into.extended(&node.name, kind, |inner| node.nodes.iter().for_each(|child| echo(inner, child)))
-        }
-        _ => match node.as_moref() {
-            Some(moref) => into.moref(&node.name, &moref),
-            None if node.nodes.is_empty() => into.leaf(&node.name, &node.text),
-            None => into.node(&node.name, |inner| node.nodes.iter().for_each(|child| echo(inner, child))),
-        },
-    };
-}
 
 /// Whether something is connected, now and when the machine starts.
 pub(super) fn connectable(device: &mut Element, connected: bool) {

@@ -3,7 +3,7 @@ use super::device::FIRST_DISK;
 use crate::{
     cx::{Cx, causes},
     value::Size,
-    vsphere::{Element, Moref, Node, VCenter, VsphereError, VsphereErrorKind, plain_name},
+    vsphere::{Element, Moref, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name},
 };
 
 /// Where a machine is put.
@@ -147,7 +147,7 @@ fn placement(spec: &mut Element, home: &Home, cluster: &Moref, wanted: &Wanted<'
         Wanted::Copy { of, name, spec: copy } => {
             spec.leaf("type", "clone").moref("vm", of);
             pod(spec, false);
-            spec.node("cloneSpec", copy).leaf("cloneName", name);
+            spec.node("cloneSpec", copy).leaf("cloneName", escape_name(name));
         }
     }
     if let Some(host) = &home.host {

@@ -100,7 +100,9 @@ impl Machine {
             return Ok(());
         }
         self.change_devices(cx, &format!("remove the CD drives of `{}`", self.path), |spec| {
-            cds.iter().for_each(|cd| cd.remove(spec));
+            for cd in cds {
+                cd.remove(spec);
+            }
         })
         .await
     }

@@ -134,7 +134,8 @@ fn disks_leave_out_the_controller_s_own_number() {
 
 #[test]
 fn what_cannot_be_is_told_before_a_server_is_asked() {
-    let wrong: [(&str, fn(&mut Spec)); 8] = [
+    type Wrong = (&'static str, fn(&mut Spec));
+    let wrong: [Wrong; 8] = [
         ("the name is empty", |spec| spec.name.clear()),
         ("up to 80", |spec| spec.name = "x".repeat(81)),
         ("multiple of 4", |spec| spec.memory_mib = 4097),

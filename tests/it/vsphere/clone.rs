@@ -77,8 +77,7 @@ async fn a_linked_copy_needs_a_snapshot() {
     let error = original.clone_to(cx, &grown, &world.home).await.unwrap_err();
     assert!(told(&error).contains("have the size of the original's"), "{}", told(&error));
     original.clone_to(cx, &spec, &world.home).await.unwrap();
-    let clones = world.vcsim.trace().into_iter().filter(|exchange| exchange.soap == "CloneVM_Task");
-    let body = clones.last().unwrap().body;
+    let body = world.vcsim.calls("CloneVM_Task").pop().unwrap().body;
     assert!(body.contains("<diskMoveType>createNewChildDiskBacking</diskMoveType>"), "{body}");
     assert!(
         body.contains(&format!("<snapshot type=\"VirtualMachineSnapshot\">{}</snapshot>", snapshot.id)),

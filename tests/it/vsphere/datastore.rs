@@ -62,7 +62,7 @@ async fn an_upload_survives_cuts_errors_and_the_session_s_end() {
     let world = World::start(&[]).await;
     let (cx, datastore, (path, bytes)) = (&world.cx, datastore(&world).await, file(&world));
     let fault = |rule: serde_json::Value| world.vcsim.fault(&rule);
-    fault(serde_json::json!({"match":"PUT /folder/","cut_after":1000000}));
+    fault(serde_json::json!({"match":"PUT /folder/","cut_after":1_000_000}));
     fault(serde_json::json!({"match":"PUT /folder/","status":503,"after":1}));
     datastore.upload(cx, &path, "cut.iso").await.unwrap();
     assert!(std::fs::read(world.vcsim.datastore().join("cut.iso")).unwrap() == bytes);
@@ -70,7 +70,7 @@ async fn an_upload_survives_cuts_errors_and_the_session_s_end() {
     datastore.upload(cx, &path, "expired.iso").await.unwrap();
     assert!(std::fs::read(world.vcsim.datastore().join("expired.iso")).unwrap() == bytes);
     world.vcsim.expire();
-    fault(serde_json::json!({"match":"GET /folder/","cut_after":1000000}));
+    fault(serde_json::json!({"match":"GET /folder/","cut_after":1_000_000}));
     let back = cx.work().join("back.iso");
     datastore.download(cx, "cut.iso", &back).await.unwrap();
     assert!(std::fs::read(&back).unwrap() == bytes);

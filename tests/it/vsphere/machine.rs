@@ -23,6 +23,7 @@ async fn a_machine_is_made_with_all_that_was_asked_for() {
     let spec = world.full_spec("web").await;
     let machine = world.vcenter.create_machine(&world.cx, &spec, &world.home).await.unwrap();
     assert_eq!(machine.path(), "/DC0/vm/web");
+    assert_eq!(world.vcenter.path_of(machine.moref()).await.unwrap(), machine.path());
     let paths = ["config", "runtime.powerState"];
     let properties = world.vcenter.properties(machine.moref(), &paths).await.unwrap();
     let config = properties.get("config").unwrap();
@@ -142,12 +143,16 @@ async fn the_guest_s_address_and_changes_are_read_back() {
     machine.reconfigure(cx, &change).await.unwrap();
     let guest = machine.guest().await.unwrap();
     assert_eq!(guest.address, "10.0.0.9".parse().ok());
+    assert_eq!(guest.nics[0].addresses[0].ip.to_string(), "10.0.0.9");
+    assert_eq!(guest.addresses().len(), 1);
     let paths = ["config.hardware.numCPU", "config.hardware.memoryMB", "config.extraConfig"];
     let properties = world.vcenter.properties(machine.moref(), &paths).await.unwrap();
     assert_eq!(properties.text(paths[0]), Some("8"));
     assert_eq!(properties.text(paths[1]), Some("2048"));
     let extra = &properties.get(paths[2]).unwrap().nodes;
-    assert!(!extra.iter().any(|option| option.text_at("key") == Some("guestinfo.userdata")));
+    // A vCenter removes a key that gets an empty value; the simulator notes it below the older one.
+    let last = extra.iter().rfind(|option| option.text_at("key") == Some("guestinfo.userdata"));
+    assert_eq!(last.unwrap().text_at("value"), Some(""));
 
     machine.eject_cds(cx).await.unwrap();
     let devices = machine.devices().await.unwrap();
@@ -173,8 +178,11 @@ async fn the_guest_s_address_and_changes_are_read_back() {
     machine.set_attribute("release", "1.34").await.unwrap();
     machine.set_attribute("release", "1.35").await.unwrap();
     let properties = world.vcenter.properties(machine.moref(), &["customValue"]).await.unwrap();
+    // A vCenter has one value for each key; the simulator notes the newer one below the older.
     let values = &properties.get("customValue").unwrap().nodes;
-    assert_eq!(values.iter().filter_map(|value| value.text_at("value")).collect::<Vec<_>>(), ["1.35"]);
+    assert_eq!(values.last().unwrap().text_at("value"), Some("1.35"));
+    assert!(values.iter().all(|value| value.text_at("key") == values[0].text_at("key")));
+    assert_eq!(world.vcsim.calls("AddCustomFieldDef").len(), 1, "it is defined once");
 
     machine.upgrade(cx, Some("vmx-21")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_requests_valid(&world.vcsim);
@@ -198,6 +206,21 @@ async fn a_machine_whose_making_nobody_heard_of_is_found_and_removed() {
     world.vcsim.fault(&serde_json::json!({"match":"CreateVM_Task","lose_answer":true}));
     world.vcenter.create_machine(&world.cx, &world.spec("lost"), &world.home).await.unwrap_err();
     assert_eq!(world.machines().await, ["lost"], "the server made it all the same");
+    world.unwind().await;
+    assert_eq!(world.machines().await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_machine_is_found_by_the_task_that_makes_it() {
+    let world = World::start(&[]).await;
+    let (vcenter, cx, other) = (&world.vcenter, &world.cx, super::world::cx());
+    // Its own journal is lost; ours died between the answer and the end of the task, and does not know where it ended up.
+    vcenter.create_machine(&other, &world.spec("of-a-task"), &world.home).await.unwrap();
+    let answer = world.vcsim.calls("CreateVM_Task")[0].answer.clone();
+    let task = answer.split("type=\"Task\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let details = [("task", &*format!("Task:{task}"))];
+    let planned = vsphere::resource(vcenter, Kind::Machine, "/DC0/vm/elsewhere", cx.id().as_str(), &details);
+    let _ = cx.undo().plan(Undo::Resource(planned)).unwrap();
     world.unwind().await;
     assert_eq!(world.machines().await, [] as [&str; 0]);
 }
