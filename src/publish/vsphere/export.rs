@@ -79,9 +79,8 @@ impl Export<'_> {
                     None => moref,
                 };
                 if self.snapshot.is_none() && properties.text("runtime.powerState") != Some("poweredOff") {
-                    return Err(self
-                        .wrong(&machine, "it is not off")
-                        .hint("shut it down, or export a snapshot"));
+                    let refused = wrong(&machine, "it is not off");
+                    return Err(refused.hint("shut it down, or export a snapshot"));
                 }
                 let spec = describe::spec(vcenter, &properties, &machine.devices().await?).await?;
                 Ok::<_, VsphereError>((machine, what, spec))
