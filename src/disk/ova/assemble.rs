@@ -417,7 +417,7 @@ mod tests {
         for (mut slot, (_, vmdk)) in assembly.slots()?.into_iter().zip(disks) {
             // A first try that was cut.
             slot.append(&vmdk[..vmdk.len() / 2]).unwrap();
-            slot.append(&[7; 100_000]).unwrap();
+            slot.append(&vec![7; 100_000]).unwrap();
             slot.restart().unwrap();
             vmdk.chunks(70_001).for_each(|piece| slot.append(piece).unwrap());
             came.push((vmdk.len() as u64, hex::encode(Sha256::digest(vmdk))));
