@@ -14,6 +14,7 @@ use crate::{
     provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk, Installer, KeptSource, Prepared, SourceError},
     value::{HumanDuration, Size},
+    vsphere::{self, VCenter},
 };
 use async_trait::async_trait;
 use std::{
@@ -29,13 +30,31 @@ pub struct RealWorld {
     fetcher: Arc<Fetcher>,
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
+    /// A session in a vCenter that is there anyway.
+    vcenter: Option<VCenter>,
 }
 
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
         let fetcher = Arc::new(Fetcher::new(dirs.cache()));
-        Self { dirs, fetcher, hypervisors: Mutex::default() }
+        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenter: None }
+    }
+
+    /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
+    #[must_use]
+    pub fn with_vcenter(self, vcenter: VCenter) -> Self {
+        Self { vcenter: Some(vcenter), ..self }
+    }
+
+    async fn remove_from_vcenter(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
+        let removed = match self.vcenter.as_ref().filter(|vcenter| vcenter.holds(resource)) {
+            Some(vcenter) => vsphere::remove_with(vcenter, resource, stop).await,
+            None => vsphere::remove(resource, stop).await,
+        };
+        removed.map_err(|error| {
+            DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
+        })
     }
 
     fn libvirt(&self, uri: &str) -> Result<Arc<dyn Hypervisor>, DriverError> {
@@ -135,6 +154,7 @@ impl World for RealWorld {
         match (resource.driver.as_str(), resource.details.get("uri")) {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
             ("aws", _) => remove_from_aws(resource, stop).await,
+            (vsphere::DRIVER, _) => self.remove_from_vcenter(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }

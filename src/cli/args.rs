@@ -7,9 +7,12 @@ mod ami_test;
 mod aws;
 #[cfg(feature = "aws")]
 mod marketplace;
-#[cfg(feature = "aws")]
 mod publish;
+#[cfg(feature = "aws")]
+mod publish_ami;
 mod select;
+mod vsphere;
+mod vsphere_export;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -19,9 +22,12 @@ pub(super) use ami_test::*;
 pub(super) use aws::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
-#[cfg(feature = "aws")]
 pub(super) use publish::*;
+#[cfg(feature = "aws")]
+pub(super) use publish_ami::*;
 pub(super) use select::Selection;
+pub(super) use vsphere::*;
+pub(super) use vsphere_export::*;
 
 use super::{
     env::VARIABLES,
@@ -164,13 +170,30 @@ pub(super) enum Command {
     ]))]
     Inspect(Inspect),
     /// Make an image in a cloud of a disk
-    #[cfg(feature = "aws")]
-    #[command(after_help = examples(&[
-        ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
-    ]))]
+    #[cfg_attr(
+        feature = "aws",
+        command(after_help = examples(&[
+            ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
+            ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+        ]))
+    )]
+    #[cfg_attr(
+        not(feature = "aws"),
+        command(after_help = examples(&[
+            ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+        ]))
+    )]
     Publish {
         #[command(subcommand)]
         what: Publish,
+    },
+    /// Look after machines of a vCenter
+    #[command(after_help = examples(&[
+        ("goldsmith vsphere export templates/node -o node.ova", "an OVA of a template"),
+    ]))]
+    Vsphere {
+        #[command(subcommand)]
+        what: Vsphere,
     },
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]
@@ -197,6 +220,7 @@ pub(super) enum Command {
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
             ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     #[cfg_attr(
@@ -204,6 +228,7 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
+            ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
     Doctor(Doctor),
@@ -392,6 +417,16 @@ pub(super) struct Doctor {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(super) account: AccountArgs,
+    /// Look at a vCenter instead: privileges, and whether what EKS Anywhere's `vsphere.json` names is there
+    #[arg(
+        long, value_name = "CONFIG", value_hint = ValueHint::FilePath, num_args = 0..=1, default_missing_value = "",
+        conflicts_with_all = ["files"]
+    )]
+    pub(super) vsphere: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) vcenter: VcenterArgs,
+    #[command(flatten)]
+    pub(super) spot: SpotArgs,
 }
 
 /// A disk to read, and what there is to say about it.

@@ -22,6 +22,11 @@ pub(super) const VARIABLES: &[Variable] = &[
     },
     Variable { name: "GOLDSMITH_WEBHOOK", help: "webhook that `ami copy` tells what it did" },
     Variable { name: "GITHUB_STEP_SUMMARY", help: "file to which `ami copy` adds a summary when set" },
+    Variable { name: "VSPHERE_SERVER", help: "the vCenter; also VSPHERE_USER and VSPHERE_PASSWORD" },
+    Variable {
+        name: "GOVC_URL",
+        help: "the same as govc knows it; also GOVC_USERNAME, GOVC_PASSWORD and GOVC_INSECURE",
+    },
     Variable {
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",

@@ -5,6 +5,7 @@ use crate::{
     cx::causes,
     disk::{DiskError, DiskErrorKind},
     source::iso::IsoError,
+    vsphere::{VsphereError, VsphereErrorKind},
 };
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::error::Error;
@@ -27,6 +28,8 @@ pub(super) enum Problem {
     /// A service of Amazon's said no.
     #[cfg(feature = "aws")]
     Aws(crate::aws::AwsError),
+    /// A vCenter said no.
+    Vsphere(VsphereError),
     /// A bug.
     Internal(String),
 }
@@ -77,6 +80,12 @@ impl Problem {
                 crate::aws::AwsErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::Vsphere(error) => match error.kind() {
+                VsphereErrorKind::Usage => Exit::Usage,
+                VsphereErrorKind::Auth | VsphereErrorKind::Trust => Exit::Preflight,
+                VsphereErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -94,6 +103,10 @@ impl Problem {
             Self::Iso(error) => failure::chain(theme, &causes(error), &[]),
             #[cfg(feature = "aws")]
             Self::Aws(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::Vsphere(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

@@ -232,6 +232,12 @@ fn the_doctor_is_read_from_top_to_bottom() {
         finding("uefi", Status::Failure, "UEFI for x86_64 guests: not installed", &["sudo apt install ovmf"]),
     ];
     let install = Some("sudo apt install qemu-system-x86 ovmf");
-    insta::assert_snapshot!("doctor", commands::doctor::text(&PLAIN, &findings, install, 70, false));
-    insta::assert_snapshot!("doctor_quiet", commands::doctor::text(&PLAIN, &findings, None, 70, true));
+    insta::assert_snapshot!(
+        "doctor",
+        commands::doctor::text(&PLAIN, "this host is ready", &findings, install, 70, false)
+    );
+    insta::assert_snapshot!(
+        "doctor_quiet",
+        commands::doctor::text(&PLAIN, "this host is ready", &findings, None, 70, true)
+    );
 }

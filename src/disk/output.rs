@@ -349,7 +349,7 @@ pub(crate) fn paths_of(target: &Target) -> Vec<PathBuf> {
     paths
 }
 
-fn digest_file(path: &Path, kind: &str, digest: &str) -> Result<Pending, DiskError> {
+pub(crate) fn digest_file(path: &Path, kind: &str, digest: &str) -> Result<Pending, DiskError> {
     let pending = Pending::create(&digest_path(path, kind))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // sha256sum escapes names with these bytes and says so with a backslash in front of the line.

@@ -1,8 +1,8 @@
 //! Images in Amazon's cloud: made of disks, copied, shared, named by channels, listed in tables, exported, released to the
-//! Marketplace, retired.
+//! Marketplace, retired. Images in a vCenter: made of OVAs, and exported as such.
 //!
-//! Nothing here prints; what is found and done is data, and progress is events. Start reading at [`ebs`], which makes a snapshot of a
-//! disk, and [`ami`], which makes an image of a snapshot and looks after it.
+//! Nothing here prints; what is found and done is data, and progress is events. Start reading at `ebs`, which makes a snapshot of a
+//! disk, and `ami`, which makes an image of a snapshot and looks after it; or at [`vsphere`].
 #[cfg(feature = "aws")]
 pub mod ami;
 #[cfg(feature = "aws")]
@@ -11,5 +11,7 @@ pub mod ebs;
 pub mod marketplace;
 #[cfg(feature = "aws")]
 pub mod notify;
+mod stage;
 #[cfg(feature = "aws")]
 pub mod table;
+pub mod vsphere;

@@ -1,15 +1,16 @@
 //! What a build makes in a vCenter, as undo data, and how it is removed.
 use super::{
-    Place, Server, VCenter, VsphereError, VsphereErrorKind,
+    Moref, Place, Server, VCenter, VsphereError, VsphereErrorKind,
     datastore::remove_file,
     machine::{remove_folder, remove_machine},
+    ovf::{LEASE, LEASE_SECONDS},
     rest,
 };
 use crate::{
     cx::{ResourceRef, Stop},
     value::Secret,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
 pub const DRIVER: &str = "vsphere";
@@ -94,13 +95,46 @@ fn place(resource: &ResourceRef) -> Result<Place, VsphereError> {
     Ok(Place { server, user, password: Secret::new(password) })
 }
 
+impl VCenter {
+    /// Whether a thing of undo data is in this session's vCenter.
+    pub fn holds(&self, resource: &ResourceRef) -> bool {
+        let server =
+            resource.details.get("server").and_then(|text| serde_json::from_str::<Server>(text).ok());
+        server.is_some_and(|server| server == self.place().server)
+    }
+}
+
 /// As [`remove`], in this session if the thing is where it is.
 pub async fn remove_with(vcenter: &VCenter, resource: &ResourceRef, stop: &Stop) -> Result<(), VsphereError> {
     let Some(kind) = Kind::of(&resource.kind) else {
         return Err(VsphereError::new(VsphereErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    unless_gone(one(vcenter, kind, resource, stop).await)
+    let Some(lease) = resource.details.get(LEASE).and_then(|lease| lease.parse::<Moref>().ok()) else {
+        return unless_gone(one(vcenter, kind, resource, stop).await);
+    };
+    // Somebody died in the middle of moving its files. If the lease cannot be given up from here, it ends by itself.
+    let seconds = resource.details.get(LEASE_SECONDS).and_then(|seconds| seconds.parse().ok()).unwrap_or(300);
+    let until = tokio::time::Instant::now() + Duration::from_secs(seconds) + LATE;
+    vcenter.give_up_lease(&lease).await;
+    loop {
+        let removed = unless_gone(one(vcenter, kind, resource, stop).await);
+        match removed {
+            Err(error) if is_held(&error) && !stop.is_hurried() && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            removed => return removed,
+        }
+    }
+}
+
+/// What a server takes longer than it says.
+const LATE: Duration = Duration::from_secs(30);
+
+/// Whether somebody else is at it.
+fn is_held(error: &VsphereError) -> bool {
+    const FAULTS: [&str; 3] = ["InvalidState", "TaskInProgress", "ResourceInUse"];
+    error.fault().is_some_and(|fault| FAULTS.iter().any(|name| fault.is(name)))
 }
 
 /// Gone already is a success.

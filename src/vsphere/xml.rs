@@ -65,6 +65,24 @@ impl Element {
         self.end(name)
     }
 
+    /// An element of an answer, as it came: servers want back what they made.
+    pub fn copy(&mut self, from: &Node) -> &mut Self {
+        // Those of the XML schema itself, in values of `anyType`. All types of the interface begin with a capital.
+        let kind = from.kind.as_deref().map(|kind| match kind.starts_with(char::is_lowercase) {
+            true => format!("xsd:{kind}"),
+            false => kind.to_owned(),
+        });
+        match &from.refers {
+            Some(refers) => return self.moref(&from.name, &Moref::new(refers, &from.text)),
+            None => self.start(&from.name, kind.as_deref()),
+        }
+        escape(&from.text, &mut self.text);
+        for node in &from.nodes {
+            self.copy(node);
+        }
+        self.end(&from.name)
+    }
+
     fn start(&mut self, name: &str, kind: Option<&str>) {
         self.text.push('<');
         self.text.push_str(name);
@@ -217,6 +235,22 @@ mod tests {
         assert_eq!(device.kind.as_deref(), Some("VirtualCdrom"));
         assert_eq!(device.morefs(), [Moref::new("Datastore", "ds-1")]);
         assert_eq!(node.at("value").unwrap().as_moref(), None);
+    }
+
+    #[test]
+    fn what_was_read_is_written_as_it_came() {
+        let text = "<a xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"y\" xsi:type=\"Spec\">\
+             <b xsi:type=\"xsd:string\"> x &amp; y</b><c type=\"Datastore\">ds-1</c><d><e>1</e></d></a>";
+        let node = Node::parse(text).unwrap();
+        let mut element = Element::default();
+        element.copy(&node);
+        let written = element.into_text();
+        assert!(
+            written.starts_with("<a xsi:type=\"Spec\"><b xsi:type=\"xsd:string\"> x &amp; y</b>"),
+            "{written}"
+        );
+        let open = "<a xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"y\" ";
+        assert_eq!(Node::parse(&written.replacen("<a ", open, 1)).unwrap(), node);
     }
 
     #[test]

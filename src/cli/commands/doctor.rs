@@ -12,6 +12,9 @@ use crate::{
 };
 
 pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, Problem> {
+    if let Some(file) = &arguments.vsphere {
+        return super::vsphere::doctor::run(arguments, file, console);
+    }
     #[cfg(feature = "aws")]
     if arguments.aws {
         return super::aws::permissions(arguments, console);
@@ -33,7 +36,8 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
         console.out(&pretty(&serde_json::json!({ "status": worst, "checks": findings, "install": all }))?);
     } else {
         let quiet = console.verbosity() == Verbosity::Quiet;
-        let text = text(console.out_theme(), &findings, all.as_deref(), console.out_width(), quiet);
+        let ready = "this host is ready";
+        let text = text(console.out_theme(), ready, &findings, all.as_deref(), console.out_width(), quiet);
         if !text.is_empty() {
             console.out(&text);
         }
@@ -41,9 +45,10 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
     Ok(if worst == Status::Failure { Exit::Preflight } else { Exit::Ok })
 }
 
-/// The table. `quiet` leaves out what is as it should be.
+/// The table, with what is said below it when all is well. `quiet` leaves out what is as it should be.
 pub(in crate::cli) fn text(
     theme: &Theme,
+    ready: &str,
     findings: &[Finding],
     install: Option<&str>,
     width: usize,
@@ -73,7 +78,7 @@ pub(in crate::cli) fn text(
     }
     if !quiet {
         lines.push(String::new());
-        lines.push(verdict(theme, findings));
+        lines.push(verdict(theme, ready, findings));
     }
     if let Some(install) = install {
         lines.push(format!(
@@ -85,13 +90,13 @@ pub(in crate::cli) fn text(
     lines.join("\n")
 }
 
-fn verdict(theme: &Theme, findings: &[Finding]) -> String {
+fn verdict(theme: &Theme, ready: &str, findings: &[Finding]) -> String {
     let count = |status: Status| findings.iter().filter(|finding| finding.status == status).count();
     let plural = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     match (count(Status::Failure), count(Status::Warning)) {
-        (0, 0) => theme.paint(Tone::Good, "this host is ready"),
+        (0, 0) => theme.paint(Tone::Good, ready),
         (0, warnings) => {
-            format!("{}, {}", theme.paint(Tone::Good, "this host is ready"), plural(warnings, "warning"))
+            format!("{}, {}", theme.paint(Tone::Good, ready), plural(warnings, "warning"))
         }
         (failures, 0) => theme.paint(Tone::Bad, plural(failures, "problem")),
         (failures, warnings) => {

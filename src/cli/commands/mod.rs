@@ -10,7 +10,9 @@ pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
 mod plan_ec2;
+mod task;
 mod verify;
+mod vsphere;
 mod work;
 
 use super::{
@@ -34,6 +36,12 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Inspect(arguments) => inspect::run(arguments, console),
         #[cfg(feature = "aws")]
         Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
+        Command::Publish { what: args::Publish::Vsphere(arguments) } => {
+            vsphere::publish::run(&arguments, console)
+        }
+        Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
+            vsphere::export::run(&arguments, console)
+        }
         #[cfg(feature = "aws")]
         Command::Ami(arguments) => aws::ami(&arguments, console),
         #[cfg(feature = "aws")]

@@ -54,6 +54,24 @@ impl GuestOs {
         }
     }
 
+    /// What vSphere calls by this name, such as `debian12_64Guest`; `description` is for people.
+    pub fn from_vmware(name: &str, description: &str) -> Self {
+        let release = |family: &Family| {
+            let rest = name.strip_prefix(family.3)?.strip_suffix(family.4)?;
+            rest.bytes().all(|byte| byte.is_ascii_digit()).then(|| (family.1, rest.to_owned()))
+        };
+        let (cim_id, version) = match RELEASES.iter().find_map(release) {
+            Some((cim_id, release)) => (cim_id, Some(release).filter(|release| !release.is_empty())),
+            None => match SINGLE.iter().find(|system| system.2 == name) {
+                Some((_, cim_id, _)) => (*cim_id, None),
+                // Which Linux, or what else, vSphere's name says; others go by "Linux" and "Other".
+                None if name.to_ascii_lowercase().contains("linux") => (101, None),
+                None => (1, None),
+            },
+        };
+        Self { cim_id, version, vmware: name.to_owned(), description: description.to_owned() }
+    }
+
     /// What os-release calls `ID` and `VERSION_ID`. Derivatives may be looked up by their `ID_LIKE`; what is not known is
     /// [`GuestOs::other_linux`].
     pub fn from_os_release(id: &str, version: &str) -> Self {
@@ -91,6 +109,15 @@ impl GuestOs {
 mod tests {
     use super::*;
     use test_case::test_case;
+
+    #[test_case("debian12_64Guest", 96, Some("12"))]
+    #[test_case("ubuntu64Guest", 94, None)]
+    #[test_case("otherLinux64Guest", 101, None)]
+    #[test_case("darwin17_64Guest", 1, None)]
+    fn vsphere_s_names_are_understood(name: &str, cim_id: u16, version: Option<&str>) {
+        let guest = GuestOs::from_vmware(name, "x");
+        assert_eq!((guest.cim_id, guest.version.as_deref(), guest.vmware.as_str()), (cim_id, version, name));
+    }
 
     #[test_case("debian", "12", 96, "debian12_64Guest")]
     #[test_case("debian", "14", 96, "debian13_64Guest"; "newer than vSphere knows")]

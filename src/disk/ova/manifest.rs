@@ -53,7 +53,51 @@ fn stated(line: &str) -> Option<Stated> {
     sound.then(|| Stated { name: name.to_owned(), algorithm, hex })
 }
 
+/// Compares bytes with a digest as they come.
+#[derive(Debug)]
+pub(super) struct Checker {
+    hasher: Hasher,
+    hex: String,
+}
+
+#[derive(Debug)]
+enum Hasher {
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Checker {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match &mut self.hasher {
+            Hasher::Sha1(hasher) => hasher.update(bytes),
+            Hasher::Sha256(hasher) => hasher.update(bytes),
+            Hasher::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// Whether all that came has the digest.
+    pub(super) fn agrees(self) -> bool {
+        let hex = match self.hasher {
+            Hasher::Sha1(hasher) => hex::encode(hasher.finalize()),
+            Hasher::Sha256(hasher) => hex::encode(hasher.finalize()),
+            Hasher::Sha512(hasher) => hex::encode(hasher.finalize()),
+        };
+        hex == self.hex
+    }
+}
+
 impl Stated {
+    /// What compares a file with this as it is read.
+    pub(super) fn checker(&self) -> Checker {
+        let hasher = match self.algorithm {
+            Algorithm::Sha1 => Hasher::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Hasher::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Hasher::Sha512(Sha512::new()),
+        };
+        Checker { hasher, hex: self.hex.clone() }
+    }
+
     /// Whether the file in `section` has this digest. `done` is told how many more bytes were hashed.
     pub(super) fn matches(
         &self,

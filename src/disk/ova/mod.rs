@@ -6,6 +6,9 @@
 //!
 //! [`OvaSpec`] says what the description is to hold, and `convert` writes the archive; [`Ova`] reads one, whoever made
 //! it. The description and the digests come first, though they are known last: see `write.rs`.
+mod assemble;
+mod files;
+mod front;
 mod guest;
 mod manifest;
 mod ovf;
@@ -16,6 +19,8 @@ pub(crate) mod tar;
 mod write;
 mod xml;
 
+pub use assemble::{Assembled, Assembly, Slot};
+pub use files::OvaFile;
 pub use guest::GuestOs;
 pub use read::{Ova, OvaDisk};
 pub use spec::{Controller, ExtraDisk, Firmware, OvaSpec, Product, Property, PropertyKind};

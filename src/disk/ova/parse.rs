@@ -13,8 +13,14 @@ pub(super) struct Description {
     pub(super) name: Option<String>,
     /// Those that have a file, in the order of the description.
     pub(super) disks: Vec<Described>,
+    /// Sizes of all of its disks, also of those that have no file.
+    pub(super) capacities: Vec<Option<u64>>,
     /// The length that it states for each file that is referred to.
     pub(super) files: Vec<(String, Option<u64>)>,
+    /// The names of its networks.
+    pub(super) networks: Vec<String>,
+    /// The keys of properties that who imports it may set, as importers know them: with their class and instance.
+    pub(super) settable: Vec<String>,
 }
 
 /// A disk with a file.
@@ -43,6 +49,17 @@ impl Description {
             }),
             ..Self::default()
         };
+        found.networks =
+            all("Network").filter_map(|node| attribute(node, "name")).map(str::to_owned).collect();
+        for section in all("ProductSection") {
+            let part = |name| attribute(section, name).filter(|part| !part.is_empty());
+            let properties = section.children().filter(|node| node.tag_name().name() == "Property");
+            for property in properties.filter(|node| attribute(*node, "userConfigurable") == Some("true")) {
+                let key = attribute(property, "key");
+                let parts: Vec<&str> = [part("class"), key, part("instance")].into_iter().flatten().collect();
+                found.settable.push(parts.join("."));
+            }
+        }
         for file in all("File") {
             if let Some(href) = attribute(file, "href") {
                 found
@@ -53,6 +70,7 @@ impl Description {
         let files: HashMap<&str, Node<'_, '_>> =
             all("File").filter_map(|file| Some((attribute(file, "id")?, file))).collect();
         for disk in all("Disk") {
+            found.capacities.push(capacity(disk));
             let Some(file) = attribute(disk, "fileRef").and_then(|id| files.get(id).copied()) else {
                 continue;
             };

@@ -9,7 +9,7 @@ use super::super::vmdk::VmdkDisk;
 use super::super::{DiskError, DiskRead, Extent, Format, Layer, Progress};
 use super::parse::Description;
 use super::tar::{Member, members};
-use super::{MAX_TEXT, manifest};
+use super::{MAX_TEXT, manifest, manifest::Stated};
 
 /// An archive whose description was understood.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct Ova {
     section: Section,
     members: Vec<Member>,
     description: Description,
+    text: String,
     disks: Vec<OvaDisk>,
 }
 
@@ -68,7 +69,7 @@ impl Ova {
                 virtual_bytes: disk.capacity,
             });
         }
-        Ok(Self { section, members, description, disks })
+        Ok(Self { section, members, description, text, disks })
     }
 
     /// What the machine is called.
@@ -79,6 +80,11 @@ impl Ova {
     /// The disks that have a file, in the order of the description.
     pub fn disks(&self) -> &[OvaDisk] {
         &self.disks
+    }
+
+    /// Sizes in bytes of all disks that the description names, also of empty ones; `None` if it does not tell one.
+    pub fn capacities(&self) -> Option<Vec<u64>> {
+        self.description.capacities.iter().copied().collect()
     }
 
     /// Opens a disk, counted from 1. Without a number there must be exactly one.
@@ -173,6 +179,39 @@ impl Ova {
         self.members.iter().map(|member| member.name.as_str()).collect()
     }
 
+    /// What the description says.
+    pub fn descriptor(&self) -> &str {
+        &self.text
+    }
+
+    /// The networks that the description names.
+    pub fn networks(&self) -> &[String] {
+        &self.description.networks
+    }
+
+    /// The keys of the properties that the description lets be set.
+    pub fn settable_properties(&self) -> &[String] {
+        &self.description.settable
+    }
+
+    /// Every file but the manifest.
+    pub(super) fn sections(&self) -> Result<Vec<(String, Section)>, DiskError> {
+        let files = self.members.iter().filter(|member| !has_end(&member.name, ".mf"));
+        files.map(|member| Ok((member.name.clone(), self.part(member)?))).collect()
+    }
+
+    /// The digests that the archive lists, and where in it; `None` if it has no manifest.
+    pub(super) fn manifest(&self) -> Result<Option<(u64, Vec<Stated>)>, DiskError> {
+        let Some(list) = self.members.iter().find(|member| has_end(&member.name, ".mf")) else {
+            return Ok(None);
+        };
+        let text = read_text(&self.section, list, "the manifest (.mf)")?;
+        let stated = manifest::parse(&text).ok_or_else(|| {
+            self.section.corrupt("could not understand the manifest (.mf)".to_owned(), list.start)
+        })?;
+        Ok(Some((list.start, stated)))
+    }
+
     /// Compares every file that the manifest lists with its digest; `false` if the archive has no manifest. The
     /// description and every disk must be listed. Reads the whole archive.
     pub fn check_manifest(
@@ -180,13 +219,8 @@ impl Ova {
         progress: &dyn Fn(Progress),
         cancelled: &dyn Fn() -> bool,
     ) -> Result<bool, DiskError> {
-        let Some(list) = self.members.iter().find(|member| has_end(&member.name, ".mf")) else {
-            return Ok(false);
-        };
-        let text = read_text(&self.section, list, "the manifest (.mf)")?;
-        let wrong = |what: String| self.section.corrupt(what, list.start);
-        let stated = manifest::parse(&text)
-            .ok_or_else(|| wrong("could not understand the manifest (.mf)".to_owned()))?;
+        let Some((start, stated)) = self.manifest()? else { return Ok(false) };
+        let wrong = |what: String| self.section.corrupt(what, start);
         let needed = self.members.iter().filter(|member| {
             has_end(&member.name, ".ovf") || self.disks.iter().any(|disk| disk.file == member.name)
         });

@@ -17,9 +17,9 @@ use super::super::open::open_file;
 use super::super::output::{Digester, Digests, Finished, Pending};
 use super::super::section::Section;
 use super::super::vmdk::{GrainSink, check_stream};
-use super::super::{DiskError, DiskErrorKind, Target};
-use super::manifest::manifest;
-use super::ovf::{DiskFigures, FileFigures, descriptor};
+use super::super::{DiskError, Target};
+use super::front::{Front, write_at};
+use super::ovf::{DiskFigures, FileFigures};
 use super::read::{Ova, has_end};
 use super::spec::{ExtraDisk, OvaSpec};
 use super::tar;
@@ -43,23 +43,6 @@ pub(crate) struct OvaSink<'a> {
     /// For the digests of the whole file.
     digester: Digester,
     cancelled: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// The lengths and places of what is written last.
-#[derive(Debug, Clone, Copy)]
-struct Front {
-    ovf_len: u64,
-    manifest_len: u64,
-    /// The header of the first disk's file.
-    disk: u64,
-}
-
-impl Front {
-    fn new(ovf_len: u64, manifest_len: u64) -> Self {
-        let block = tar::BLOCK;
-        let disk = 2 * block + ovf_len.next_multiple_of(block) + manifest_len.next_multiple_of(block);
-        Self { ovf_len, manifest_len, disk }
-    }
 }
 
 impl<'a> OvaSink<'a> {
@@ -97,12 +80,7 @@ impl<'a> OvaSink<'a> {
                 }
             });
         }
-        let no_digest = "0".repeat(64);
-        let mut listed = vec![(format!("{stem}.ovf"), no_digest.clone())];
-        for file in disks.iter().filter_map(|disk| disk.file.as_ref()) {
-            listed.push((file.name.clone(), no_digest.clone()));
-        }
-        let front = Front::new(descriptor(&spec, &disks).len() as u64, manifest_of(&listed).len() as u64);
+        let front = Front::for_largest(&spec, &disks);
         let (grains, head) = GrainSink::new(target, size, plan)?;
         let mut sink = Self {
             pending: Pending::create(&target.path)?,
@@ -129,7 +107,7 @@ impl<'a> OvaSink<'a> {
     }
 
     fn write(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
-        self.pending.file().write_all_at(bytes, at).map_err(|error| self.pending.error(error).at(at))
+        write_at(&self.pending, bytes, at)
     }
 
     fn hex(&mut self) -> String {
@@ -153,34 +131,6 @@ impl<'a> OvaSink<'a> {
         }
         // A whole number of sectors, as the walk has shown, hence of blocks.
         Ok(self.hex())
-    }
-
-    /// Fills in what comes before the disks; `listed` has the names and digests of the disks' files.
-    fn write_front(&mut self, listed: &[(String, String)]) -> Result<(), DiskError> {
-        let stem = self.spec.stem();
-        let mut ovf = descriptor(&self.spec, &self.disks).into_bytes();
-        let Front { ovf_len, manifest_len, disk } = self.front;
-        // Only digits can be missing.
-        ovf.resize((ovf_len as usize).max(ovf.len()), b' ');
-        let name = format!("{stem}.ovf");
-        let mut all = vec![(name.clone(), hex::encode(Sha256::digest(&ovf)))];
-        all.extend_from_slice(listed);
-        let list = manifest_of(&all);
-        if (ovf.len() as u64, list.len() as u64) != (ovf_len, manifest_len) {
-            return Err(DiskError::new(
-                DiskErrorKind::Io,
-                "the description or the manifest is not as long as planned",
-            ));
-        }
-        self.write(&tar::header(&name, ovf_len)?, 0)?;
-        self.write(&ovf, tar::BLOCK)?;
-        let at = tar::BLOCK + ovf_len.next_multiple_of(tar::BLOCK);
-        self.write(&tar::header(&format!("{stem}.mf"), manifest_len)?, at)?;
-        self.write(list.as_bytes(), at + tar::BLOCK)?;
-        if let Some(file) = &self.disks[0].file {
-            self.write(&tar::header(&file.name, file.bytes)?, disk)?;
-        }
-        Ok(())
     }
 
     /// Reads the file back: its digests, and the proof that it is what it should be, side by side.
@@ -236,7 +186,7 @@ impl Sink for OvaSink<'_> {
             listed.push((file.name, hex));
         }
         self.write(&tar::END, self.at)?;
-        self.write_front(&listed)?;
+        self.front.fill(&self.pending, &self.spec, &self.disks, &listed)?;
         let digests = self.read_back()?;
         Ok(Some(Finished::file(self.pending, digests)))
     }
@@ -247,12 +197,7 @@ fn populated(grains: u64, capacity: u64) -> u64 {
     (grains * GRAIN).min(capacity)
 }
 
-fn manifest_of(files: &[(String, String)]) -> String {
-    let files: Vec<_> = files.iter().map(|(name, hex)| (name.as_str(), hex.as_str())).collect();
-    manifest(&files)
-}
-
-fn digest(
+pub(super) fn digest(
     file: &File,
     path: &Path,
     mut digester: Digester,

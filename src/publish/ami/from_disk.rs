@@ -6,17 +6,19 @@ use super::{
 };
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind, Tags},
-    cx::{Cx, Event},
+    cx::Cx,
     disk::{self, ConvertOptions, DiskError, DiskErrorKind, DiskRead},
     plan::AmiPlan,
-    publish::ebs::{self, Identity, Parent, Resumable, SnapshotSpec, Traffic},
+    publish::{
+        ebs::{self, Identity, Parent, Resumable, SnapshotSpec, Traffic},
+        stage::stage,
+    },
 };
 use serde::Serialize;
 use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 
 /// A disk to make an AMI of.
@@ -140,7 +142,7 @@ impl FromDisk<'_> {
                 let id = upload.start(aws, snapshot, &ami.name).await?.snapshot().to_owned();
                 cx.check()?;
                 self.send(cx, source, &mut upload).await?;
-                Ok(id)
+                Ok::<_, AwsError>(id)
             }),
         )
         .await?;
@@ -209,23 +211,6 @@ impl FromDisk<'_> {
             parent: None,
         })
     }
-}
-
-/// Runs `work` as a stage, so that whoever watches sees what goes on.
-async fn stage<T>(
-    cx: &Cx,
-    name: &str,
-    work: impl Future<Output = Result<T, AwsError>>,
-) -> Result<T, AwsError> {
-    let (stage, begun) = (name.to_owned(), Instant::now());
-    cx.emit(Event::StageStarted { stage: stage.clone() });
-    let result = work.await;
-    let seconds = begun.elapsed().into();
-    cx.emit(match &result {
-        Ok(_) => Event::StageFinished { stage, seconds },
-        Err(error) => Event::StageFailed { stage, seconds, error: error.to_string() },
-    });
-    result
 }
 
 fn reading(source: &DiskSource, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AwsError {

@@ -18,6 +18,7 @@ mod place;
 mod power;
 mod reconfigure;
 mod remove;
+mod retire;
 mod snapshot;
 mod spec;
 #[cfg(test)]

@@ -121,3 +121,45 @@ async fn a_server_that_is_another_and_a_wrong_password_are_told_apart() {
     // Nobody's password went to a server that was not the one.
     assert_eq!(vcsim.calls("Login").len(), 1);
 }
+
+#[test]
+fn the_command_takes_the_file_of_eks_anywhere_and_says_what_is_missing() {
+    let vcsim = Vcsim::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("vsphere.json");
+    let config = json!({
+        "vcenter_server": vcsim.host(), "username": vcsim.user(), "password": vcsim.password(), "datacenter": "DC0",
+        "cluster": "DC0_C0", "datastore": "LocalDS_0", "network": "VM Network", "folder": "", "resource_pool": "",
+        "template": "", "linked_clone": "false", "convert_to_template": "true", "create_snapshot": "true",
+        "insecure_connection": "false", "vmx_version": "15",
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    let run = |more: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_goldsmith"))
+            .args(["doctor", "--vsphere", file.to_str().unwrap(), "--ca-file", vcsim.ca().to_str().unwrap()])
+            .args(more)
+            .env("GOLDSMITH_STATE_DIR", home.path().join("s"))
+            .env("GOLDSMITH_CACHE_DIR", home.path().join("c"))
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, err) = run(&[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("this vCenter is ready, 1 warning"), "{out}");
+    vcsim.deny(&json!({ "Datacenter": ["VirtualMachine.Interact.PowerOn"] }));
+    let (code, out, err) = run(&[]);
+    assert_eq!(code, Some(3), "{out}{err}");
+    assert!(out.contains("govc permissions.set -principal administrator@vsphere.local"), "{out}");
+    let (code, out, _) = run(&["--json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, Some(3));
+    assert_eq!(told["missing"][0]["privilege"], "VirtualMachine.Interact.PowerOn");
+    assert!(!format!("{out}{err}").contains(vcsim.password()));
+    // A password that is wrong is told as such, and nothing is looked at.
+    std::fs::write(&file, config.to_string().replace(vcsim.password(), "wrong-one")).unwrap();
+    let (code, _, err) = run(&[]);
+    assert_ne!(code, Some(0));
+    assert!(err.contains("could not log in to") && !err.contains("wrong-one"), "{err}");
+}

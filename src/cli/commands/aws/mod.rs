@@ -9,10 +9,10 @@ pub(super) use ami::run as ami;
 pub(super) use marketplace::marketplace;
 pub(super) use permissions::permissions;
 
-use super::{block_on, dirs};
+use super::{block_on, dirs, task::ended};
 use crate::{
     aws::{Account, Aws, AwsError},
-    build::{self, RealWorld, TaskOutcome},
+    build::{self, RealWorld},
     cli::{args::AccountArgs, console::Console, exit::Exit, problem::Problem, render, signals},
     cx::{Cx, Stop},
 };
@@ -61,27 +61,6 @@ fn run_shown<T>(
         let work = async |cx: &Cx| work(cx, &aws).await;
         let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
         show.close();
-        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop))
+        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop, Problem::Aws))
     })?
-}
-
-fn ended<T>(console: &Console, outcome: TaskOutcome<T, AwsError>, stop: &Stop) -> (Option<T>, Exit) {
-    let left = !outcome.unwound.leftovers.is_empty();
-    for leftover in &outcome.unwound.leftovers {
-        console.err(&format!("{} is still there", leftover.undo));
-    }
-    match outcome.result {
-        Ok(made) => (Some(made), if left { Exit::Leftovers } else { Exit::Ok }),
-        Err(error) => {
-            let problem = Problem::Aws(error);
-            let exit = match (left, stop.is_cancelled()) {
-                (true, true) => Exit::InterruptedLeftovers,
-                (true, false) => Exit::Leftovers,
-                (false, true) => Exit::Interrupted,
-                (false, false) => problem.exit(),
-            };
-            console.err(&problem.render(console.err_theme(), console.err_width()));
-            (None, exit)
-        }
-    }
 }
