@@ -417,12 +417,9 @@ pub(super) struct Doctor {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(super) account: AccountArgs,
-    /// Look at a vCenter instead: privileges, and whether what EKS Anywhere's `vsphere.json` names is there
-    #[arg(
-        long, value_name = "CONFIG", value_hint = ValueHint::FilePath, num_args = 0..=1, default_missing_value = "",
-        conflicts_with_all = ["files"]
-    )]
-    pub(super) vsphere: Option<PathBuf>,
+    /// Look at a vCenter instead: privileges, and whether what FILE (EKS Anywhere's `vsphere.json`) or the options name is there
+    #[arg(long)]
+    pub(super) vsphere: bool,
     #[command(flatten)]
     pub(super) vcenter: VcenterArgs,
     #[command(flatten)]

@@ -336,11 +336,15 @@ fn ways(seen: &Seen, lacking: &[(Privilege, String)]) -> Vec<String> {
     let mut paths: Vec<&str> = lacking.iter().map(|(_, path)| path.as_str()).collect();
     paths.sort_unstable();
     paths.dedup();
-    let ids: Vec<&str> = lacking.iter().map(|(one, _)| one.id).collect();
-    lines.push(format!("govc role.create goldsmith-missing {}", ids.join(" ")));
-    for path in paths {
+    let several = paths.len() > 1;
+    for (at, path) in paths.into_iter().enumerate() {
+        // What is needed on one object is not given on another.
+        let role =
+            if several { format!("goldsmith-missing-{}", at + 1) } else { "goldsmith-missing".to_owned() };
+        let ids: Vec<&str> = lacking.iter().filter(|(_, on)| on == path).map(|(one, _)| one.id).collect();
+        lines.push(format!("govc role.create {role} {}", ids.join(" ")));
         lines.push(format!(
-            "govc permissions.set -principal {} -role goldsmith-missing -propagate=true {}",
+            "govc permissions.set -principal {} -role {role} -propagate=true {}",
             quoted(&seen.user),
             quoted(path)
         ));
@@ -364,7 +368,14 @@ fn reach(seen: &Seen) -> Finding {
             format!("{} reached at port 443", if seen.hosts == 1 { "the host is" } else { "all hosts are" });
         return Finding::new("hosts", Status::Ok, detail);
     }
-    let each: Vec<String> = seen.unreachable.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    let mut reasons: Vec<&str> = seen.unreachable.iter().map(|(_, why)| why.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let named = |why: &str| {
+        let names = seen.unreachable.iter().filter(|(_, other)| other == why).map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let each: Vec<String> = reasons.into_iter().map(|why| format!("{}: {why}", named(why))).collect();
     let detail = format!(
         "{} of {} cannot be reached from here, and disks go to and from them directly ({})",
         seen.unreachable.len(),

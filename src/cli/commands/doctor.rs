@@ -12,8 +12,8 @@ use crate::{
 };
 
 pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, Problem> {
-    if let Some(file) = &arguments.vsphere {
-        return super::vsphere::doctor::run(arguments, file, console);
+    if arguments.vsphere {
+        return super::vsphere::doctor::run(arguments, console);
     }
     #[cfg(feature = "aws")]
     if arguments.aws {

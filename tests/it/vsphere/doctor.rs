@@ -69,7 +69,7 @@ async fn a_user_who_may_do_everything_is_told_so_and_one_who_may_not_learns_what
     assert_eq!(told, expected.map(|(privilege, on)| (privilege.to_owned(), on.to_owned())));
     let mend = privileges.mend.join("\n");
     assert!(mend.contains("Datastore > Low level file operations"), "{mend}");
-    assert!(mend.contains("govc role.create goldsmith-missing ContentLibrary.AddLibraryItem"), "{mend}");
+    assert!(mend.contains("govc role.create goldsmith-missing-1 ContentLibrary.AddLibraryItem\n"), "{mend}");
     vcenter.log_out().await.unwrap();
     assert_requests_valid(&vcsim);
 }

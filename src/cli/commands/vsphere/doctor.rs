@@ -15,17 +15,15 @@ use crate::{
     vsphere::{For, VCenter, VsphereError},
 };
 use serde_json::json;
-use std::path::Path;
 
 /// Prints what the user lacks in a vCenter for what the file and the options name.
-pub(in crate::cli::commands) fn run(
-    arguments: &args::Doctor,
-    file: &Path,
-    console: &Console,
-) -> Result<Exit, Problem> {
+pub(in crate::cli::commands) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, Problem> {
     let (said, spot) = (&arguments.vcenter, &arguments.spot);
-    // `--vsphere FILE` is `--vsphere --config FILE`.
-    let file = Some(file).filter(|file| !file.as_os_str().is_empty()).or(said.config.as_deref());
+    let file = match (arguments.files.as_slice(), said.config.as_deref()) {
+        ([], file) => file,
+        ([file], None) => Some(file.as_path()),
+        _ => return Err(Problem::usage("`doctor --vsphere` takes one file at most")),
+    };
     let config = Config::read(file)?;
     let place = said.place(&config)?;
     let target = said.target(spot, &config);
