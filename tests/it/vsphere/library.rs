@@ -308,6 +308,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
         let datacenter = vcenter.datacenter(None).await.unwrap();
         let (folder, _) = vcenter.folder(&datacenter, "").await.unwrap();
         let root = vcenter.service("rootFolder").unwrap();
+        let before = vcenter.all_named(Named::Machine, &root).await.unwrap();
         let first = async |what| vcenter.all_named(what, &root).await.unwrap().remove(0).0;
         let (pool, datastore) = (first(Named::ResourcePool).await, first(Named::Datastore).await);
         let network = first(Named::Network).await;
@@ -330,7 +331,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
             .unwrap();
         assert_eq!(captured.item.kind, "ovf");
         assert!(
-            vcenter.item_files(&captured.item).await.unwrap().iter().any(|file| file.name.ends_with(".ovf"))
+            vcenter.item_files(&captured.item).await.unwrap().iter().any(|file| file.name.contains(".ovf"))
         );
         let again = vcenter
             .capture_ovf(&cx, &mark(&cx), &machine, &spec(&library, "package", Existing::Replace))
@@ -361,7 +362,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
         bench.undo(&cx).await;
         assert_eq!(vcenter.library_items(&library).await.unwrap(), Vec::<String>::new());
         let machines = vcenter.all_named(Named::Machine, &root).await.unwrap();
-        assert_eq!(machines.len(), 1, "{machines:?}");
+        assert_eq!(machines.len(), before.len(), "{machines:?}");
         assert_requests_valid(&bench.vcsim);
     }
 }
