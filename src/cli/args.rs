@@ -231,7 +231,7 @@ pub(super) enum Command {
             ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
         ]))
     )]
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// Print the JSON schema of definitions
     #[command(after_help = examples(&[("goldsmith schema > goldsmith.schema.json", "for editors: completion and checks")]))]
     Schema,
