@@ -87,6 +87,7 @@ async fn an_item_is_filled_proved_given_a_new_version_and_brought_back() {
         assert_eq!(digest, hex::encode(sha2::Sha256::digest(&other)));
         assert!(brought.iter().all(|file| file.proved), "{brought:?}");
 
+        bench.settled().await;
         let ended = |session: &str| {
             let path = format!("content/library/item/{session}/");
             // A file that is removed has an address below its session's.
@@ -205,6 +206,7 @@ async fn an_upload_that_fails_changes_nothing_and_holds_nothing() {
         }
         assert_eq!(vcenter.item_files(&made).await.unwrap(), []);
         let session = "content/library/item/update-session/";
+        bench.settled().await;
         let trace = bench.vcsim.trace();
         let cancelled = trace.iter().filter(|one| one.path.contains("action=cancel")).count();
         assert_eq!((cancelled, bench.calls("DELETE", session)), (4, 4));
@@ -244,6 +246,7 @@ async fn an_interruption_ends_an_upload_and_its_session() {
     let (ended, ()) = tokio::join!(upload, stop);
     assert_eq!(ended.unwrap_err().kind(), VsphereErrorKind::Cancelled);
     assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    bench.settled().await;
     assert_eq!(bench.calls("DELETE", "content/library/item/update-session/"), 1);
 }
 
