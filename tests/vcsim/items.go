@@ -85,6 +85,19 @@ func (i *itemFiles) list(item string, text []byte) []byte {
 	return value(kept)
 }
 
+// overwritten is the answer to a capture: the simulator says nothing of one that overwrites an item.
+func overwritten(asked, text []byte) []byte {
+	var request struct {
+		Target struct {
+			Item string `json:"library_item_id"`
+		} `json:"target"`
+	}
+	if json.Unmarshal(asked, &request) != nil || request.Target.Item == "" {
+		return text
+	}
+	return value(map[string]interface{}{"succeeded": true, "ovf_library_item_id": request.Target.Item})
+}
+
 // asPairs turns the maps in a body of the newer form into the older form's lists of pairs.
 func asPairs(body []byte, path string) []byte {
 	var whole map[string]interface{}

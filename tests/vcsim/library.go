@@ -135,7 +135,8 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
 		session := f.sessions.restKey(r)
-		st.after = func(text []byte) { f.captured(session, body, text) }
+		st.after = func(text []byte) { f.captured(session, body, overwritten(body, text)) }
+		st.answer = func(text []byte, _ *int) []byte { return overwritten(body, text) }
 	}
 	f.proxy.ServeHTTP(w, r)
 }

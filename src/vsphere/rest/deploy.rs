@@ -1,5 +1,6 @@
 //! Machines out of a content library.
 use super::{
+    calls,
     capture::{succeeded, text},
     library::Item,
     op,
@@ -67,7 +68,7 @@ impl VCenter {
         } else {
             let target = json!({ "target": spec.target() });
             let arguments = [("ovf_library_item_id", item.id.as_str())];
-            let summary = self.rest(&attempt, &op::FILTER_OVF, &arguments, Some(target)).await?;
+            let summary = self.rest(&attempt, &calls::FILTER_OVF, &arguments, Some(target)).await?;
             spec.of_package(&attempt, mark, &summary)?
         };
         let undo = resource(self, Kind::Machine, path.clone(), cx.id().as_str(), &[]);
@@ -75,11 +76,12 @@ impl VCenter {
         let _ = cx.undo().plan(Undo::Resource(undo))?;
         let machine = if is_template {
             let arguments = [("template_library_item", item.id.as_str())];
-            let answer = self.rest_slowly(cx, &attempt, &op::DEPLOY_TEMPLATE, &arguments, Some(body)).await?;
+            let answer =
+                self.rest_slowly(cx, &attempt, &calls::DEPLOY_TEMPLATE, &arguments, Some(body)).await?;
             Moref::new("VirtualMachine", text(&attempt, &answer)?)
         } else {
             let arguments = [("ovf_library_item_id", item.id.as_str())];
-            let answer = self.rest_slowly(cx, &attempt, &op::DEPLOY_OVF, &arguments, Some(body)).await?;
+            let answer = self.rest_slowly(cx, &attempt, &calls::DEPLOY_OVF, &arguments, Some(body)).await?;
             succeeded(&attempt, &answer)?;
             let made = &answer["resource_id"];
             Moref::new(text(&attempt, &made["type"])?, text(&attempt, &made["id"])?)
@@ -103,7 +105,7 @@ impl VCenter {
             return Ok(Vec::new());
         }
         let arguments = [("template_library_item", item.id.as_str())];
-        Ok(op::keys(&self.rest(attempt, &op::TEMPLATE, &arguments, None).await?["nics"]))
+        Ok(op::keys(&self.rest(attempt, &calls::TEMPLATE, &arguments, None).await?["nics"]))
     }
 }
 

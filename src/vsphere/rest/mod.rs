@@ -2,12 +2,13 @@
 //! ([reference](https://developer.broadcom.com/xapis/vsphere-automation-api/latest/)).
 //!
 //! ```text
-//!   tags, library, upload, download, capture, deploy ──► op (a table: both dialects of each call)
+//!   tags, library, upload, download, capture, deploy ──► calls (a table), op (a call in both dialects)
 //!                                                    ──► session (who is logged in, in which dialect)
 //! ```
 //!
 //! Addresses, names of fields and values of enumerations are those of VMware's own bindings (`vmware-vcenter` 8.0.3.0).
 mod answer;
+mod calls;
 mod capture;
 mod deploy;
 mod download;

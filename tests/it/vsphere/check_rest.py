@@ -205,12 +205,12 @@ def look(all_operations, call):
             of_path = [name for name, variable in operation.paths.items() if first and variable == first[1]]
             elsewhere |= set(of_path or [name for name, kind in known.items() if isinstance(kind, T.IdType)][:1])
         allowed = set(known) | {"~action"}
-    for name in query:
-        if name not in allowed:
-            reader.problem(name, "no such parameter of the address")
     if operation.interface == TEMPLATES:
         elsewhere.add("template_library_item")
         allowed.add("action")
+    for name in query:
+        if name not in allowed:
+            reader.problem(name, "no such parameter of the address")
     in_body = {name: kind for name, kind in known.items() if name not in elsewhere}
     try:
         value = json.loads(text) if text else {}

@@ -92,6 +92,17 @@ impl Bench {
         trace.iter().filter(|one| one.method == method && one.path.starts_with(&beginning)).count()
     }
 
+    /// Waits until what was answered stands in the trace, which is a moment later.
+    pub(super) async fn settled(&self) {
+        let begun = || usize::try_from(self.vcsim.counters().values().sum::<u64>()).unwrap();
+        for _ in 0..100 {
+            if self.vcsim.trace().len() >= begun() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Undoes all that a build owes, as it is done when it failed.
     pub(super) async fn undo(&self, cx: &Cx) {
         for undo in cx.undo().owed() {

@@ -87,6 +87,7 @@ async fn an_item_is_filled_proved_given_a_new_version_and_brought_back() {
         assert_eq!(digest, hex::encode(sha2::Sha256::digest(&other)));
         assert!(brought.iter().all(|file| file.proved), "{brought:?}");
 
+        bench.settled().await;
         let ended = |session: &str| {
             let path = format!("content/library/item/{session}/");
             // A file that is removed has an address below its session's.
@@ -205,6 +206,7 @@ async fn an_upload_that_fails_changes_nothing_and_holds_nothing() {
         }
         assert_eq!(vcenter.item_files(&made).await.unwrap(), []);
         let session = "content/library/item/update-session/";
+        bench.settled().await;
         let trace = bench.vcsim.trace();
         let cancelled = trace.iter().filter(|one| one.path.contains("action=cancel")).count();
         assert_eq!((cancelled, bench.calls("DELETE", session)), (4, 4));
@@ -244,6 +246,7 @@ async fn an_interruption_ends_an_upload_and_its_session() {
     let (ended, ()) = tokio::join!(upload, stop);
     assert_eq!(ended.unwrap_err().kind(), VsphereErrorKind::Cancelled);
     assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    bench.settled().await;
     assert_eq!(bench.calls("DELETE", "content/library/item/update-session/"), 1);
 }
 
@@ -308,6 +311,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
         let datacenter = vcenter.datacenter(None).await.unwrap();
         let (folder, _) = vcenter.folder(&datacenter, "").await.unwrap();
         let root = vcenter.service("rootFolder").unwrap();
+        let before = vcenter.all_named(Named::Machine, &root).await.unwrap();
         let first = async |what| vcenter.all_named(what, &root).await.unwrap().remove(0).0;
         let (pool, datastore) = (first(Named::ResourcePool).await, first(Named::Datastore).await);
         let network = first(Named::Network).await;
@@ -330,7 +334,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
             .unwrap();
         assert_eq!(captured.item.kind, "ovf");
         assert!(
-            vcenter.item_files(&captured.item).await.unwrap().iter().any(|file| file.name.ends_with(".ovf"))
+            vcenter.item_files(&captured.item).await.unwrap().iter().any(|file| file.name.contains(".ovf"))
         );
         let again = vcenter
             .capture_ovf(&cx, &mark(&cx), &machine, &spec(&library, "package", Existing::Replace))
@@ -361,7 +365,7 @@ async fn a_machine_goes_into_a_library_and_comes_out_again() {
         bench.undo(&cx).await;
         assert_eq!(vcenter.library_items(&library).await.unwrap(), Vec::<String>::new());
         let machines = vcenter.all_named(Named::Machine, &root).await.unwrap();
-        assert_eq!(machines.len(), 1, "{machines:?}");
+        assert_eq!(machines.len(), before.len(), "{machines:?}");
         assert_requests_valid(&bench.vcsim);
     }
 }

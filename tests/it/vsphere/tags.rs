@@ -48,6 +48,7 @@ async fn tags_are_made_once_and_one_of_a_category_is_attached() {
         vcenter.tag(&third, &mark(&third), "os", "os:rhel", OF).await.unwrap();
         assert_eq!(third.undo().owed().len(), 1, "os:rhel was removed with the second build");
         vcenter.log_out().await.unwrap();
+        bench.settled().await;
         assert_eq!(bench.calls("DELETE", if api { "session" } else { "cis/session" }), 1);
         assert_requests_valid(&bench.vcsim);
     }
