@@ -292,12 +292,13 @@ impl Keeper {
         work: impl Future<Output = Result<T, VsphereError>>,
     ) -> Result<T, VsphereError> {
         let done = tokio::select! {
-            done = work => done,
-            () = self.lost.cancelled() => Err(self.reason()),
+            done = work => Some(done),
+            () = self.lost.cancelled() => None,
         };
         match done {
-            Err(_) if self.lost.is_cancelled() => Err(self.reason()),
-            done => done,
+            Some(Ok(done)) => Ok(done),
+            Some(Err(error)) if !self.lost.is_cancelled() => Err(error),
+            _ => Err(self.reason()),
         }
     }
 

@@ -42,8 +42,8 @@ pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
 pub use rest::{
-    Bytes, Captured, DeploySpec, Deployed, Downloaded, Existing, Expected, Item, ItemFile, ItemKind,
-    ItemSpec, Library, NewItem, Provisioning, Tag, Upload,
+    Bytes, Captured, DeploySpec, Downloaded, Existing, Expected, Item, ItemFile, ItemKind, ItemSpec, Library,
+    NewItem, Tag, Upload,
 };
 pub use session::{About, VCenter};
 pub use xml::{Element, Node};

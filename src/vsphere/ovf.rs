@@ -128,7 +128,8 @@ impl VCenter {
         let named = |details: &[(&str, &str)]| {
             Undo::Resource(resource(self, Kind::Machine, &import.path, cx.id().as_str(), details))
         };
-        let undo = cx.undo().plan(named(&[]))?;
+        // Should the answer be lost, the lease that it names holds the machine for a while.
+        let undo = cx.undo().plan(named(&[(LEASE_SECONDS, USUAL)]))?;
         let answer = self
             .call(&attempt, "ImportVApp", &import.pool, |call| {
                 call.copy(&Node { name: "spec".to_owned(), ..made_of.spec.clone() });
@@ -204,8 +205,10 @@ impl VCenter {
 
 /// The lease that held a machine when a process died, in undo data.
 pub(super) const LEASE: &str = "lease";
-/// For how long that lease lives on, in seconds.
+/// For how long a lease on it lives on, in seconds.
 pub(super) const LEASE_SECONDS: &str = "lease-seconds";
+/// What servers allow.
+const USUAL: &str = "300";
 
 impl Lease {
     /// Compares what went over the wire with what the server says of it, as far as it does. Returns how many files it told a digest of.

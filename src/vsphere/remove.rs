@@ -110,13 +110,14 @@ pub async fn remove_with(vcenter: &VCenter, resource: &ResourceRef, stop: &Stop)
         return Err(VsphereError::new(VsphereErrorKind::Usage, format!("remove {resource}"))
             .because("this goldsmith does not know such a thing: a newer one made it"));
     };
-    let Some(lease) = resource.details.get(LEASE).and_then(|lease| lease.parse::<Moref>().ok()) else {
+    let Some(seconds) = resource.details.get(LEASE_SECONDS).and_then(|seconds| seconds.parse().ok()) else {
         return unless_gone(one(vcenter, kind, resource, stop).await);
     };
     // Somebody died in the middle of moving its files. If the lease cannot be given up from here, it ends by itself.
-    let seconds = resource.details.get(LEASE_SECONDS).and_then(|seconds| seconds.parse().ok()).unwrap_or(300);
     let until = tokio::time::Instant::now() + Duration::from_secs(seconds) + LATE;
-    vcenter.give_up_lease(&lease).await;
+    if let Some(lease) = resource.details.get(LEASE).and_then(|lease| lease.parse::<Moref>().ok()) {
+        vcenter.give_up_lease(&lease).await;
+    }
     loop {
         let removed = unless_gone(one(vcenter, kind, resource, stop).await);
         match removed {

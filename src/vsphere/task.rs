@@ -42,7 +42,6 @@ impl VCenter {
     }
 
     /// As [`VCenter::finish`], for undoing: nobody interrupts it.
-    #[allow(dead_code, reason = "removal of machines, which is written beside this")]
     pub(super) async fn finish_undoing(
         &self,
         attempt: &str,

@@ -68,9 +68,8 @@ impl Element {
     /// An element of an answer, as it came: servers want back what they made.
     pub fn copy(&mut self, from: &Node) -> &mut Self {
         // Those of the XML schema itself, in values of `anyType`. All types of the interface begin with a capital.
-        let kind = from.kind.as_deref().map(|kind| match kind.starts_with(char::is_lowercase) {
-            true => format!("xsd:{kind}"),
-            false => kind.to_owned(),
+        let kind = from.kind.as_deref().map(|kind| {
+            if kind.starts_with(char::is_lowercase) { format!("xsd:{kind}") } else { kind.to_owned() }
         });
         match &from.refers {
             Some(refers) => return self.moref(&from.name, &Moref::new(refers, &from.text)),

@@ -51,6 +51,7 @@ var operations = []operation{
 
 	{method: "GET", path: "content/library", rest: content + "library"},
 	{method: "POST", path: "content/library", action: "find", body: "spec", rest: content + "library?~action=find"},
+	{method: "GET", path: "content/library/item", query: "library_id", rest: item + "?library_id={library_id}"},
 	{method: "GET", path: "content/library/{id}", rest: content + "library/id:{0}"},
 	{method: "PATCH", path: "content/library/{id}", body: "update_spec", rest: content + "library/id:{0}"},
 	{method: "GET", path: "content/local-library", rest: content + "local-library"},
@@ -62,7 +63,6 @@ var operations = []operation{
 
 	{method: "POST", path: "content/library/item", body: "create_spec", rest: item},
 	{method: "POST", path: "content/library/item", action: "find", body: "spec", rest: item + "?~action=find"},
-	{method: "GET", path: "content/library/item", query: "library_id", rest: item + "?library_id={library_id}"},
 	{method: "POST", path: "content/library/item/update-session", body: "create_spec", rest: item + "/update-session"},
 	{method: "GET", path: "content/library/item/update-session", rest: item + "/update-session"},
 	{method: "GET", path: "content/library/item/update-session/{id}", rest: item + "/update-session/id:{0}"},

@@ -13,7 +13,6 @@ import (
 // itemFiles is what update sessions did to the files of items.
 type itemFiles struct {
 	mu      sync.Mutex
-	items   map[string]string              // the item of an update session
 	removed map[string][]string            // by update session: what goes when it is complete
 	gone    map[string]map[string]bool     // by item
 	sums    map[string]map[string]checksum // by item, by name
@@ -21,26 +20,8 @@ type itemFiles struct {
 
 func newItemFiles() *itemFiles {
 	return &itemFiles{
-		items: map[string]string{}, removed: map[string][]string{},
-		gone: map[string]map[string]bool{}, sums: map[string]map[string]checksum{},
+		removed: map[string][]string{}, gone: map[string]map[string]bool{}, sums: map[string]map[string]checksum{},
 	}
-}
-
-// begun remembers whose files an update session changes.
-func (i *itemFiles) begun(asked, text []byte) {
-	var spec struct {
-		Create struct {
-			Item string `json:"library_item_id"`
-		} `json:"create_spec"`
-	}
-	var told struct {
-		Value string `json:"value"`
-	}
-	_ = json.Unmarshal(asked, &spec)
-	_ = json.Unmarshal(text, &told)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.items[told.Value] = spec.Create.Item
 }
 
 // remove answers a call that removes a file.
@@ -61,10 +42,9 @@ func (i *itemFiles) remove(w http.ResponseWriter, newer bool, session string, bo
 }
 
 // complete makes the changes of an update session visible.
-func (i *itemFiles) complete(session string, files []updateFile) {
+func (i *itemFiles) complete(item, session string, files []updateFile) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	item := i.items[session]
 	if i.gone[item] == nil {
 		i.gone[item], i.sums[item] = map[string]bool{}, map[string]checksum{}
 	}
@@ -103,6 +83,19 @@ func (i *itemFiles) list(item string, text []byte) []byte {
 		kept = append(kept, file)
 	}
 	return value(kept)
+}
+
+// overwritten is the answer to a capture: the simulator says nothing of one that overwrites an item.
+func overwritten(asked, text []byte) []byte {
+	var request struct {
+		Target struct {
+			Item string `json:"library_item_id"`
+		} `json:"target"`
+	}
+	if json.Unmarshal(asked, &request) != nil || request.Target.Item == "" {
+		return text
+	}
+	return value(map[string]interface{}{"succeeded": true, "ovf_library_item_id": request.Target.Item})
 }
 
 // asPairs turns the maps in a body of the newer form into the older form's lists of pairs.

@@ -46,6 +46,7 @@ type updateFile struct {
 
 	digest string
 	wrong  string
+	take   func() error // gives the simulator what was put
 }
 
 type libraries struct {
@@ -99,17 +100,23 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 			restError(w, newer, http.StatusBadRequest, "NOT_ALLOWED_IN_CURRENT_STATE", wrong)
 			return
 		}
+		files := f.libraries.files(id)
+		for _, file := range files {
+			if file.take == nil {
+				continue
+			}
+			if err := file.take(); err != nil {
+				restError(w, st.api != nil, http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", err.Error())
+				return
+			}
+		}
 		st.after = func([]byte) {
-			f.libraries.completed(id)
-			f.itemFiles.complete(id, f.libraries.files(id))
+			f.itemFiles.complete(f.libraries.completed(id), id, files)
 		}
 	case r.URL.Path == item+"/update-session" && r.Method == http.MethodPost:
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
-		st.after = func(text []byte) {
-			f.libraries.begun(body, text)
-			f.itemFiles.begun(body, text)
-		}
+		st.after = func(text []byte) { f.libraries.begun(body, text) }
 	case parent == item && r.Method == http.MethodGet && id != "file":
 		st.answer = func(text []byte, _ *int) []byte { return f.libraries.withVersion(id, text) }
 	case r.URL.Path == item+"/file" && r.Method == http.MethodGet:
@@ -128,7 +135,8 @@ func (f *fixture) library(w http.ResponseWriter, r *http.Request, st *state) {
 		body, _ := io.ReadAll(r.Body)
 		replaceBody(r, body)
 		session := f.sessions.restKey(r)
-		st.after = func(text []byte) { f.captured(session, body, text) }
+		st.after = func(text []byte) { f.captured(session, body, overwritten(body, text)) }
+		st.answer = func(text []byte, _ *int) []byte { return overwritten(body, text) }
 	}
 	f.proxy.ServeHTTP(w, r)
 }
@@ -212,10 +220,12 @@ func (l *libraries) begun(asked, text []byte) {
 	l.items[told.Value] = request.Spec.Item
 }
 
-func (l *libraries) completed(session string) {
+// completed counts an update, and says which item it is of.
+func (l *libraries) completed(session string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.versions[l.items[session]]++
+	return l.items[session]
 }
 
 // withVersion tells an item's content_version, which rises with every update; the simulator's does not.
@@ -305,7 +315,6 @@ func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	defer os.Remove(spooled)
 	l.mu.Lock()
 	file.BytesTransferred, file.Status, file.wrong = n, "READY", ""
 	file.digest = hex.EncodeToString(digest.Sum(nil))
@@ -318,20 +327,16 @@ func (f *fixture) libraryData(w http.ResponseWriter, r *http.Request) {
 	if file.wrong != "" {
 		file.Status = "ERROR"
 	}
+	// Nothing of an update is seen before it is complete; the simulator would put it into the item at once.
+	key, target := f.sessions.restKey(r), r.URL.Path
+	file.take = func() error {
+		defer os.Remove(spooled)
+		if path.Ext(name) == ".ova" {
+			return f.unpack(key, session, spooled)
+		}
+		return f.pass(key, target, spooled)
+	}
 	l.mu.Unlock()
-	key := f.sessions.restKey(r)
-	if file.wrong != "" {
-		// The simulator would put it into the item at once.
-		return
-	}
-	if path.Ext(name) == ".ova" {
-		err = f.unpack(key, session, spooled)
-	} else {
-		err = f.pass(key, r.URL.Path, spooled)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	}
 }
 
 // captured gives the item that a machine was captured to its descriptor and disks.

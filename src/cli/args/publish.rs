@@ -31,10 +31,10 @@ pub(in crate::cli) enum Publish {
             Server, user and password also come from VSPHERE_SERVER, VSPHERE_USER and VSPHERE_PASSWORD, or from govc's GOVC_URL, \
             GOVC_USERNAME, GOVC_PASSWORD and GOVC_INSECURE.",
         after_help = examples(&[
-            ("goldsmith publish vsphere node.ova --server vc.example.com --user builder@vsphere.local --network 'VM Network'", "a machine"),
-            ("goldsmith publish vsphere node.ova --config vsphere.json --template", "with the settings of EKS Anywhere's image-builder"),
-            ("goldsmith publish vsphere node.ova --template --snapshot --tag os:os:ubuntu --replace", "in place of an older one"),
-            ("goldsmith publish vsphere node.ova --json | tail -1 | jq -r .machine", "for scripts"),
+            ("goldsmith publish vsphere node.ova --network 'VM Network'", "a machine, by the environment's names"),
+            ("goldsmith publish vsphere node.ova --config vsphere.json", "by the file of EKS Anywhere"),
+            ("goldsmith publish vsphere node.ova --template --replace", "in place of an older one"),
+            ("goldsmith publish vsphere node.ova --json | tail -1 | jq .machine", "for scripts"),
         ]),
     )]
     Vsphere(Box<PublishVsphere>),

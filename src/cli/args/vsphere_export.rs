@@ -13,9 +13,9 @@ pub(in crate::cli) enum Vsphere {
             is written straight into its place in the archive; there is no copy of it. Others get files without a name beside it, and \
             are copied behind it; an OVF has no copies at all. Before anything gets its name, our own reader has read every block.",
         after_help = examples(&[
-            ("goldsmith vsphere export templates/node -o node.ova --server vc.example.com --user builder@vsphere.local", "a template"),
-            ("goldsmith vsphere export web -o web.ovf --snapshot golden", "a machine that runs, as it was in a snapshot"),
-            ("goldsmith vsphere export web -o web.ova --json | tail -1 | jq -r .sha256", "for scripts"),
+            ("goldsmith vsphere export templates/node -o node.ova", "a template"),
+            ("goldsmith vsphere export web -o web.ovf --snapshot golden", "what runs, as it was in a snapshot"),
+            ("goldsmith vsphere export web -o x.ova --json | tail -1 | jq .sha256", "for scripts"),
         ]),
     )]
     Export(Box<ExportVsphere>),

@@ -398,7 +398,7 @@ mod tests {
         let bytes: Vec<u8> =
             (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
         file.write_all_at(&bytes, 1 << 20).unwrap();
-        let disk = open(&raw, &super::super::super::OpenOptions::default()).unwrap();
+        let disk = open(&raw, None, &super::super::super::OpenOptions::default()).unwrap();
         let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };
         convert(&*disk, &[Target::new(OutputFormat::Vmdk, &vmdk)], &options).unwrap();
         (std::fs::read(&raw).unwrap(), std::fs::read(&vmdk).unwrap())
@@ -417,7 +417,7 @@ mod tests {
         for (mut slot, (_, vmdk)) in assembly.slots()?.into_iter().zip(disks) {
             // A first try that was cut.
             slot.append(&vmdk[..vmdk.len() / 2]).unwrap();
-            slot.append(&[7; 100_000]).unwrap();
+            slot.append(&vec![7; 100_000]).unwrap();
             slot.restart().unwrap();
             vmdk.chunks(70_001).for_each(|piece| slot.append(piece).unwrap());
             came.push((vmdk.len() as u64, hex::encode(Sha256::digest(vmdk))));

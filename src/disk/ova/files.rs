@@ -82,7 +82,8 @@ mod tests {
         let bytes: Vec<u8> =
             (0..(3u32 << 20)).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         std::fs::write(&raw, bytes).unwrap();
-        let disk = super::super::super::open(&raw, &super::super::super::OpenOptions::default()).unwrap();
+        let disk =
+            super::super::super::open(&raw, None, &super::super::super::OpenOptions::default()).unwrap();
         let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };
         convert(&*disk, &[Target::new(OutputFormat::Ova, &ova)], &options).unwrap();
         ova

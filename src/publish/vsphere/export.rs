@@ -75,13 +75,12 @@ impl Export<'_> {
                 let properties = vcenter.properties(&moref, &describe::PROPERTIES).await?;
                 let what = match self.snapshot {
                     Some(name) => snapshot(&properties.get("snapshot").cloned().unwrap_or_default(), name)
-                        .ok_or_else(|| self.wrong(&machine, &format!("it has no snapshot `{name}`")))?,
+                        .ok_or_else(|| wrong(&machine, &format!("it has no snapshot `{name}`")))?,
                     None => moref,
                 };
                 if self.snapshot.is_none() && properties.text("runtime.powerState") != Some("poweredOff") {
-                    return Err(self
-                        .wrong(&machine, "it is not off")
-                        .hint("shut it down, or export a snapshot"));
+                    let refused = wrong(&machine, "it is not off");
+                    return Err(refused.hint("shut it down, or export a snapshot"));
                 }
                 let spec = describe::spec(vcenter, &properties, &machine.devices().await?).await?;
                 Ok::<_, VsphereError>((machine, what, spec))
@@ -104,11 +103,6 @@ impl Export<'_> {
         })
     }
 
-    fn wrong(&self, machine: &Machine, why: &str) -> VsphereError {
-        VsphereError::new(VsphereErrorKind::Usage, format!("export `{}`", machine.path()))
-            .because(why.to_owned())
-    }
-
     /// Gets a lease and all disks.
     async fn fetch(
         &self,
@@ -124,13 +118,9 @@ impl Export<'_> {
             _ => vcenter.properties(machine.moref(), &["config.hardware.device"]).await?,
         };
         let devices = found.get("config.hardware.device").map(|all| all.nodes.as_slice()).unwrap_or_default();
-        let capacities: Vec<u64> = devices
-            .iter()
-            .filter(|device| device.kind.as_deref() == Some("VirtualDisk"))
-            .map(capacity)
-            .collect();
+        let offered = offered(devices);
         let lease = vcenter.export(what).await?;
-        let fetched = self.fetch_held(cx, vcenter, machine, &lease, spec, &capacities).await;
+        let fetched = self.fetch_held(cx, vcenter, machine, &lease, spec, &offered).await;
         match fetched {
             Ok(fetched) => Ok(fetched),
             Err(error) => {
@@ -147,16 +137,19 @@ impl Export<'_> {
         machine: &Machine,
         lease: &Lease,
         spec: crate::disk::ova::OvaSpec,
-        capacities: &[u64],
+        told: &[Told],
     ) -> Result<(Assembly, Vec<Moved>, usize, Vec<u64>), VsphereError> {
         let info = lease.ready(cx).await?;
         let progress = Arc::new(LeaseProgress::default());
         let keeper = lease.keep(&info, &progress);
         // A lease may hold more than disks: the store of UEFI variables, which no image of ours has.
         let disks: Vec<&LeaseDevice> = info.devices.iter().filter(|device| device.disk).collect();
+        let disks = in_order(disks, told);
+        let capacities: Vec<u64> = told.iter().map(|disk| disk.capacity).collect();
+        let capacities = capacities.as_slice();
         if disks.len() != capacities.len() || disks.is_empty() {
             let why = format!("it has {} disks, and the lease offers {}", capacities.len(), disks.len());
-            return Err(self.wrong(machine, &why));
+            return Err(wrong(machine, &why));
         }
         let assembly = Assembly::create(self.to, spec, capacities).map_err(|error| self.unwritten(error))?;
         let slots = assembly.slots().map_err(|error| self.unwritten(error))?;
@@ -181,8 +174,8 @@ impl Export<'_> {
                 }
                 let moved = fetched?;
                 let compared = lease.compare(&moved).await?;
-                let told = lease.manifest().await?;
-                check_capacities(self, machine, &told, &moved, capacities)?;
+                let entries = lease.manifest().await?;
+                check_capacities(machine, &entries, &moved, capacities)?;
                 Ok((moved, compared))
             })
             .await?;
@@ -237,9 +230,12 @@ impl Export<'_> {
     }
 }
 
+fn wrong(machine: &Machine, why: &str) -> VsphereError {
+    VsphereError::new(VsphereErrorKind::Usage, format!("export `{}`", machine.path())).because(why.to_owned())
+}
+
 /// The server's manifest may tell the sizes of the disks, too.
 fn check_capacities(
-    export: &Export<'_>,
     machine: &Machine,
     told: &[ManifestEntry],
     moved: &[Moved],
@@ -249,16 +245,46 @@ fn check_capacities(
         let entry = told.iter().find(|entry| entry.key == file.key);
         if let Some(said) = entry.and_then(|entry| entry.capacity).filter(|said| said != capacity) {
             let why = format!("`{}` has {said} bytes, and its disk {capacity}", file.name);
-            return Err(export.wrong(machine, &why));
+            return Err(wrong(machine, &why));
         }
     }
     Ok(())
 }
 
-fn capacity(device: &Node) -> u64 {
-    let number = |name: &str| device.text_at(name).and_then(|text| text.parse::<u64>().ok());
-    let bytes = number("capacityInBytes").filter(|bytes| *bytes > 0);
-    bytes.or_else(|| number("capacityInKB").map(|kib| kib << 10)).unwrap_or_default()
+/// A disk as the machine tells it.
+#[derive(Debug)]
+struct Told {
+    capacity: u64,
+    /// Where it hangs, as the keys of leases end: `/ParaVirtualSCSIController0:0`.
+    place: String,
+}
+
+fn offered(devices: &[Node]) -> Vec<Told> {
+    let text = |device: &Node, name: &str| device.text_at(name).unwrap_or_default().to_owned();
+    let told = |disk: &Node| {
+        let key = text(disk, "controllerKey");
+        let controller = devices.iter().find(|device| text(device, "key") == key);
+        let (kind, bus) = controller.map_or_else(Default::default, |controller| {
+            (controller.kind.clone().unwrap_or_default(), text(controller, "busNumber"))
+        });
+        let number = |name: &str| disk.text_at(name).and_then(|text| text.parse::<u64>().ok());
+        let bytes = number("capacityInBytes").filter(|bytes| *bytes > 0);
+        Told {
+            capacity: bytes.or_else(|| number("capacityInKB").map(|kib| kib << 10)).unwrap_or_default(),
+            place: format!("/{kind}{bus}:{}", text(disk, "unitNumber")),
+        }
+    };
+    devices.iter().filter(|device| device.kind.as_deref() == Some("VirtualDisk")).map(told).collect()
+}
+
+/// A lease's disks in the order of the machine, whose first is what it boots from. Keys that say nothing leave the order as it is; then
+/// sizes that do not fit are found at the end.
+fn in_order<'a>(disks: Vec<&'a LeaseDevice>, told: &[Told]) -> Vec<&'a LeaseDevice> {
+    let found: Option<Vec<&LeaseDevice>> = told
+        .iter()
+        .map(|one| disks.iter().copied().find(|device| device.key.ends_with(&one.place)))
+        .collect();
+    found.filter(|found| found.len() == disks.len()).unwrap_or(disks)
 }
 
 /// Writes what comes, on a thread of its own.
@@ -284,4 +310,45 @@ fn snapshot(info: &Node, name: &str) -> Option<Moref> {
         })
     }
     below(info, "rootSnapshotList", name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_in_the_order_of_the_machine() {
+        let node = |kind: &str, fields: &[(&str, &str)]| Node {
+            kind: Some(kind.to_owned()),
+            nodes: fields
+                .iter()
+                .map(|(name, text)| Node {
+                    name: (*name).to_owned(),
+                    text: (*text).to_owned(),
+                    ..Node::default()
+                })
+                .collect(),
+            ..Node::default()
+        };
+        let disk = |unit: &str, kib: &str| {
+            node("VirtualDisk", &[("controllerKey", "1000"), ("unitNumber", unit), ("capacityInKB", kib)])
+        };
+        let controller = node("ParaVirtualSCSIController", &[("key", "1000"), ("busNumber", "0")]);
+        let told = offered(&[controller, disk("0", "1024"), disk("1", "2048")]);
+        assert_eq!(told.iter().map(|disk| disk.capacity).collect::<Vec<_>>(), [1 << 20, 2 << 20]);
+        let device = |key: &str| LeaseDevice {
+            key: key.to_owned(),
+            import_key: String::new(),
+            url: "https://esx/nfc/1/disk.vmdk".parse().unwrap(),
+            thumbprint: None,
+            disk: true,
+            target: None,
+            bytes: None,
+        };
+        let (one, two) =
+            (device("/vm-1/ParaVirtualSCSIController0:1"), device("/vm-1/ParaVirtualSCSIController0:0"));
+        assert_eq!(in_order(vec![&one, &two], &told), [&two, &one]);
+        let (one, two) = (device("x"), device("y"));
+        assert_eq!(in_order(vec![&one, &two], &told), [&one, &two]);
+    }
 }

@@ -61,7 +61,7 @@ impl VCenter {
     }
 
     /// The path of a thing to be made in a folder, where nothing is yet.
-    pub(super) async fn free_path(
+    pub(in crate::vsphere) async fn free_path(
         &self,
         attempt: &str,
         folder: &Moref,

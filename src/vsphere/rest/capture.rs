@@ -1,8 +1,8 @@
 //! Machines into a content library: as an OVF package, or as a template that stays a machine of the inventory.
 use super::{
     answer::told,
+    calls,
     library::{Existing, Item, ItemSpec},
-    op,
 };
 use crate::{
     cx::{Cx, UndoHandle},
@@ -42,7 +42,7 @@ impl VCenter {
             "target": target,
             "create_spec": { "name": name, "description": mark.on(description) },
         });
-        let answer = self.rest_slowly(cx, &attempt, &op::CAPTURE_OVF, &[], Some(body)).await?;
+        let answer = self.rest_slowly(cx, &attempt, &calls::CAPTURE_OVF, &[], Some(body)).await?;
         succeeded(&attempt, &answer)?;
         let id = match old {
             Some(item) => item.id,
@@ -72,7 +72,7 @@ impl VCenter {
             "source_vm": machine.id, "library": library.id, "name": name, "description": mark.on(description),
             "placement": { "folder": folder.id, "resource_pool": pool.id },
         });
-        let answer = self.rest_slowly(cx, &attempt, &op::CAPTURE_TEMPLATE, &[], Some(spec)).await?;
+        let answer = self.rest_slowly(cx, &attempt, &calls::CAPTURE_TEMPLATE, &[], Some(spec)).await?;
         let mut item = self.item(&attempt, &text(&attempt, &answer)?).await?;
         // Without the mark it would not be removed if this build fails later.
         if !is_marked(&item.description, cx.id().as_str()) {

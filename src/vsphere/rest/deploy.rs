@@ -1,29 +1,21 @@
 //! Machines out of a content library.
 use super::{
+    calls,
     capture::{succeeded, text},
     library::Item,
     op,
     tags::texts,
 };
 use crate::{
-    cx::{Cx, Undo, UndoHandle},
+    cx::{Cx, Undo},
     vsphere::{
-        Element, Kind, Mark, Moref, VCenter, VsphereError, VsphereErrorKind, escape_name, is_marked, resource,
+        Kind, Mark, Moref, VCenter, VsphereError, VsphereErrorKind, is_marked,
+        machine::{Change, Machine, Provisioning},
+        resource,
     },
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
-
-/// How disks take space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provisioning {
-    /// As much as is written.
-    Thin,
-    /// All of it from the beginning.
-    Thick,
-    /// The same, written with zeroes at once.
-    EagerZeroed,
-}
+use std::collections::BTreeMap;
 
 /// A machine that is to be made of an item.
 #[derive(Debug, Clone)]
@@ -50,36 +42,15 @@ pub struct DeploySpec {
     pub accept_licences: bool,
 }
 
-/// A machine that was made of an item. It is off.
-#[derive(Debug)]
-pub struct Deployed {
-    /// The machine.
-    pub machine: Moref,
-    /// Its path in the inventory.
-    pub path: String,
-    /// How it is removed.
-    pub undo: UndoHandle,
-}
-
-impl Provisioning {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Thin => "thin",
-            Self::Thick => "thick",
-            Self::EagerZeroed => "eagerZeroedThick",
-        }
-    }
-}
-
 impl VCenter {
-    /// Makes a machine of an item: of an OVF package, or of a template.
+    /// Makes a machine of an item: of an OVF package, or of a template. It is off.
     pub async fn deploy(
         &self,
         cx: &Cx,
         mark: &Mark,
         item: &Item,
         spec: &DeploySpec,
-    ) -> Result<Deployed, VsphereError> {
+    ) -> Result<Machine, VsphereError> {
         let attempt =
             format!("make the machine `{}` of the item `{}` of the content library", spec.name, item.name);
         let is_template = match item.kind.as_str() {
@@ -91,28 +62,26 @@ impl VCenter {
                     .hint("machines are made of items of the types `ovf` and `vm-template`"));
             }
         };
-        let path = format!("{}/{}", self.path_of(&spec.folder).await?, escape_name(&spec.name));
-        if self.at_path(&path).await?.is_some() {
-            return Err(VsphereError::new(VsphereErrorKind::Exists, attempt)
-                .because(format!("there is a `{path}` already")));
-        }
+        let path = self.free_path(&attempt, &spec.folder, &spec.name).await?;
         let body = if is_template {
             spec.of_template(mark, &self.nics(&attempt, item, spec).await?)
         } else {
             let target = json!({ "target": spec.target() });
             let arguments = [("ovf_library_item_id", item.id.as_str())];
-            let summary = self.rest(&attempt, &op::FILTER_OVF, &arguments, Some(target)).await?;
+            let summary = self.rest(&attempt, &calls::FILTER_OVF, &arguments, Some(target)).await?;
             spec.of_package(&attempt, mark, &summary)?
         };
         let undo = resource(self, Kind::Machine, path.clone(), cx.id().as_str(), &[]);
-        let undo = cx.undo().plan(Undo::Resource(undo))?;
+        // Who keeps the machine finds this by the path.
+        let _ = cx.undo().plan(Undo::Resource(undo))?;
         let machine = if is_template {
             let arguments = [("template_library_item", item.id.as_str())];
-            let answer = self.rest_slowly(cx, &attempt, &op::DEPLOY_TEMPLATE, &arguments, Some(body)).await?;
+            let answer =
+                self.rest_slowly(cx, &attempt, &calls::DEPLOY_TEMPLATE, &arguments, Some(body)).await?;
             Moref::new("VirtualMachine", text(&attempt, &answer)?)
         } else {
             let arguments = [("ovf_library_item_id", item.id.as_str())];
-            let answer = self.rest_slowly(cx, &attempt, &op::DEPLOY_OVF, &arguments, Some(body)).await?;
+            let answer = self.rest_slowly(cx, &attempt, &calls::DEPLOY_OVF, &arguments, Some(body)).await?;
             succeeded(&attempt, &answer)?;
             let made = &answer["resource_id"];
             Moref::new(text(&attempt, &made["type"])?, text(&attempt, &made["id"])?)
@@ -121,29 +90,13 @@ impl VCenter {
             return Err(VsphereError::new(VsphereErrorKind::Usage, attempt)
                 .because(format!("the package has several machines: it became {machine}")));
         }
-        self.annotate(cx, &attempt, &machine, &mark.on(&spec.annotation)).await?;
-        Ok(Deployed { machine, path, undo })
-    }
-
-    /// Gives a machine its annotation where the server did not: by the mark in it the machine is known for ours.
-    async fn annotate(
-        &self,
-        cx: &Cx,
-        attempt: &str,
-        machine: &Moref,
-        annotation: &str,
-    ) -> Result<(), VsphereError> {
-        const LIMIT: Duration = Duration::from_mins(5);
-        let there = self.properties(machine, &["config.annotation"]).await?;
-        if is_marked(there.text("config.annotation").unwrap_or_default(), cx.id().as_str()) {
-            return Ok(());
+        let machine = Machine::new(self, machine, path);
+        // Where the server did not: by the mark in its annotation the machine is known for ours.
+        if !is_marked(&machine.annotation().await?, cx.id().as_str()) {
+            let annotation = Some(mark.on(&spec.annotation));
+            machine.reconfigure(cx, &Change { annotation, ..Change::default() }).await?;
         }
-        let fill = |call: &mut Element| {
-            call.node("spec", |spec| {
-                spec.leaf("annotation", annotation);
-            });
-        };
-        self.run(cx, attempt, "ReconfigVM_Task", machine, LIMIT, fill).await.map(drop)
+        Ok(machine)
     }
 
     /// The keys of a template's network cards, if they are to be connected otherwise.
@@ -152,7 +105,16 @@ impl VCenter {
             return Ok(Vec::new());
         }
         let arguments = [("template_library_item", item.id.as_str())];
-        Ok(op::keys(&self.rest(attempt, &op::TEMPLATE, &arguments, None).await?["nics"]))
+        Ok(op::keys(&self.rest(attempt, &calls::TEMPLATE, &arguments, None).await?["nics"]))
+    }
+}
+
+/// As packages call it (`DiskProvisioningType`).
+fn word(provisioning: Provisioning) -> &'static str {
+    match provisioning {
+        Provisioning::Thin => "thin",
+        Provisioning::Thick => "thick",
+        Provisioning::EagerZeroed => "eagerZeroedThick",
     }
 }
 
@@ -188,7 +150,7 @@ impl DeploySpec {
             spec["network_mappings"] = json!(map);
         }
         if let Some(provisioning) = self.provisioning {
-            spec["storage_provisioning"] = json!(provisioning.name());
+            spec["storage_provisioning"] = json!(word(provisioning));
         }
         if let Some(datastore) = &self.datastore {
             spec["default_datastore_id"] = json!(datastore.id);

@@ -1,9 +1,9 @@
 //! The files of an item, brought here within a download session.
 use super::{
     answer::told,
+    calls,
     endpoint::{self, Endpoint},
     library::{Checksum, Item},
-    op,
     tags::parsed,
     transfer::{Bar, Bytes, Passing, Upload},
 };
@@ -79,7 +79,7 @@ impl VCenter {
         if files.is_empty() {
             return Err(VsphereError::new(VsphereErrorKind::NotFound, attempt).because("it has no files"));
         }
-        let begun = self.rest(&attempt, &op::BEGIN_DOWNLOAD, &[], Some(spec)).await?;
+        let begun = self.rest(&attempt, &calls::BEGIN_DOWNLOAD, &[], Some(spec)).await?;
         let download = Download { vcenter: self, cx, item, id: parsed(&attempt, begun)? };
         let mut here = Vec::new();
         let mut failed = None;
@@ -92,7 +92,7 @@ impl VCenter {
                 }
             }
         }
-        let _ = self.rest(&attempt, &op::END_DOWNLOAD, &download.id(), None).await;
+        let _ = self.rest(&attempt, &calls::END_DOWNLOAD, &download.id(), None).await;
         failed.map_or(Ok(here), Err)
     }
 }
@@ -143,13 +143,13 @@ impl Download<'_> {
     async fn prepared(&self, attempt: &str, name: &str) -> Result<Slot, VsphereError> {
         const EVERY: Duration = Duration::from_secs(1);
         let named = [("download_session_id", self.id.as_str()), ("file_name", name)];
-        let first = self.vcenter.rest(attempt, &op::PREPARE, &named, None).await?;
+        let first = self.vcenter.rest(attempt, &calls::PREPARE, &named, None).await?;
         let first = std::sync::Mutex::new(Some(first));
         let look = || async {
             let answer = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             let answer = match answer {
                 Some(answer) => Ok(answer),
-                None => self.vcenter.rest(attempt, &op::PREPARED, &named, None).await,
+                None => self.vcenter.rest(attempt, &calls::PREPARED, &named, None).await,
             };
             match answer.and_then(|answer| parsed::<Slot>(attempt, answer)) {
                 Ok(slot) if slot.status == "PREPARED" && slot.download_endpoint.is_some() => {
@@ -208,7 +208,7 @@ impl Download<'_> {
             if kept.elapsed() >= KEEP_ALIVE {
                 kept = Instant::now();
                 // One that gets lost is made up for by the next.
-                let _ = self.vcenter.rest(attempt, &op::KEEP_DOWNLOAD, &self.id(), None).await;
+                let _ = self.vcenter.rest(attempt, &calls::KEEP_DOWNLOAD, &self.id(), None).await;
             }
         }
         file.sync_all().await.map_err(unwritable)?;

@@ -1,6 +1,6 @@
 //! Content libraries: found by name, with their items and the items' files.
 use super::{
-    op,
+    calls,
     tags::{parsed, texts},
 };
 use crate::{
@@ -128,7 +128,7 @@ impl VCenter {
     pub async fn library(&self, name: &str) -> Result<Library, VsphereError> {
         let attempt = format!("find the content library `{name}`");
         let spec = json!({ "name": name });
-        let ids = texts(&self.rest(&attempt, &op::FIND_LIBRARY, &[], Some(spec)).await?);
+        let ids = texts(&self.rest(&attempt, &calls::FIND_LIBRARY, &[], Some(spec)).await?);
         let mut found = self.libraries(&attempt, &ids).await?;
         found.retain(|library| library.name == name);
         match (found.pop(), found.len()) {
@@ -137,7 +137,7 @@ impl VCenter {
                 .because(format!("there are {} of this name", more + 1))
                 .hint("rename the others")),
             (None, _) => {
-                let ids = texts(&self.rest(&attempt, &op::LIBRARIES, &[], None).await?);
+                let ids = texts(&self.rest(&attempt, &calls::LIBRARIES, &[], None).await?);
                 let mut names: Vec<String> =
                     self.libraries(&attempt, &ids).await?.into_iter().map(|library| library.name).collect();
                 names.sort();
@@ -154,7 +154,7 @@ impl VCenter {
     async fn libraries(&self, attempt: &str, ids: &[String]) -> Result<Vec<Library>, VsphereError> {
         let mut libraries = Vec::new();
         for id in ids {
-            let answer = self.rest(attempt, &op::LIBRARY, &[("library_id", id)], None).await?;
+            let answer = self.rest(attempt, &calls::LIBRARY, &[("library_id", id)], None).await?;
             libraries.push(parsed(attempt, answer)?);
         }
         Ok(libraries)
@@ -164,7 +164,7 @@ impl VCenter {
     pub async fn library_item(&self, library: &Library, name: &str) -> Result<Option<Item>, VsphereError> {
         let attempt = format!("look for the item `{name}` in the content library `{}`", library.name);
         let spec = json!({ "name": name, "library_id": library.id });
-        for id in texts(&self.rest(&attempt, &op::FIND_ITEM, &[], Some(spec)).await?) {
+        for id in texts(&self.rest(&attempt, &calls::FIND_ITEM, &[], Some(spec)).await?) {
             let item = self.item(&attempt, &id).await?;
             if item.name == name {
                 return Ok(Some(item));
@@ -176,7 +176,7 @@ impl VCenter {
     /// The names of all items of a library, in order.
     pub async fn library_items(&self, library: &Library) -> Result<Vec<String>, VsphereError> {
         let attempt = format!("list the items of the content library `{}`", library.name);
-        let ids = self.rest(&attempt, &op::ITEMS, &[("library_id", &library.id)], None).await?;
+        let ids = self.rest(&attempt, &calls::ITEMS, &[("library_id", &library.id)], None).await?;
         let mut names = Vec::new();
         for id in texts(&ids) {
             names.push(self.item(&attempt, &id).await?.name);
@@ -186,7 +186,7 @@ impl VCenter {
     }
 
     pub(super) async fn item(&self, attempt: &str, id: &str) -> Result<Item, VsphereError> {
-        parsed(attempt, self.rest(attempt, &op::ITEM, &[("library_item_id", id)], None).await?)
+        parsed(attempt, self.rest(attempt, &calls::ITEM, &[("library_item_id", id)], None).await?)
     }
 
     /// Makes an item without files, or finds the one of this name if it may be replaced and is of the same kind.
@@ -207,7 +207,7 @@ impl VCenter {
         let spec = json!({
             "library_id": library.id, "name": name, "type": kind.name(), "description": mark.on(description),
         });
-        match self.rest(&attempt, &op::MAKE_ITEM, &[], Some(spec)).await {
+        match self.rest(&attempt, &calls::MAKE_ITEM, &[], Some(spec)).await {
             Ok(_) => {}
             // An answer may have been lost; an item of somebody else's does not bear the mark.
             Err(error) if error.kind() == VsphereErrorKind::Exists => {
@@ -266,19 +266,19 @@ impl VCenter {
         let attempt = format!("describe the item `{}` of the content library", item.name);
         let spec = json!({ "description": description });
         let arguments = [("library_item_id", item.id.as_str())];
-        self.rest(&attempt, &op::CHANGE_ITEM, &arguments, Some(spec)).await.map(drop)
+        self.rest(&attempt, &calls::CHANGE_ITEM, &arguments, Some(spec)).await.map(drop)
     }
 
     /// Deletes an item with its files.
     pub async fn delete_item(&self, item: &Item) -> Result<(), VsphereError> {
         let attempt = format!("delete the item `{}` of the content library", item.name);
-        self.rest(&attempt, &op::REMOVE_ITEM, &[("library_item_id", &item.id)], None).await.map(drop)
+        self.rest(&attempt, &calls::REMOVE_ITEM, &[("library_item_id", &item.id)], None).await.map(drop)
     }
 
     /// The files of an item, with what the server knows of them.
     pub async fn item_files(&self, item: &Item) -> Result<Vec<ItemFile>, VsphereError> {
         let attempt = format!("list the files of the item `{}`", item.name);
-        let answer = self.rest(&attempt, &op::FILES, &[("library_item_id", &item.id)], None).await?;
+        let answer = self.rest(&attempt, &calls::FILES, &[("library_item_id", &item.id)], None).await?;
         if answer.is_null() {
             return Ok(Vec::new());
         }

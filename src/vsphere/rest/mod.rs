@@ -2,12 +2,13 @@
 //! ([reference](https://developer.broadcom.com/xapis/vsphere-automation-api/latest/)).
 //!
 //! ```text
-//!   tags, library, upload, download, capture, deploy ──► op (a table: both dialects of each call)
+//!   tags, library, upload, download, capture, deploy ──► calls (a table), op (a call in both dialects)
 //!                                                    ──► session (who is logged in, in which dialect)
 //! ```
 //!
 //! Addresses, names of fields and values of enumerations are those of VMware's own bindings (`vmware-vcenter` 8.0.3.0).
 mod answer;
+mod calls;
 mod capture;
 mod deploy;
 mod download;
@@ -21,7 +22,7 @@ mod transfer;
 mod upload;
 
 pub use capture::Captured;
-pub use deploy::{DeploySpec, Deployed, Provisioning};
+pub use deploy::DeploySpec;
 pub use download::Downloaded;
 pub use library::{Existing, Item, ItemFile, ItemKind, ItemSpec, Library, NewItem};
 pub(in crate::vsphere) use remove::{remove_category, remove_item, remove_tag};

@@ -1,5 +1,5 @@
 //! How items, tags and categories are removed: only what bears the build's mark, and tags only when nothing bears them.
-use super::op;
+use super::calls;
 use crate::{
     cx::ResourceRef,
     vsphere::{BUILD, VCenter, VsphereError, VsphereErrorKind, is_marked, plain_name},
@@ -31,7 +31,7 @@ pub(in crate::vsphere) async fn remove_tag(
     if !is_marked(&tag.description, build(resource)) || vcenter.bearers(&attempt, &tag).await? > 0 {
         return Ok(());
     }
-    vcenter.rest(&attempt, &op::REMOVE_TAG, &[("tag_id", &tag.id)], None).await.map(drop)
+    vcenter.rest(&attempt, &calls::REMOVE_TAG, &[("tag_id", &tag.id)], None).await.map(drop)
 }
 
 /// Removes a category, if the build made it and there is no tag in it.
@@ -45,7 +45,7 @@ pub(in crate::vsphere) async fn remove_category(
     if !ours || !vcenter.tag_ids_in(&attempt, &category).await?.is_empty() {
         return Ok(());
     }
-    vcenter.rest(&attempt, &op::REMOVE_CATEGORY, &[("category_id", &category.id)], None).await.map(drop)
+    vcenter.rest(&attempt, &calls::REMOVE_CATEGORY, &[("category_id", &category.id)], None).await.map(drop)
 }
 
 fn build(resource: &ResourceRef) -> &str {

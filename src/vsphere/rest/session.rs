@@ -1,6 +1,7 @@
 //! A session of this interface: which dialect the server speaks, who is logged in, and again when it expired.
 use super::{
     answer::fault,
+    calls,
     op::{self, Dialect, Op},
 };
 use crate::{
@@ -144,11 +145,11 @@ impl VCenter {
                 .basic_auth(&place.user, Some(place.password.expose()))
                 .header("vmware-use-header-authn", "true")
         };
-        let (answer, header) = self.rest_repeat(attempt, &op::LOG_IN, dialect, &[], None, &build).await?;
+        let (answer, header) = self.rest_repeat(attempt, &calls::LOG_IN, dialect, &[], None, &build).await?;
         let key = header.or_else(|| answer.as_str().map(ToOwned::to_owned));
         let Some(key) = key.filter(|key| !key.is_empty()) else {
             return Err(VsphereError::new(VsphereErrorKind::Other, attempt)
-                .because(format!("{} answered without a session", op::LOG_IN.name(dialect))));
+                .because(format!("{} answered without a session", calls::LOG_IN.name(dialect))));
         };
         Ok(Session { dialect, key: Secret::new(key) })
     }
@@ -242,7 +243,7 @@ impl VCenter {
     /// Ends the session. That it fails hurts nobody: it ends by itself.
     pub(in crate::vsphere) async fn rest_log_out(&self) {
         if let Some(session) = self.rest_state().set(None) {
-            let _ = self.rest_send("log out", &op::LOG_OUT, &session, &[], None).await;
+            let _ = self.rest_send("log out", &calls::LOG_OUT, &session, &[], None).await;
         }
     }
 }

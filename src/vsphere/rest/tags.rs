@@ -1,5 +1,5 @@
 //! Tags and their categories: found or made, and attached.
-use super::op;
+use super::calls;
 use crate::{
     cx::{Cx, Undo},
     vsphere::{Kind, Mark, Moref, VCenter, VsphereError, VsphereErrorKind, escape_name, resource},
@@ -76,7 +76,7 @@ impl VCenter {
         let id = format!("{}/{}", escape_name(&category.name), escape_name(name));
         let planned = cx.undo().plan(Undo::Resource(resource(self, Kind::Tag, id, cx.id().as_str(), &[])))?;
         let spec = json!({ "name": name, "description": mark.on(""), "category_id": category.id });
-        match self.rest(&attempt, &op::MAKE_TAG, &[], Some(spec)).await {
+        match self.rest(&attempt, &calls::MAKE_TAG, &[], Some(spec)).await {
             Ok(_) => {}
             // Somebody was faster, or an answer was lost: the mark tells which.
             Err(error) if error.kind() == VsphereErrorKind::Exists => {}
@@ -112,7 +112,7 @@ impl VCenter {
                 }
             }
         }
-        self.rest(&attempt, &op::ATTACH, &[("tag_id", &tag.id)], Some(bearer(to))).await?;
+        self.rest(&attempt, &calls::ATTACH, &[("tag_id", &tag.id)], Some(bearer(to))).await?;
         Ok(true)
     }
 
@@ -132,7 +132,7 @@ impl VCenter {
     /// A category by its name.
     pub(super) async fn category_named(&self, name: &str) -> Result<Option<Category>, VsphereError> {
         let attempt = format!("look for the category of tags `{name}`");
-        let ids = self.rest(&attempt, &op::CATEGORIES, &[], None).await?;
+        let ids = self.rest(&attempt, &calls::CATEGORIES, &[], None).await?;
         for id in texts(&ids) {
             // One that is removed meanwhile is another's business.
             match self.category(&attempt, &id).await {
@@ -164,12 +164,12 @@ impl VCenter {
         category: &Category,
     ) -> Result<Vec<String>, VsphereError> {
         let arguments = [("category_id", category.id.as_str())];
-        Ok(texts(&self.rest(attempt, &op::TAGS_OF_CATEGORY, &arguments, None).await?))
+        Ok(texts(&self.rest(attempt, &calls::TAGS_OF_CATEGORY, &arguments, None).await?))
     }
 
     /// How many things bear a tag.
     pub(super) async fn bearers(&self, attempt: &str, tag: &Tag) -> Result<usize, VsphereError> {
-        let bearers = self.rest(attempt, &op::BEARERS, &[("tag_id", &tag.id)], None).await?;
+        let bearers = self.rest(attempt, &calls::BEARERS, &[("tag_id", &tag.id)], None).await?;
         Ok(bearers.as_array().map_or(0, Vec::len))
     }
 
@@ -189,7 +189,7 @@ impl VCenter {
         let spec = json!({
             "name": name, "description": mark.on(""), "cardinality": "SINGLE", "associable_types": of,
         });
-        match self.rest(&attempt, &op::MAKE_CATEGORY, &[], Some(spec)).await {
+        match self.rest(&attempt, &calls::MAKE_CATEGORY, &[], Some(spec)).await {
             Ok(_) => {}
             Err(error) if error.kind() == VsphereErrorKind::Exists => {}
             Err(error) => return Err(error),
@@ -204,15 +204,15 @@ impl VCenter {
     }
 
     async fn category(&self, attempt: &str, id: &str) -> Result<Category, VsphereError> {
-        parsed(attempt, self.rest(attempt, &op::CATEGORY, &[("category_id", id)], None).await?)
+        parsed(attempt, self.rest(attempt, &calls::CATEGORY, &[("category_id", id)], None).await?)
     }
 
     async fn told(&self, attempt: &str, id: &str) -> Result<Told, VsphereError> {
-        parsed(attempt, self.rest(attempt, &op::TAG, &[("tag_id", id)], None).await?)
+        parsed(attempt, self.rest(attempt, &calls::TAG, &[("tag_id", id)], None).await?)
     }
 
     async fn tag_ids_of(&self, attempt: &str, object: &Moref) -> Result<Vec<String>, VsphereError> {
-        Ok(texts(&self.rest(attempt, &op::TAGS_OF, &[], Some(bearer(object))).await?))
+        Ok(texts(&self.rest(attempt, &calls::TAGS_OF, &[], Some(bearer(object))).await?))
     }
 }
 

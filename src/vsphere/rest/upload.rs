@@ -1,9 +1,9 @@
 //! Files into an item of a content library: pushed within an update session, which is complete or has changed nothing.
 use super::{
     answer::told,
+    calls,
     endpoint::{self, Endpoint},
     library::{Item, ItemFile},
-    op,
     tags::parsed,
     transfer::{Bar, Bytes, Expected, Passing, Upload, digest_of, unreadable},
 };
@@ -54,15 +54,15 @@ impl VCenter {
         files.iter().try_for_each(|file| file.check_name(&attempt))?;
         let before = self.item_files(item).await?;
         let spec = json!({ "library_item_id": item.id });
-        let begun = self.rest(&attempt, &op::BEGIN_UPDATE, &[], Some(spec)).await?;
+        let begun = self.rest(&attempt, &calls::BEGIN_UPDATE, &[], Some(spec)).await?;
         let id: String = parsed(&attempt, begun)?;
         let update = Update { vcenter: self, cx, item, id, attempt };
         let done = update.run(files, expected, &before).await;
         if done.is_err() {
             // One that failed holds the item until it expires. Nobody interrupts this.
-            let _ = self.rest(&update.attempt, &op::CANCEL_UPDATE, &update.id(), None).await;
+            let _ = self.rest(&update.attempt, &calls::CANCEL_UPDATE, &update.id(), None).await;
         }
-        let _ = self.rest(&update.attempt, &op::END_UPDATE, &update.id(), None).await;
+        let _ = self.rest(&update.attempt, &calls::END_UPDATE, &update.id(), None).await;
         let expected = done?;
         self.verify_item(item, &expected).await
     }
@@ -113,7 +113,7 @@ impl Update<'_> {
             before.iter().map(|file| file.name.as_str()).filter(|name| !stays(name)).collect();
         for name in obsolete {
             let arguments = [("update_session_id", self.id.as_str()), ("file_name", name)];
-            self.vcenter.rest(&self.attempt, &op::REMOVE_FILE, &arguments, None).await?;
+            self.vcenter.rest(&self.attempt, &calls::REMOVE_FILE, &arguments, None).await?;
         }
         let mut sent = Vec::new();
         for file in files {
@@ -176,7 +176,7 @@ impl Update<'_> {
         from: Box<dyn AsyncRead + Send + Unpin>,
     ) -> Result<Passing, VsphereError> {
         let attempt = format!("upload `{name}` to the item `{}` of the content library", self.item.name);
-        let slot = self.vcenter.rest(&attempt, &op::ADD_FILE, &self.id(), Some(spec.clone())).await?;
+        let slot = self.vcenter.rest(&attempt, &calls::ADD_FILE, &self.id(), Some(spec.clone())).await?;
         let slot: Slot = parsed(&attempt, slot)?;
         let Some(there) = slot.upload_endpoint else {
             return Err(self.failed(format!("the server did not say where `{name}` goes to")));
@@ -237,7 +237,7 @@ impl Update<'_> {
                 let percent = passing.done().saturating_mul(100) / size.max(1);
                 let body = json!({ "client_progress": percent });
                 let id = self.id();
-                let keep = self.vcenter.rest(attempt, &op::KEEP_UPDATE, &id, Some(body));
+                let keep = self.vcenter.rest(attempt, &calls::KEEP_UPDATE, &id, Some(body));
                 tokio::select! {
                     answer = &mut request => return Ok(answer),
                     // One that gets lost is made up for by the next.
@@ -250,7 +250,7 @@ impl Update<'_> {
     /// Has the server look at what it got.
     async fn validate(&self) -> Result<(), VsphereError> {
         let attempt = format!("have the files of the item `{}` checked", self.item.name);
-        let answer = self.vcenter.rest_slowly(self.cx, &attempt, &op::VALIDATE, &self.id(), None).await?;
+        let answer = self.vcenter.rest_slowly(self.cx, &attempt, &calls::VALIDATE, &self.id(), None).await?;
         if !answer["has_errors"].as_bool().unwrap_or_default() {
             return Ok(());
         }
@@ -270,7 +270,8 @@ impl Update<'_> {
         const LIMIT: Duration = Duration::from_hours(2);
         const EVERY: Duration = Duration::from_secs(1);
         let id = self.id();
-        let complete = || self.vcenter.rest_slowly(self.cx, &self.attempt, &op::COMPLETE_UPDATE, &id, None);
+        let complete =
+            || self.vcenter.rest_slowly(self.cx, &self.attempt, &calls::COMPLETE_UPDATE, &id, None);
         if let Err(error) = complete().await {
             // An answer that got lost: the state tells whether it was heard.
             if error.kind() != VsphereErrorKind::Unavailable {
@@ -299,7 +300,7 @@ impl Update<'_> {
 
     /// The session's state, and why it is that.
     async fn state(&self) -> Result<(String, String), VsphereError> {
-        let answer = self.vcenter.rest(&self.attempt, &op::UPDATE, &self.id(), None).await?;
+        let answer = self.vcenter.rest(&self.attempt, &calls::UPDATE, &self.id(), None).await?;
         let state = answer["state"].as_str().unwrap_or_default().to_owned();
         Ok((state, told(&json!([answer["error_message"]]))))
     }

@@ -1,6 +1,9 @@
 //! What the tests of `publish vsphere` and `vsphere export` share: disks, OVAs, and the binary with a state of its own.
 use super::vcsim::Vcsim;
-use goldsmith::disk::ova::Ova;
+use goldsmith::disk::{
+    self, ConvertOptions, OpenOptions, OutputFormat, Target,
+    ova::{ExtraDisk, Ova, OvaSpec},
+};
 use std::{
     fs,
     os::unix::fs::FileExt,
@@ -101,17 +104,38 @@ impl Bench {
         self.path(&ova)
     }
 
+    /// An OVA of two disks, of so many MiB.
+    pub(crate) fn two(&self, stem: &str, one: u64, two: u64) -> PathBuf {
+        self.raw("one.raw", one);
+        self.raw("two.raw", two);
+        let output = self.plain(&["convert", "two.raw", "-o", "two.vmdk"]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let disk = disk::open(&self.path("one.raw"), None, &OpenOptions::default()).unwrap();
+        let mut target = Target::new(OutputFormat::Ova, self.path(&format!("{stem}.ova")));
+        let mut spec = OvaSpec::new(stem);
+        spec.disks = vec![ExtraDisk::Vmdk(self.path("two.vmdk"))];
+        target.ova = Some(Box::new(spec));
+        let options = ConvertOptions { threads: 1, needles: &[], progress: &|_| {}, cancelled: &|| false };
+        disk::convert(&*disk, std::slice::from_ref(&target), &options).unwrap();
+        target.path
+    }
+
     /// The VMDK in an OVA.
     pub(crate) fn member(&self, ova: &Path) -> Vec<u8> {
+        self.member_of(ova, None)
+    }
+
+    /// One of the VMDKs in an OVA.
+    pub(crate) fn member_of(&self, ova: &Path, number: Option<usize>) -> Vec<u8> {
         let to = self.path("member.vmdk");
         let _ = fs::remove_file(&to);
-        Ova::open_path(ova).unwrap().unpack_disk(None, &to, &|| false).unwrap();
+        Ova::open_path(ova).unwrap().unpack_disk(number, &to, &|| false).unwrap();
         fs::read(to).unwrap()
     }
 
     /// Journals of tasks that owe something.
     pub(crate) fn journals(&self) -> usize {
-        let folder = self.path("state/journals");
+        let folder = self.path("state/journal");
         fs::read_dir(folder).map_or(0, Iterator::count)
     }
 }

@@ -139,7 +139,7 @@ class Reader:
                 self.value(item, kind.element_type, f"{where}[{at}]")
         elif isinstance(kind, T.EnumType):
             # Most words are in capitals; those that OVF has are not.
-            words = sorted(word.string for word in kind.binding_class.get_values())
+            words = sorted(str(word) for word in kind.binding_class.get_values())
             if value not in words:
                 self.problem(where, f"`{value}` is none of {', '.join(words)}")
         elif isinstance(kind, T.BooleanType):
@@ -205,12 +205,12 @@ def look(all_operations, call):
             of_path = [name for name, variable in operation.paths.items() if first and variable == first[1]]
             elsewhere |= set(of_path or [name for name, kind in known.items() if isinstance(kind, T.IdType)][:1])
         allowed = set(known) | {"~action"}
-    for name in query:
-        if name not in allowed:
-            reader.problem(name, "no such parameter of the address")
     if operation.interface == TEMPLATES:
         elsewhere.add("template_library_item")
         allowed.add("action")
+    for name in query:
+        if name not in allowed:
+            reader.problem(name, "no such parameter of the address")
     in_body = {name: kind for name, kind in known.items() if name not in elsewhere}
     try:
         value = json.loads(text) if text else {}

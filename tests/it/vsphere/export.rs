@@ -60,6 +60,33 @@ fn a_template_comes_back_as_it_was_sent(options: &[&str]) {
 }
 
 #[test]
+fn two_disks_go_and_come_at_once() {
+    let (bench, vcsim) = (Bench::new(), Vcsim::start(&[]));
+    let sent = bench.two("pair", 24, 12);
+    vcsim.fault(&json!({"match": "POST /nfc/", "cut_after": 200_000}));
+    let made = result(&bench.publish(&vcsim, "pair.ova", &["--json"]));
+    assert_eq!((made["disks"].as_array().unwrap().len(), &made["repeated"]), (2, &json!(1)));
+    vcsim.fault(&json!({"match": "GET /nfc/", "cut_after": 200_000}));
+    let export = |to: &str| {
+        bench.command(&vcsim, &["vsphere", "export", "pair", "--json", "-o", to]).output().unwrap()
+    };
+    let back = result(&export("back.ova"));
+    assert_eq!((&back["digests-compared"], &back["repeated"]), (&json!(2), &json!(1)));
+    let files = result(&export("back.ovf"));
+    assert_eq!(files["files"].as_array().unwrap().len(), 4);
+    for number in [1, 2] {
+        let member = bench.member_of(&sent, Some(number));
+        assert!(member == bench.member_of(&bench.path("back.ova"), Some(number)), "disk {number}");
+        assert!(
+            member == std::fs::read(bench.path(&format!("back-disk{number}.vmdk"))).unwrap(),
+            "disk {number}"
+        );
+    }
+    assert!(Ova::open_path(&bench.path("back.ova")).unwrap().check_manifest(&|_| {}, &|| false).unwrap());
+    assert_requests_valid(&vcsim);
+}
+
+#[test]
 fn a_snapshot_becomes_files_beside_each_other() {
     let bench = Bench::new();
     let vcsim = published(&bench, &[]);

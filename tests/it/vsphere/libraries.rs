@@ -1,9 +1,11 @@
 //! What the tests of tags and content libraries share: a session in either dialect, a library, what is in it on the disk, undoing.
-use super::vcsim::Vcsim;
+use super::{
+    vcsim::Vcsim,
+    world::{Remover, place},
+};
 use goldsmith::{
-    cx::{BuildId, Cx, Events, Header, Journal, Stop, Undo, UndoLog},
-    value::Secret,
-    vsphere::{Library, Mark, Moref, Named, Place, Server, Trust, VCenter, remove_with},
+    cx::{Cx, Stop, Undoer},
+    vsphere::{Library, Mark, Moref, Named, VCenter},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -90,43 +92,26 @@ impl Bench {
         trace.iter().filter(|one| one.method == method && one.path.starts_with(&beginning)).count()
     }
 
+    /// Waits until what was answered stands in the trace, which is a moment later.
+    pub(super) async fn settled(&self) {
+        let begun = || usize::try_from(self.vcsim.counters().values().sum::<u64>()).unwrap();
+        for _ in 0..100 {
+            if self.vcsim.trace().len() >= begun() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Undoes all that a build owes, as it is done when it failed.
     pub(super) async fn undo(&self, cx: &Cx) {
         for undo in cx.undo().owed() {
-            let Undo::Resource(resource) = undo else { panic!("{undo} is no resource") };
-            remove_with(&self.vcenter, &resource, &Stop::default()).await.unwrap();
+            Remover(&self.vcenter).undo(&undo, &Stop::default()).await.unwrap();
         }
     }
-}
-
-/// Where a simulator is, known by its own authority.
-fn place(vcsim: &Vcsim) -> Place {
-    let server = Server { host: vcsim.host().to_owned(), trust: Trust::CaFile(vcsim.ca().to_owned()) };
-    Place { server, user: vcsim.user().to_owned(), password: Secret::new(vcsim.password()) }
-}
-
-/// What every step of a build gets; its folders live until this process's temporary folder is emptied.
-pub(super) fn cx() -> Cx {
-    let root = tempfile::tempdir().unwrap().keep();
-    let id = BuildId::random();
-    let header = Header {
-        build: id.clone(),
-        name: "test".into(),
-        definition: "test.toml".into(),
-        created: jiff::Timestamp::UNIX_EPOCH,
-        pid: std::process::id(),
-    };
-    let journal = Journal::create(&root.join("journal"), &header).unwrap();
-    let events = Events::new(id.clone(), "test", vec![]);
-    Cx::new(id, root.join("work"), root.join("logs"), events, Stop::default(), UndoLog::new(journal))
 }
 
 /// The mark of a build.
 pub(super) fn mark(cx: &Cx) -> Mark {
     Mark::of(cx.id(), "web")
-}
-
-/// An error with its causes.
-pub(super) fn tell(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", tell(source)))
 }
