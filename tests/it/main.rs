@@ -4,6 +4,7 @@ mod answers;
 #[cfg(feature = "aws")]
 mod aws;
 mod cli;
+mod context;
 mod convert;
 mod definition;
 mod from_outside;

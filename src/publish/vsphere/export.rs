@@ -173,7 +173,7 @@ impl Export<'_> {
                     written.map_err(|error| self.unwritten(error))?;
                 }
                 let moved = fetched?;
-                let compared = lease.compare(&moved).await?;
+                let compared = lease.compare(&moved, false).await?;
                 let entries = lease.manifest().await?;
                 check_capacities(machine, &entries, &moved, capacities)?;
                 Ok((moved, compared))

@@ -303,7 +303,7 @@ async fn a_wait_is_bounded_passes_over_trouble_and_says_how_to_go_on() {
     let products = Products::read(file.path()).unwrap();
     let wish = Wish { ami, products, channel: "stable".to_owned(), ..Wish::default() };
     let prepared = prepare(&aws, &wish).await.unwrap();
-    let cx = super::context::cx();
+    let cx = crate::context::cx();
     let pace =
         Pace { every: std::time::Duration::from_millis(50), limit: std::time::Duration::from_millis(700) };
     let error = release(&cx, &aws, &prepared, pace).await.unwrap_err();

@@ -2,7 +2,6 @@
 mod bench;
 mod botocore;
 mod channel;
-mod context;
 mod copy;
 mod definition;
 mod delta;

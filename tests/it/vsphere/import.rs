@@ -185,6 +185,7 @@ async fn a_name_that_is_taken_is_told_before_anything_is_sent_and_only_our_own_i
 #[test_case(&json!({"match": "POST /nfc/", "status": 503}), 1; "a host that is busy")]
 #[test_case(&json!({"match": "CreateImportSpec", "status": 503}), 0; "a vCenter that is busy")]
 #[test_case(&json!({"match": "HttpNfcLeaseComplete", "fault": {"type": "NotAuthenticated"}}), 0; "a session that is over")]
+#[test_case(&json!({"match": "HttpNfcLeaseGetManifest", "fault": {"type": "InvalidState"}}), 0; "a server that has no manifest of what it received")]
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_that_passes_is_passed_over(rule: &Value, repeated: u64) {
     let (bench, vcsim) = (Bench::new(), Vcsim::start(&[]));

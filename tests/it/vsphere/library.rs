@@ -2,8 +2,9 @@
 use super::{
     checks::assert_requests_valid,
     libraries::{Bench, LIBRARY, mark},
-    world::{cx, told},
+    world::told,
 };
+use crate::context::cx;
 use goldsmith::vsphere::{
     Bytes, DeploySpec, Existing, Expected, Item, ItemKind, ItemSpec, Library, Named, Upload,
     VsphereErrorKind, is_marked, machine::Provisioning,

@@ -213,7 +213,7 @@ async fn a_machine_whose_making_nobody_heard_of_is_found_and_removed() {
 #[tokio::test]
 async fn a_machine_is_found_by_the_task_that_makes_it() {
     let world = World::start(&[]).await;
-    let (vcenter, cx, other) = (&world.vcenter, &world.cx, super::world::cx());
+    let (vcenter, cx, other) = (&world.vcenter, &world.cx, crate::context::cx());
     // Its own journal is lost; ours died between the answer and the end of the task, and does not know where it ended up.
     vcenter.create_machine(&other, &world.spec("of-a-task"), &world.home).await.unwrap();
     let answer = world.vcsim.calls("CreateVM_Task")[0].answer.clone();
@@ -228,7 +228,7 @@ async fn a_machine_is_found_by_the_task_that_makes_it() {
 #[tokio::test]
 async fn only_what_bears_the_build_s_mark_is_removed() {
     let world = World::start(&[]).await;
-    let (cx, other) = (&world.cx, super::world::cx());
+    let (cx, other) = (&world.cx, crate::context::cx());
     let theirs = vsphere::Mark::of(other.id(), "other");
     let spec = vsphere::machine::Spec { mark: theirs, ..world.spec("mine") };
     let machine = world.vcenter.create_machine(&other, &spec, &world.home).await.unwrap();

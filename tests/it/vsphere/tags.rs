@@ -2,8 +2,9 @@
 use super::{
     checks::assert_requests_valid,
     libraries::{Bench, mark},
-    world::{cx, told},
+    world::told,
 };
+use crate::context::cx;
 use goldsmith::vsphere::VsphereErrorKind;
 use serde_json::json;
 

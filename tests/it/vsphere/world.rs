@@ -1,8 +1,9 @@
 //! What the tests of machines and datastores share: a context, a session, a place for machines, and an undoer.
 use super::vcsim::Vcsim;
+use crate::context::cx;
 use async_trait::async_trait;
 use goldsmith::{
-    cx::{BuildId, Cx, Events, Header, Journal, Stop, Undo, UndoError, UndoLog, Undoer},
+    cx::{Cx, Stop, Undo, UndoError, Undoer},
     value::{Secret, Size},
     vsphere::{
         self, Datacenter, Mark, Named, Place, Server, Trust, VCenter,
@@ -12,26 +13,6 @@ use goldsmith::{
         },
     },
 };
-
-/// A context whose folders live until this process's temporary folder is emptied.
-pub(crate) fn cx() -> Cx {
-    let root = tempfile::tempdir().unwrap().keep();
-    let id = BuildId::random();
-    let header = Header {
-        build: id.clone(),
-        name: "test".into(),
-        definition: "test.toml".into(),
-        created: jiff::Timestamp::UNIX_EPOCH,
-        pid: std::process::id(),
-    };
-    let (work, logs) = (root.join("work"), root.join("logs"));
-    for folder in [&work, &logs] {
-        std::fs::create_dir_all(folder).unwrap();
-    }
-    let journal = Journal::create(&root.join("journal"), &header).unwrap();
-    let events = Events::new(id.clone(), "test", vec![]);
-    Cx::new(id, work, logs, events, Stop::default(), UndoLog::new(journal))
-}
 
 /// A vCenter with a session in it, and one build.
 pub(crate) struct World {
