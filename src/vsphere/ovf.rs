@@ -1,6 +1,7 @@
 //! Machines made of OVF descriptions (`OvfManager.CreateImportSpec`, `ResourcePool.ImportVApp`), and the leases that exports need.
 use super::{
-    Element, Fault, Kind, Lease, LeaseProgress, Mark, Moref, Node, VCenter, VsphereError, VsphereErrorKind,
+    Element, Fault, Kind, Lease, LeaseProgress, ManifestEntry, Mark, Moref, Node, VCenter, VsphereError,
+    VsphereErrorKind,
     machine::Provisioning,
     nfc::{Moved, Supply, Upload},
     resource,
@@ -186,7 +187,7 @@ impl VCenter {
         let moved = keeper
             .while_held(async {
                 let moved = self.send_files(cx, &progress, &uploads).await?;
-                lease.compare(&moved, true).await?;
+                lease.compare_received(&moved).await?;
                 Ok(moved)
             })
             .await?;
@@ -211,14 +212,23 @@ pub(super) const LEASE_SECONDS: &str = "lease-seconds";
 const USUAL: &str = "300";
 
 impl Lease {
-    /// Compares what went over the wire with what the server says of it, as far as it does. Returns how many files it told a digest of.
-    /// The manifest is one of downloads; of what a server `received` it tells `checksum` only, since 6.7, and it may have none at all then
+    /// Compares what was sent with what the server says of it. The manifest is one of downloads; of what a server received it tells
+    /// `checksum` only, since 6.7, and it may have none at all then
     /// ([its entries](https://developer.broadcom.com/xapis/vsphere-web-services-api/8.0U3/vim.HttpNfcLease.ManifestEntry.html)).
-    pub async fn compare(&self, moved: &[Moved], received: bool) -> Result<usize, VsphereError> {
-        let manifest = match self.manifest().await {
-            Err(error) if received && error.fault().is_some() => return Ok(0),
-            manifest => manifest?,
-        };
+    async fn compare_received(&self, moved: &[Moved]) -> Result<(), VsphereError> {
+        match self.manifest().await {
+            Err(error) if error.fault().is_some() => Ok(()),
+            manifest => Self::compare(&manifest?, moved, true).map(drop),
+        }
+    }
+
+    /// Compares what went over the wire with what the server says of it in its manifest, as far as it does; of what it `received`, the
+    /// checksum only. Returns how many files it told a digest of.
+    pub fn compare(
+        manifest: &[ManifestEntry],
+        moved: &[Moved],
+        received: bool,
+    ) -> Result<usize, VsphereError> {
         let mut compared = 0;
         for file in moved {
             let Some(told) = manifest.iter().find(|told| told.key == file.key) else { continue };

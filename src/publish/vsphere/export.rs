@@ -173,8 +173,8 @@ impl Export<'_> {
                     written.map_err(|error| self.unwritten(error))?;
                 }
                 let moved = fetched?;
-                let compared = lease.compare(&moved, false).await?;
                 let entries = lease.manifest().await?;
+                let compared = Lease::compare(&entries, &moved, false)?;
                 check_capacities(machine, &entries, &moved, capacities)?;
                 Ok((moved, compared))
             })
