@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows what an image is: the driver and [`crate::publish`] do. Shapes are from
 //! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
+mod config;
 pub mod datastore;
 mod error;
 mod fault;
@@ -25,11 +26,15 @@ mod privilege;
 mod property;
 mod remove;
 mod rest;
+pub mod result;
+mod said;
 mod session;
 mod soap;
+mod target;
 mod task;
 mod xml;
 
+pub use config::Config;
 pub use error::{VsphereError, VsphereErrorKind};
 pub use fault::Fault;
 pub use inventory::{Datacenter, Named, escape_name, plain_name};
@@ -45,5 +50,7 @@ pub use rest::{
     Bytes, Captured, DeploySpec, Downloaded, Existing, Expected, Item, ItemFile, ItemKind, ItemSpec, Library,
     NewItem, Tag, Upload,
 };
+pub use said::Said;
 pub use session::{About, VCenter};
+pub use target::{NetworkChoice, Spot, Target};
 pub use xml::{Element, Node};

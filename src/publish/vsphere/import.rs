@@ -1,13 +1,14 @@
 //! From an OVA on this host to a machine or a template.
-use super::{Finish, Spot, Target, ours, replace, supply};
+use super::supply;
 use crate::{
     cx::Cx,
     disk::ova::Ova,
     publish::stage::stage,
     value::Size,
     vsphere::{
-        Imported, Mark, Moref, OvfImport, VCenter, VsphereError, VsphereErrorKind,
+        Imported, Mark, Moref, OvfImport, Spot, Target, VCenter, VsphereError, VsphereErrorKind,
         machine::{Machine, Provisioning},
+        result::{self, Finish},
     },
 };
 use serde::Serialize;
@@ -78,9 +79,9 @@ impl Job<'_> {
                 let spot = self.target.find(cx, vcenter).await?;
                 self.check_room(&spot)?;
                 let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
-                let old = replace::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
+                let old = result::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
                 let name = match &old {
-                    Some(_) => replace::name_until_then(self.name, cx.id()),
+                    Some(_) => result::name_until_then(self.name, cx.id()),
                     None => self.name.to_owned(),
                 };
                 let import = OvfImport {
@@ -92,7 +93,7 @@ impl Job<'_> {
                     networks,
                     properties: self.properties.to_vec(),
                     provisioning: self.provisioning,
-                    note: ours::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
+                    note: result::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
                     name,
                 };
                 Ok::<_, VsphereError>((spot, old, import, supplies))
@@ -124,7 +125,7 @@ impl Job<'_> {
                 self.finish.verify(&machine, snapshot.as_ref(), &disks).await?;
                 cx.check()?;
                 match &old {
-                    Some(old) => replace::take_the_place(cx, old, &machine, self.name).await?,
+                    Some(old) => result::take_the_place(cx, old, &machine, self.name).await?,
                     None => machine.keep(cx).await?,
                 }
                 Ok::<_, VsphereError>(snapshot)
@@ -150,7 +151,7 @@ impl Job<'_> {
     fn check(&self) -> Result<(), VsphereError> {
         let wrong =
             |what: String, why: String| Err(VsphereError::new(VsphereErrorKind::Usage, what).because(why));
-        let longest = if self.replace { LONGEST - replace::SUFFIX } else { LONGEST };
+        let longest = if self.replace { LONGEST - result::SUFFIX } else { LONGEST };
         let length = self.name.chars().count();
         if length == 0 || length > longest {
             return wrong(

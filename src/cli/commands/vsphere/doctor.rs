@@ -1,5 +1,4 @@
 //! `goldsmith doctor --vsphere`.
-use super::config::Config;
 use crate::{
     cli::{
         args,
@@ -12,7 +11,7 @@ use crate::{
         self, Status,
         vsphere::{Missing, VsphereTarget, judge, look, missing},
     },
-    vsphere::{For, VCenter, VsphereError},
+    vsphere::{Config, For, VCenter, VsphereError},
 };
 use serde_json::json;
 
@@ -24,7 +23,7 @@ pub(in crate::cli::commands) fn run(arguments: &args::Doctor, console: &Console)
         ([file], None) => Some(file.as_path()),
         _ => return Err(Problem::usage("`doctor --vsphere` takes one file at most")),
     };
-    let config = Config::read(file)?;
+    let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(Problem::Vsphere)?;
     let place = said.place(&config)?;
     let target = said.target(spot, &config);
     let target = VsphereTarget {

@@ -1,5 +1,5 @@
 //! `goldsmith vsphere export`: a machine of a vCenter as an OVA on this host.
-use super::{config::Config, run as run_task};
+use super::run as run_task;
 use crate::{
     cli::{
         args::ExportVsphere,
@@ -26,7 +26,7 @@ struct Line<'a> {
 
 pub(in crate::cli::commands) fn run(arguments: &ExportVsphere, console: &Console) -> Result<Exit, Problem> {
     let begun = Instant::now();
-    let config = Config::read(arguments.vcenter.config.as_deref())?;
+    let config = arguments.vcenter.config()?;
     let place = arguments.vcenter.place(&config)?;
     let to = std::path::absolute(&arguments.output)
         .map_err(|error| Problem::host(format!("could not find `{}`", arguments.output.display()), error))?;

@@ -1,5 +1,4 @@
 //! Commands about vCenters, and what they share: the session, and a task with journal, progress and signals.
-mod config;
 pub(super) mod doctor;
 pub(super) mod export;
 mod place;

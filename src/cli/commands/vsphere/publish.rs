@@ -1,5 +1,5 @@
 //! `goldsmith publish vsphere`: an OVA on this host as a template or a machine of a vCenter.
-use super::{config::Config, run as run_task};
+use super::run as run_task;
 use crate::{
     cli::{
         args::PublishVsphere,
@@ -9,9 +9,9 @@ use crate::{
         theme::{Theme, Tone},
     },
     disk::ova::Ova,
-    publish::vsphere::{Finish, Job, Published},
+    publish::vsphere::{Job, Published},
     value::{HumanDuration, Size},
-    vsphere::machine::Provisioning,
+    vsphere::{machine::Provisioning, result::Finish},
 };
 use serde::Serialize;
 use std::{path::Path, time::Instant};
@@ -28,7 +28,7 @@ struct Line<'a> {
 
 pub(in crate::cli::commands) fn run(arguments: &PublishVsphere, console: &Console) -> Result<Exit, Problem> {
     let begun = Instant::now();
-    let config = Config::read(arguments.vcenter.config.as_deref())?;
+    let config = arguments.vcenter.config()?;
     let place = arguments.vcenter.place(&config)?;
     let target = arguments.vcenter.target(&arguments.spot, &config);
     let image = std::path::absolute(&arguments.image)

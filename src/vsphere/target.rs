@@ -1,11 +1,8 @@
 //! Where in a vCenter's inventory something is made: what the user says, looked up before anything is created.
-use crate::{
-    cx::Cx,
-    value::Size,
-    vsphere::{
-        Datacenter, Moref, Named, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name,
-    },
+use super::{
+    Datacenter, Moref, Named, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name,
 };
+use crate::{cx::Cx, value::Size};
 
 /// Where, in the user's words. What is left out is chosen where there is but one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

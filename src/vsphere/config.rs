@@ -1,36 +1,52 @@
 //! The file that EKS Anywhere's image-builder takes for vSphere (`vsphere.json`).
-use crate::{cli::problem::Problem, value::Secret};
+use super::{VsphereError, VsphereErrorKind};
+use crate::value::Secret;
 use serde_json::Value;
 use std::path::Path;
 
 /// What is used of the file. All of its values are texts; what is not known here is about other things.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Config {
-    pub(super) server: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Secret>,
-    pub(super) insecure: bool,
-    pub(super) datacenter: Option<String>,
-    pub(super) cluster: Option<String>,
-    pub(super) pool: Option<String>,
-    pub(super) folder: Option<String>,
-    pub(super) datastore: Option<String>,
-    pub(super) network: Option<String>,
-    pub(super) template: bool,
-    pub(super) snapshot: bool,
+pub struct Config {
+    /// Name or address of the vCenter.
+    pub server: Option<String>,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// Of that user.
+    pub password: Option<Secret>,
+    /// Whether any certificate is taken.
+    pub insecure: bool,
+    /// The datacenter.
+    pub datacenter: Option<String>,
+    /// The cluster.
+    pub cluster: Option<String>,
+    /// The resource pool.
+    pub pool: Option<String>,
+    /// The folder.
+    pub folder: Option<String>,
+    /// The datastore.
+    pub datastore: Option<String>,
+    /// The network.
+    pub network: Option<String>,
+    /// Whether the result is a template.
+    pub template: bool,
+    /// Whether the result has a snapshot.
+    pub snapshot: bool,
     /// What is cloned.
-    pub(super) source: Option<String>,
-    pub(super) linked_clone: bool,
+    pub source: Option<String>,
+    /// Whether the clone shares the source's disks.
+    pub linked_clone: bool,
 }
 
 impl Config {
-    pub(super) fn read(path: Option<&Path>) -> Result<Self, Problem> {
-        let Some(path) = path else { return Ok(Self::default()) };
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, VsphereError> {
+        let attempt = |verb: &str| format!("{verb} `{}`", path.display());
         let text = std::fs::read_to_string(path)
-            .map_err(|error| Problem::usage(format!("could not read `{}`: {error}", path.display())))?;
+            .map_err(|error| VsphereError::new(VsphereErrorKind::Usage, attempt("read")).because(error))?;
         Self::parse(&text).map_err(|why| {
-            Problem::usage(format!("could not understand `{}`: {why}", path.display()))
-                .hint("it is one JSON object, such as `{\"vcenter_server\": \"vc.example.com\", \"datacenter\": \"DC0\"}`")
+            VsphereError::new(VsphereErrorKind::Usage, attempt("understand")).because(why).hint(
+                "it is one JSON object, such as `{\"vcenter_server\": \"vc.example.com\", \"datacenter\": \"DC0\"}`",
+            )
         })
     }
 

@@ -22,12 +22,7 @@ pub struct Finish {
 
 impl Finish {
     /// Finds or makes the tags. Before the machine: what is made last is undone first, and a tag stays as long as something bears it.
-    pub(super) async fn tags(
-        &self,
-        cx: &Cx,
-        vcenter: &VCenter,
-        mark: &Mark,
-    ) -> Result<Vec<Tag>, VsphereError> {
+    pub async fn tags(&self, cx: &Cx, vcenter: &VCenter, mark: &Mark) -> Result<Vec<Tag>, VsphereError> {
         let mut found = Vec::new();
         for (category, tag) in &self.tags {
             cx.check()?;
@@ -37,7 +32,7 @@ impl Finish {
     }
 
     /// Does everything, in an order that the server allows: a template takes no snapshot.
-    pub(super) async fn apply(
+    pub async fn apply(
         &self,
         cx: &Cx,
         machine: &Machine,
@@ -63,7 +58,7 @@ impl Finish {
     }
 
     /// Looks at the machine once more: it is what was asked for, and its disks have these sizes in bytes, in any order.
-    pub(super) async fn verify(
+    pub async fn verify(
         &self,
         machine: &Machine,
         snapshot: Option<&Moref>,

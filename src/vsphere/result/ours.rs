@@ -4,12 +4,12 @@
 const WORDS: &str = "published by goldsmith";
 
 /// The line for a machine that is made of `image`.
-pub(super) fn line(image: &str) -> String {
+pub fn line(image: &str) -> String {
     format!("{WORDS} {} from {image}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Whether an annotation has such a line.
-pub(super) fn is_published(annotation: &str) -> bool {
+pub fn is_published(annotation: &str) -> bool {
     annotation.lines().any(|line| line.trim_start().starts_with(WORDS))
 }
 

@@ -10,15 +10,15 @@ use crate::{
 };
 
 /// How much longer names get for a while, in characters.
-pub(super) const SUFFIX: usize = 17;
+pub const SUFFIX: usize = 17;
 
 /// What a new machine is called until it is complete.
-pub(super) fn name_until_then(name: &str, id: &BuildId) -> String {
+pub fn name_until_then(name: &str, id: &BuildId) -> String {
     format!("{name}.new-{id}")
 }
 
 /// The machine that has the name already, if it may be replaced; an error if not.
-pub(super) async fn in_the_way(
+pub async fn in_the_way(
     vcenter: &VCenter,
     path: &str,
     replace: bool,
@@ -49,12 +49,7 @@ pub(super) async fn in_the_way(
 }
 
 /// `new`, which is complete, gets the name of `old`, which goes.
-pub(super) async fn take_the_place(
-    cx: &Cx,
-    old: &Machine,
-    new: &Machine,
-    name: &str,
-) -> Result<(), VsphereError> {
+pub async fn take_the_place(cx: &Cx, old: &Machine, new: &Machine, name: &str) -> Result<(), VsphereError> {
     let aside = format!("{name}.old-{}", cx.id());
     old.rename(cx, &aside).await?;
     let taken = match new.rename(cx, name).await {
