@@ -15,7 +15,6 @@ use crate::{
     guest::Facts,
     plan::{self, Compression, Firmware, OutputFormat, OvaPlan, Plan, StepKind},
     provision::{self, Secrets},
-    source::BaseDisk,
     value::Size,
 };
 use futures_util::future::try_join_all;
@@ -70,7 +69,7 @@ pub(super) async fn outputs(
     world: &dyn World,
     plan: &Plan,
     exported: &ExportedDisk,
-    base: &BaseDisk,
+    backing: &[PathBuf],
     facts: &serde_json::Value,
     keys: &Keys,
     secrets: &Secrets,
@@ -90,11 +89,12 @@ pub(super) async fn outputs(
     }
     let mut needles = keys.needles();
     needles.extend(secret_needles(cx, plan, facts, secrets).await?);
-    let (source, backing) = (exported.clone(), base.backing.clone());
+    let (source, backing) = (exported.clone(), backing.to_vec());
     let disk = tokio::task::spawn_blocking(move || {
         let format = match source.format {
             DiskFormat::Raw => disk::Format::Raw,
             DiskFormat::Qcow2 => disk::Format::Qcow2,
+            DiskFormat::Vmdk => disk::Format::Vmdk,
         };
         disk::open(&source.path, Some(format), &open_options(&source.path, &backing))
     });

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Look, Sight, WaitError},
-    driver::{Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineSpec, MachineState},
+    driver::{Boot, DiskAttachment, DiskFormat, KernelBoot, Machine, MachineSpec, MachineState, Optical},
     plan::{AnswerPlace, InstallerBoot, IsoPlan, Plan, SourcePlan, TypedStep},
     source::{BaseDisk, Installer, Kernel},
     value::{HumanDuration, Size},
@@ -62,7 +62,7 @@ pub(super) async fn run(
             let steps: Vec<TypedStep> = steps.iter().map(|step| told(step, served.as_ref())).collect();
             typing::run(cx, machine, &steps, &mut console, &|| watch.trouble()).await?;
         }
-        wait(cx, machine, &watch, iso, &installer.disk, &mut console).await
+        wait(cx, machine, &watch, iso, Some(&installer.disk), &mut console).await
     };
     let installed = installs().await;
     let never = served.as_ref().and_then(Served::never_fetched);
@@ -107,19 +107,20 @@ fn spec(plan: &Plan, installer: &Installer) -> MachineSpec {
     MachineSpec {
         disks,
         boot,
-        optical: vec![installer.iso.clone()],
+        optical: vec![Optical { path: installer.iso.clone(), digest: None }],
         ends_at_restart: true,
         ..machine_spec(plan, "install")
     }
 }
 
-/// Waits until the machine is off. An installer that says why it cannot go on is believed at once.
-async fn wait(
+/// Waits until the machine is off. An installer that says why it cannot go on is believed at once. `disk` is the one that it fills, if that is
+/// here.
+pub(super) async fn wait(
     cx: &Cx,
     machine: &dyn Machine,
     watch: &Watch,
     iso: &IsoPlan,
-    disk: &Path,
+    disk: Option<&Path>,
     console: &mut Console,
 ) -> Result<(), BuildError> {
     let mut stall = Stall::new();
@@ -128,8 +129,8 @@ async fn wait(
     let waited = cx
         .wait_for("the installer to finish", iso.timeout.get(), EVERY, || {
             let fresh = console.read();
-            let written = written(disk);
-            let stalled = stall.see(fresh, written.as_bytes());
+            let written = disk.map(written);
+            let stalled = stall.see(fresh, written.map_or(0, Size::as_bytes));
             if fresh {
                 symptom = console.symptom();
             }
@@ -150,8 +151,12 @@ async fn wait(
                 if stalled {
                     picture(cx, machine).await;
                 }
-                let detail = if last.is_empty() { "no output yet" } else { &last };
-                Look::NotYet(vec![Sight::no("finished", format!("{written} on the disk; {detail}"))])
+                let said = if last.is_empty() { "no output yet" } else { &last };
+                let detail = match written {
+                    Some(written) => format!("{written} on the disk; {said}"),
+                    None => said.to_owned(),
+                };
+                Look::NotYet(vec![Sight::no("finished", detail)])
             }
         })
         .await;

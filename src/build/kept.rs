@@ -1,23 +1,26 @@
-//! The recipe where the disk stays with the hypervisor, which keeps images of its own: AMIs.
+//! The recipe where the disk stays with the hypervisor, which keeps images of its own: AMIs, machines and templates of a vCenter.
 //!
 //! ```text
-//! preflight → source → seed → create → power on → connect → provision → seal → shut down → image → verify → publish
+//! preflight → source → (install) → seed → create → power on → connect → provision → seal → shut down → (convert) → image → verify
+//!   → publish
 //! ```
 //!
-//! Nothing of the disk comes here, so it is neither converted nor looked into. The proof starts a machine from the image, as everybody will.
+//! Nothing of the disk comes here unless files are wanted of it. The proof starts a machine from the image, as everybody will.
 use super::{
-    AmiArtifact, AmiId, BuildError, BuildErrorKind, BuildResult, LocalUndoer, Verified, login,
+    AmiArtifact, AmiId, BuildError, BuildErrorKind, BuildResult, KeptArtifact, LocalUndoer, Verified,
+    convert::{self, Converted},
+    login::{self, Keys},
     preflight::{self, Ready},
-    recipe::{Live, furnish, machine_spec},
+    recipe::{Live, deliver, furnish, machine_spec},
     relaunch,
     stage::Stages,
+    verify,
     world::World,
 };
 use crate::{
-    cx::Cx,
-    driver::{Captured, KeptImage},
-    plan::{AmiPlan, AmiSourcePlan, Plan},
-    source::KeptSource,
+    cx::{Cx, Event, ResourceRef},
+    driver::{Boot, Captured, KeptImage, KeptKind, Wanted},
+    plan::{AmiSourcePlan, Plan, SourcePlan, VsphereImageKind, VsphereImagePlan},
 };
 use std::path::PathBuf;
 
@@ -39,6 +42,14 @@ pub(super) fn has_surrogate(plan: &Plan) -> bool {
     plan.machine.ec2.as_ref().is_some_and(|ec2| ec2.surrogate.is_some())
 }
 
+/// What the build's machine starts from.
+pub(super) struct Start {
+    /// An image, or a machine that was installed.
+    pub(super) boot: Boot,
+    /// For people and for the record.
+    pub(super) description: String,
+}
+
 /// Goes on after the source was found.
 #[allow(clippy::too_many_arguments, reason = "as of the recipe, whose second half this is")]
 pub(super) async fn build(
@@ -46,31 +57,65 @@ pub(super) async fn build(
     world: &dyn World,
     plan: &Plan,
     ready: Ready,
-    source: KeptSource,
+    start: Start,
     undoer: &LocalUndoer<'_>,
     stages: &mut Stages<'_>,
     live: &mut Live,
 ) -> Result<BuildResult, BuildError> {
-    let Some(ami) = plan.amis.first() else {
-        return Err(BuildError::new(BuildErrorKind::Preflight, "the plan names no AMI to make"));
-    };
+    let wanted = wanted(plan)?;
     let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
-    let spec = keys.instance(machine_spec(plan, "build"), &source.id);
+    let spec = keys.instance(machine_spec(plan, "build"), start.boot);
     let facts = furnish(cx, world, plan, &ready, &spec, &keys, stages, live).await?;
     let access = live.access.clone();
     stages.run("shut-down", access, shut_down(cx, plan, live)).await?;
-    let captured = stages.run("image", None, capture(cx, ami, undoer, live)).await?;
+    let files = match plan.outputs.is_empty() {
+        true => Converted { outputs: Vec::new(), sent: None },
+        false => {
+            let bring = Box::pin(bring(cx, world, plan, &facts, &keys, &ready, live));
+            stages.run("convert", None, bring).await?
+        }
+    };
+    let (captured, machine) = stages.run("image", None, capture(cx, wanted, undoer, live)).await?;
 
     let proof = relaunch::Proof { cx, world, plan, ready: &ready, undoer };
-    let built = relaunch::Built { facts: &facts, login: &keys.login(plan) };
-    let verified = stages.run("verify", None, proof.of_build(&captured.image, &built, live)).await?;
-    let ami = stages.run("publish", None, async { publish(cx, captured, verified) }).await?;
+    let login = keys.login(plan);
+    let prove = async {
+        let looked = verify::look_into(cx, plan, &files, &login, undoer).await?;
+        let built = relaunch::Built { facts: &facts, login: &login };
+        Ok((looked, proof.of_build(&captured.image, &built, live).await?))
+    };
+    let (looked, verified) = stages.run("verify", None, Box::pin(prove)).await?;
+    let publish = publish(cx, &ready, wanted, captured, &machine, undoer, verified.clone());
+    let deliver = async {
+        let made = publish.await?;
+        let proofs = looked.into_iter().map(|mut proofs| {
+            proofs.extend(verified.clone());
+            proofs
+        });
+        Ok((made, deliver(cx, files, proofs.collect()).await?))
+    };
+    let (made, artifacts) = stages.run("publish", None, Box::pin(deliver)).await?;
+    let (amis, kept) = match made {
+        Made::Nothing => (Vec::new(), Vec::new()),
+        Made::Ami(ami) => (vec![ami], Vec::new()),
+        Made::Kept(kept) => (Vec::new(), vec![kept]),
+    };
     Ok(BuildResult {
-        artifacts: Vec::new(),
-        amis: vec![ami],
+        artifacts,
+        amis,
+        kept,
         machine: ready.readiness,
         guest: facts,
-        source: source.description,
+        source: start.description,
+    })
+}
+
+/// What is to be made of the machine.
+fn wanted(plan: &Plan) -> Result<Wanted<'_>, BuildError> {
+    let ami = plan.amis.first().filter(|_| plan.machine.ec2.is_some()).map(Wanted::Ami);
+    let there = plan.vsphere.as_ref().map(Wanted::Vsphere);
+    ami.or(there).ok_or_else(|| {
+        BuildError::new(BuildErrorKind::Preflight, "the plan names no image to make of the machine")
     })
 }
 
@@ -78,32 +123,75 @@ async fn shut_down(cx: &Cx, plan: &Plan, live: &Live) -> Result<(), BuildError> 
     Ok(live.machine()?.shut_down(cx, plan.guest.shutdown_timeout).await?)
 }
 
-/// Makes the image, and removes the machine, which nobody needs any more and somebody pays for.
-async fn capture(
+/// Brings the machine's disk here and makes the files of it.
+async fn bring(
     cx: &Cx,
-    ami: &AmiPlan,
-    undoer: &LocalUndoer<'_>,
-    live: &mut Live,
-) -> Result<Captured, BuildError> {
-    let machine = live.machine()?;
-    let captured = machine.capture(cx, ami).await?;
-    let resource = machine.resource().clone();
-    *live = Live::default();
-    cx.undo()
-        .undo_resource(&resource, undoer, cx.stop())
-        .await
-        .map_err(|error| BuildError::because("could not remove the machine that was built in", error))?;
-    Ok(captured)
+    world: &dyn World,
+    plan: &Plan,
+    facts: &serde_json::Value,
+    keys: &Keys,
+    ready: &Ready,
+    live: &Live,
+) -> Result<Converted, BuildError> {
+    let disk = live.machine()?.export(cx, 0).await?;
+    let converted = convert::outputs(cx, world, plan, &disk, &[], facts, keys, &ready.secrets);
+    Ok(Box::pin(converted).await?.0)
 }
 
-/// The image is a result: it survives.
-fn publish(cx: &Cx, captured: Captured, verified: Vec<Verified>) -> Result<AmiArtifact, BuildError> {
-    for handle in captured.undo {
-        cx.undo().keep(handle)?;
+/// Makes the image. The machine is removed, which nobody needs any more and somebody pays for, unless it is the image.
+async fn capture(
+    cx: &Cx,
+    wanted: Wanted<'_>,
+    undoer: &LocalUndoer<'_>,
+    live: &mut Live,
+) -> Result<(Captured, ResourceRef), BuildError> {
+    let machine = live.machine()?;
+    let captured = machine.capture(cx, wanted).await?;
+    let resource = machine.resource().clone();
+    *live = Live::default();
+    if !captured.is_the_machine {
+        remove(cx, &resource, undoer).await?;
     }
-    let made = artifact(captured.image, verified);
-    cx.emit(made.ami.event());
-    Ok(made)
+    Ok((captured, resource))
+}
+
+async fn remove(cx: &Cx, machine: &ResourceRef, undoer: &LocalUndoer<'_>) -> Result<(), BuildError> {
+    cx.undo()
+        .undo_resource(machine, undoer, cx.stop())
+        .await
+        .map_err(|error| BuildError::because("could not remove the machine that was built in", error))
+}
+
+/// What was delivered besides files.
+enum Made {
+    Nothing,
+    Ami(AmiArtifact),
+    Kept(KeptArtifact),
+}
+
+/// The image is a result: it survives. Where only files are wanted, it goes.
+async fn publish(
+    cx: &Cx,
+    ready: &Ready,
+    wanted: Wanted<'_>,
+    captured: Captured,
+    machine: &ResourceRef,
+    undoer: &LocalUndoer<'_>,
+    verified: Vec<Verified>,
+) -> Result<Made, BuildError> {
+    if matches!(wanted, Wanted::Vsphere(VsphereImagePlan { kind: VsphereImageKind::Nothing, .. })) {
+        remove(cx, machine, undoer).await?;
+        return Ok(Made::Nothing);
+    }
+    let image = ready.hypervisor.keep(cx, captured).await?;
+    if image.kind == KeptKind::Ami {
+        let made = artifact(image, verified);
+        cx.emit(made.ami.event());
+        return Ok(Made::Ami(made));
+    }
+    let KeptImage { id, place, name, .. } = image.clone();
+    cx.emit(Event::Kept { id, place, name });
+    Ok(Made::Kept(KeptArtifact { image, verified }))
 }
 
 fn artifact(image: KeptImage, verified: Vec<Verified>) -> AmiArtifact {
@@ -123,7 +211,7 @@ pub(super) async fn test(
 ) -> Result<BuildResult, BuildError> {
     let ready = stages.run("preflight", None, preflight::machine(cx, world, plan)).await?;
     let find = async {
-        let source = AmiSourcePlan::Id(test.id.clone());
+        let source = SourcePlan::Ami(AmiSourcePlan::Id(test.id.clone()));
         let found = ready.hypervisor.find_image(cx, &source, plan.arch).await;
         found.map_err(|error| BuildError::from(error).kind_unless_interrupted(BuildErrorKind::Preflight))
     };
@@ -134,6 +222,7 @@ pub(super) async fn test(
     Ok(BuildResult {
         artifacts: Vec::new(),
         amis: vec![artifact(image, verified)],
+        kept: Vec::new(),
         machine: ready.readiness,
         guest: serde_json::Value::Null,
         source,

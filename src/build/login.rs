@@ -9,6 +9,7 @@ use crate::{
     disk::Needle,
     driver::{
         Boot, Credential, DiskAttachment, DiskFormat, GuestAddresses, InstanceSeed, Machine, MachineSpec,
+        Optical,
     },
     guest::{BuildKeys, Credentials, GuestError, HostKey, Login, Proof},
     plan::{LoginProof, Plan, SeedKind},
@@ -27,6 +28,8 @@ pub(super) struct Keys {
     kind: SeedKind,
     seed: PathBuf,
     role: String,
+    /// cloud-init does its work once for each.
+    instance_id: String,
     /// The login that brings them in, if that is how they come.
     own: Option<Credentials>,
 }
@@ -49,14 +52,20 @@ impl Keys {
         MachineSpec { disks, credentials, ..spec }
     }
 
-    /// The machine of `spec` that starts from an image of the hypervisor's own, with the seed.
-    pub(super) fn instance(&self, spec: MachineSpec, image: &str) -> MachineSpec {
+    /// The machine of `spec` whose disks stay with its hypervisor, with the seed.
+    pub(super) fn instance(&self, spec: MachineSpec, boot: Boot) -> MachineSpec {
         let instance = InstanceSeed {
             user_data: matches!(self.kind, SeedKind::UserData | SeedKind::Ignition)
                 .then(|| self.seed.clone()),
+            ignition: self.kind == SeedKind::Ignition,
+            id: self.instance_id.clone(),
             authorized_key: Some(self.pairs.authorized_key().to_owned()),
         };
-        MachineSpec { boot: Boot::Image(image.to_owned()), instance, ..spec }
+        // Its drives hold what a disk of this host would.
+        let seed =
+            (self.kind == SeedKind::NoCloud).then(|| Optical { path: self.seed.clone(), digest: None });
+        let optical = spec.optical.iter().cloned().chain(seed).collect();
+        MachineSpec { boot, instance, optical, ..spec }
     }
 
     /// How we log in.
@@ -89,13 +98,16 @@ pub(super) async fn write_seed(
         cx.redactor().learn(secret);
     }
     let kind = plan.guest.seed;
+    let in_a_drive = plan.machine.keeps_its_disks();
     let extension = match kind {
+        SeedKind::NoCloud if in_a_drive => "iso",
         SeedKind::NoCloud => "img",
         SeedKind::Credentials => "conf",
         SeedKind::UserData | SeedKind::Ignition => "user-data",
         SeedKind::Login => {
             let (own, seed) = (own_login(cx, plan, secrets).await?, PathBuf::new());
-            return Ok(Keys { pairs: keys, kind, seed, role: role.to_owned(), own });
+            let instance_id = instance_id(cx.id(), role);
+            return Ok(Keys { pairs: keys, kind, seed, role: role.to_owned(), instance_id, own });
         }
     };
     let path = cx.work().join(format!("seed-{role}.{extension}"));
@@ -115,6 +127,7 @@ pub(super) async fn write_seed(
             host_key_public: &public,
         };
         match kind {
+            SeedKind::NoCloud if in_a_drive => seed::write_nocloud_iso(&target, &spec),
             SeedKind::NoCloud => seed::write_nocloud(&target, &spec),
             SeedKind::Credentials => seed::write_credential(&target, &spec),
             SeedKind::UserData => seed::write_user_data(&target, &spec, own.as_deref()),
@@ -125,7 +138,8 @@ pub(super) async fn write_seed(
     .await
     .map_err(|error| because(error.into()))?
     .map_err(|error| because(error.into()))?;
-    Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned(), own: None })
+    let instance_id = instance_id(cx.id(), role);
+    Ok(Keys { pairs: keys, kind, seed: path, role: role.to_owned(), instance_id, own: None })
 }
 
 /// The user's own user data. It is for the machine that is built in; a result is proved as it comes.

@@ -10,6 +10,7 @@ mod dirs;
 mod gc;
 mod hooks;
 mod install;
+mod install_there;
 mod kept;
 mod login;
 mod outcome;
@@ -39,7 +40,8 @@ pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
 pub use kept::AmiTest;
 pub use outcome::{
-    AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, Outcome, StageTime, Verified,
+    AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, KeptArtifact, Outcome, StageTime,
+    Verified,
 };
 pub use preview::{PreviewError, preview};
 pub use real::RealWorld;

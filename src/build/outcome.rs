@@ -1,7 +1,7 @@
 //! How a build ended.
 use crate::{
     cx::{BuildId, Cancelled, Check, Event, JournalError, UnwindReport, WaitError, causes},
-    driver::{DriverError, DriverErrorKind, Readiness},
+    driver::{DriverError, DriverErrorKind, KeptImage, Readiness},
     plan::{Firmware, OutputFormat},
     value::{HumanDuration, Size},
 };
@@ -64,6 +64,17 @@ pub struct AmiArtifact {
     pub verified: Vec<Verified>,
 }
 
+/// One image that a hypervisor keeps, other than an AMI.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptArtifact {
+    /// Which.
+    #[serde(flatten)]
+    pub image: KeptImage,
+    /// How it was proved.
+    pub verified: Vec<Verified>,
+}
+
 /// One proof of an artifact.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +106,9 @@ pub struct BuildResult {
     /// The AMIs, in the order of the definition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amis: Vec<AmiArtifact>,
+    /// Images that other hypervisors keep.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptArtifact>,
     /// Hypervisor and accelerator.
     pub machine: Readiness,
     /// The guest, as it was gathered before provisioning.

@@ -11,7 +11,9 @@ pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, Previe
     let facts = match (system, &plan.source) {
         (Some(system), _) => Some(system),
         (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),
-        (None, SourcePlan::Disk(_) | SourcePlan::Iso(_) | SourcePlan::Ami(_)) => None,
+        (None, SourcePlan::Disk(_) | SourcePlan::Iso(_) | SourcePlan::Ami(_) | SourcePlan::Vsphere(_)) => {
+            None
+        }
     };
     let Some(system) = facts else { return Ok(None) };
     let efi = plan.machine.firmware == Firmware::Efi;

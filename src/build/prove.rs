@@ -58,7 +58,14 @@ pub(super) async fn image(
         })
         .collect();
     let source = format!("`{}`, as it was", path.display());
-    Ok(BuildResult { artifacts, amis: Vec::new(), machine: ready.readiness, guest: facts, source })
+    Ok(BuildResult {
+        artifacts,
+        amis: Vec::new(),
+        kept: Vec::new(),
+        machine: ready.readiness,
+        guest: facts,
+        source,
+    })
 }
 
 /// What the file is.

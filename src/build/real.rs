@@ -204,8 +204,8 @@ impl World for RealWorld {
     }
 
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
-        if let SourcePlan::Ami(ami) = &plan.source {
-            let found = self.hypervisor(plan).await?.find_image(cx, ami, plan.arch).await?;
+        if matches!(plan.source, SourcePlan::Ami(_) | SourcePlan::Vsphere(_)) {
+            let found = self.hypervisor(plan).await?.find_image(cx, &plan.source, plan.arch).await?;
             cx.events().notice(format!("it starts from {}", found.description));
             return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));
         }

@@ -11,7 +11,7 @@
 use super::{
     Access, AmiArtifact, Artifact, BuildError, BuildErrorKind, BuildResult, LocalUndoer,
     convert::{self, Converted},
-    install, kept,
+    install, install_there, kept,
     login::{self, Keys},
     preflight::{self, Ready},
     stage::Stages,
@@ -67,7 +67,14 @@ pub(super) async fn build(
             stages.run("install", None, installed).await?
         }
         Prepared::Kept(source) => {
-            return kept::build(cx, world, plan, ready, source, undoer, stages, live).await;
+            let start = kept::Start { boot: Boot::Image(source.id), description: source.description };
+            return Box::pin(kept::build(cx, world, plan, ready, start, undoer, stages, live)).await;
+        }
+        Prepared::Media(media) => {
+            let installed = install_there::run(cx, plan, &ready, &media, live);
+            let made = stages.run("install", None, installed).await?;
+            let start = kept::Start { boot: Boot::Made(made), description: media.description };
+            return Box::pin(kept::build(cx, world, plan, ready, start, undoer, stages, live)).await;
         }
     };
     let keys = stages.run("seed", None, login::write_seed(cx, plan, &ready.secrets, "build")).await?;
@@ -78,7 +85,7 @@ pub(super) async fn build(
     let disk = stages.run("shut-down", access, shut_down(cx, plan, live)).await?;
     *live = Live::default();
 
-    let converted = convert::outputs(cx, world, plan, &disk, &base, &facts, &keys, &ready.secrets);
+    let converted = convert::outputs(cx, world, plan, &disk, &base.backing, &facts, &keys, &ready.secrets);
     let (staged, uploads) = stages.run("convert", None, converted).await?;
     let built = verify::Built { facts: &facts, login: &keys.login(plan) };
     let proofs = stages
@@ -86,7 +93,14 @@ pub(super) async fn build(
         .await?;
     let (artifacts, amis) = stages.run("publish", None, publish(cx, plan, staged, uploads, proofs)).await?;
 
-    Ok(BuildResult { artifacts, amis, machine: ready.readiness, guest: facts, source: base.description })
+    Ok(BuildResult {
+        artifacts,
+        amis,
+        kept: Vec::new(),
+        machine: ready.readiness,
+        guest: facts,
+        source: base.description,
+    })
 }
 
 /// What every build does, wherever its disk is: makes the machine of `spec`, logs in, carries out the steps, and seals. The machine is in
@@ -177,6 +191,22 @@ async fn publish(
         let (virtual_bytes, verified) = of_disk.clone();
         amis.push(AmiArtifact { ami, virtual_bytes, verified: verified.unwrap_or_default() });
     }
+    let artifacts = deliver(cx, staged, proofs).await?;
+    for upload in &mut uploads {
+        upload.keep(cx)?;
+    }
+    for made in &amis {
+        cx.emit(made.ami.event());
+    }
+    Ok((artifacts, amis))
+}
+
+/// Moves proved files to where the user wants them.
+pub(super) async fn deliver(
+    cx: &Cx,
+    staged: Converted,
+    proofs: Vec<Vec<super::Verified>>,
+) -> Result<Vec<Artifact>, BuildError> {
     let mut artifacts = Vec::new();
     for (output, verified) in staged.outputs.into_iter().zip(proofs) {
         let path = output.destination.clone();
@@ -200,11 +230,5 @@ async fn publish(
             verified,
         });
     }
-    for upload in &mut uploads {
-        upload.keep(cx)?;
-    }
-    for made in &amis {
-        cx.emit(made.ami.event());
-    }
-    Ok((artifacts, amis))
+    Ok(artifacts)
 }

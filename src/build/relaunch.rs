@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cx::{Check, Cx, Event},
-    driver::KeptImage,
+    driver::{Boot, KeptImage},
     guest::Login,
     plan::{GuestPlan, Plan, SeedKind},
     value::{Arch, HumanDuration},
@@ -91,7 +91,8 @@ impl Proof<'_> {
     /// The plan as the proof sees it: the user of the build is not made again, and what filled a surrogate did not touch this guest.
     fn plan_of_proof(&self) -> Plan {
         let mut plan = self.plan.clone();
-        if plan.guest.seed == SeedKind::UserData && plan.guest.user != "root" {
+        let made = matches!(plan.guest.seed, SeedKind::UserData | SeedKind::NoCloud);
+        if made && plan.guest.user != "root" {
             plan.guest = GuestPlan { user: USER.to_owned(), ..plan.guest };
         }
         if has_surrogate(&plan) {
@@ -111,7 +112,7 @@ impl Proof<'_> {
     ) -> Result<Verified, BuildError> {
         let Self { cx, world, ready, .. } = *self;
         let keys = login::write_seed(cx, plan, &ready.secrets, "proof").await?;
-        let spec = keys.instance(machine_spec(plan, "proof"), &image.id);
+        let spec = keys.instance(machine_spec(plan, "proof"), Boot::Image(image.id.clone()));
         let machine = ready.hypervisor.create(cx, &spec).await?;
         let machine = &**live.machine.insert(machine);
         let watch = Watch::over(machine);

@@ -23,7 +23,8 @@ pub const STAGES: [&str; 13] = [
     "publish",
 ];
 
-/// The stages of a build whose disk stays with the hypervisor, which makes the image itself.
+/// The stages of a build whose disk stays with the hypervisor, which makes the image itself. "install" and "convert" are among them, as in
+/// [`STAGES`], where a machine of a vCenter is installed and where its disk is brought here.
 pub const KEPT_STAGES: [&str; 12] = [
     "preflight",
     "source",
@@ -41,10 +42,22 @@ pub const KEPT_STAGES: [&str; 12] = [
 
 /// The stages of a build of `plan`: an installer is only run where there is one.
 pub(super) fn of(plan: &Plan) -> Vec<&'static str> {
-    if plan.machine.ec2.is_some() {
-        return KEPT_STAGES.to_vec();
-    }
     let installs = matches!(plan.source, SourcePlan::Iso(_));
+    if plan.machine.keeps_its_disks() {
+        let mut stages = KEPT_STAGES.to_vec();
+        let mut before = |next: &str, stage| {
+            if let Some(at) = stages.iter().position(|known| *known == next) {
+                stages.insert(at, stage);
+            }
+        };
+        if installs {
+            before("seed", "install");
+        }
+        if !plan.outputs.is_empty() {
+            before("image", "convert");
+        }
+        return stages;
+    }
     STAGES.into_iter().filter(|stage| installs || *stage != "install").collect()
 }
 

@@ -272,6 +272,7 @@ fn plan(out: &Path) -> Plan {
             disk: Size::mib(24),
             accelerator: Accelerator::Auto,
             ec2: None,
+            vsphere: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -282,11 +283,13 @@ fn plan(out: &Path) -> Plan {
         },
         provider: crate::plan::Provider::default(),
         aws: crate::plan::AwsPlan::default(),
+        vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![output(OutputFormat::RawGz), output(OutputFormat::Qcow2), output(OutputFormat::Raw)],
         amis: vec![AmiPlan::new("tiny", Arch::X86_64, BootMode::Uefi)],
+        vsphere: None,
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     }

@@ -58,6 +58,23 @@ pub(super) async fn all(
     Ok(proofs)
 }
 
+/// Looks into every output, of a build whose machines boot elsewhere.
+pub(super) async fn look_into(
+    cx: &Cx,
+    plan: &Plan,
+    staged: &Converted,
+    login: &Login,
+    undoer: &LocalUndoer<'_>,
+) -> Result<Vec<Vec<Verified>>, BuildError> {
+    let mut proofs = Vec::new();
+    for output in staged.to_prove() {
+        let image = Image::of(cx, output).await?;
+        proofs.push(vec![hygiene(cx, plan, &image, login).await?]);
+        image.remove(cx, undoer).await?;
+    }
+    Ok(proofs)
+}
+
 /// An output as a disk that can be read: itself, or its decompressed bytes.
 struct Image {
     format: OutputFormat,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     build::{Artifact, BuildResult, Outcome, StageTime, Verified},
+    driver::KeptKind,
     plan::{Firmware, OutputFormat, Plan},
     value::Arch,
 };
@@ -74,6 +75,21 @@ pub(super) fn success(
         let facts: Vec<String> = [Some(ami.ami.name.clone()), made_of, size].into_iter().flatten().collect();
         row("", &facts.join(&theme.paint(Tone::Dim, &dot)));
         let proofs: Vec<String> = match &ami.verified[..] {
+            [] => vec![theme.paint(Tone::Warn, "not proved")],
+            proofs => proofs.iter().map(|proof| self::proof(theme, proof)).collect(),
+        };
+        for line in wrapped(&proofs, &theme.paint(Tone::Dim, &dot), width.saturating_sub(LABEL + 2)) {
+            row("", &line);
+        }
+    }
+    for kept in &made.kept {
+        row("", "");
+        row(
+            what(kept.image.kind),
+            &theme.paint(Tone::Strong, format!("{} in {}", kept.image.id, kept.image.place)),
+        );
+        row("", &kept.image.description);
+        let proofs: Vec<String> = match &kept.verified[..] {
             [] => vec![theme.paint(Tone::Warn, "not proved")],
             proofs => proofs.iter().map(|proof| self::proof(theme, proof)).collect(),
         };
@@ -247,5 +263,15 @@ mod tests {
     fn proofs_wrap_between_and_not_inside() {
         let parts = ["aaaa".to_owned(), "bbbb".to_owned(), "cccc".to_owned()];
         assert_eq!(wrapped(&parts, " - ", 12), ["aaaa - bbbb", "cccc"]);
+    }
+}
+
+/// The label of an image that a hypervisor keeps.
+fn what(kind: KeptKind) -> &'static str {
+    match kind {
+        KeptKind::Ami => "ami",
+        KeptKind::Machine => "machine",
+        KeptKind::Template => "template",
+        KeptKind::LibraryItem => "item",
     }
 }

@@ -53,6 +53,7 @@ fn made(artifacts: Vec<Artifact>) -> BuildResult {
     BuildResult {
         artifacts,
         amis: Vec::new(),
+        kept: Vec::new(),
         machine: Readiness {
             hypervisor: "QEMU 7.2.22, libvirt 9.0.0".to_owned(),
             accelerator: Accelerator::Kvm,

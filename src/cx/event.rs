@@ -242,6 +242,15 @@ pub enum Event {
         /// What it was made of.
         snapshots: Vec<String>,
     },
+    /// An image is there that a hypervisor keeps, other than an AMI.
+    Kept {
+        /// Its path.
+        id: String,
+        /// Where it is, such as a vCenter.
+        place: String,
+        /// Its name.
+        name: String,
+    },
     /// The undo begins.
     UndoStarted {
         /// Number of things to undo.

@@ -297,7 +297,7 @@ const LEAST_DISK: Size = Size::gib(2);
 
 /// Whether the machine runs on this host.
 fn is_local(plan: &Plan) -> bool {
-    plan.machine.ec2.is_none() && plan.machine.uri.starts_with("qemu:///")
+    !plan.machine.keeps_its_disks() && plan.machine.uri.starts_with("qemu:///")
 }
 
 fn needs_uefi(plan: &Plan) -> bool {
@@ -312,6 +312,7 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Disk(_) => "image",
         SourcePlan::Iso(_) => "medium",
         SourcePlan::Ami(_) => "AMI",
+        SourcePlan::Vsphere(_) => "machine",
     };
     match &subject.source {
         Ok(_) => {

@@ -43,6 +43,7 @@ fn subject(source: SourcePlan) -> Subject {
             disk: Size::gib(20),
             accelerator: Accelerator::Auto,
             ec2: None,
+            vsphere: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -53,11 +54,13 @@ fn subject(source: SourcePlan) -> Subject {
         },
         provider: crate::plan::Provider::default(),
         aws: crate::plan::AwsPlan::default(),
+        vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
         amis: vec![],
+        vsphere: None,
         verify: VerifyPlan { boot: true, firmware: vec![Firmware::Efi], commands: vec![] },
         secrets: BTreeMap::new(),
     };

@@ -2,12 +2,12 @@
 //!
 //! Faults can be injected before or after the side effect of each call.
 use super::{
-    Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, KeptImage, Machine,
-    MachineEvent, MachineSpec, MachineState, Readiness,
+    Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, KeptImage, KeptKind,
+    Machine, MachineEvent, MachineSpec, MachineState, Readiness, Wanted,
 };
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop, Undo},
-    plan::{Accelerator, AmiPlan, AmiSourcePlan},
+    plan::{Accelerator, SourcePlan},
     value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
@@ -156,13 +156,14 @@ impl Hypervisor for FakeHypervisor {
         Ok(())
     }
 
-    async fn find_image(&self, _: &Cx, _: &AmiSourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
+    async fn find_image(&self, _: &Cx, _: &SourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
         Ok(kept("source"))
     }
 }
 
 fn kept(id: &str) -> KeptImage {
     KeptImage {
+        kind: KeptKind::Ami,
         id: id.to_owned(),
         place: "here".to_owned(),
         name: id.to_owned(),
@@ -263,7 +264,8 @@ impl Machine for FakeMachine {
             .ok_or_else(|| DriverError::new(DriverErrorKind::NotFound, format!("find disk {index}")))
     }
 
-    async fn capture(&self, cx: &Cx, ami: &AmiPlan) -> Result<Captured, DriverError> {
+    async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
+        let Wanted::Ami(ami) = wanted else { panic!("the fake makes AMIs") };
         let id = format!("{}-{}", ami.name, cx.id());
         let resource = ResourceRef { kind: "image".to_owned(), id: id.clone(), ..self.resource.clone() };
         let undo = cx.undo().plan(Undo::Resource(resource))?;
@@ -271,6 +273,6 @@ impl Machine for FakeMachine {
         assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "captured while it runs");
         self.cloud.images.lock().unwrap().insert(id.clone());
         self.cloud.trip("capture", true)?;
-        Ok(Captured { image: kept(&id), undo: vec![undo] })
+        Ok(Captured { image: kept(&id), undo: vec![undo], is_the_machine: false })
     }
 }

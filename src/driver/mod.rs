@@ -14,8 +14,8 @@ pub use error::{DriverError, DriverErrorKind};
 
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop},
-    plan::{Accelerator, AmiPlan, AmiSourcePlan, Firmware},
-    value::{Arch, HumanDuration, Size},
+    plan::{Accelerator, AmiPlan, Firmware, SourcePlan, VsphereImagePlan},
+    value::{Arch, Digest, HumanDuration, Size},
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -51,18 +51,31 @@ pub struct MachineSpec {
     /// What it starts from.
     pub boot: Boot,
     /// Files in its CD-ROM drives. They are only read.
-    pub optical: Vec<PathBuf>,
+    pub optical: Vec<Optical>,
     /// A restart ends it, as powering off does. So an installer that restarts into what it installed does not start again.
     pub ends_at_restart: bool,
-    /// For an instance in a cloud.
+    /// For a machine whose disks stay with its hypervisor.
     pub instance: InstanceSeed,
 }
 
-/// What an instance in a cloud is told about who gets in.
+/// A file in a CD-ROM drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Optical {
+    /// The file, on this host.
+    pub path: PathBuf,
+    /// Its digest, when other builds will want the same file: a hypervisor that is elsewhere may keep it.
+    pub digest: Option<Digest>,
+}
+
+/// What a machine whose disks stay with its hypervisor is told about who gets in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceSeed {
     /// A file of this host with its user data. Never on a command line: it holds keys.
     pub user_data: Option<PathBuf>,
+    /// Its user data is for Ignition, not for cloud-init.
+    pub ignition: bool,
+    /// Tells this machine of this build from others; cloud-init does its work once for each.
+    pub id: String,
     /// The build's public key, as a line of `authorized_keys`, for a key pair of the cloud's.
     pub authorized_key: Option<String>,
 }
@@ -79,6 +92,8 @@ pub enum Boot {
     Optical,
     /// An image that the hypervisor keeps, by its name there. The machine has no disks of this host then.
     Image(String),
+    /// It is there already, and off, with the disks that an installer filled: it goes on with other media.
+    Made(ResourceRef),
 }
 
 /// A Linux kernel to start with.
@@ -122,6 +137,8 @@ pub enum DiskFormat {
     Raw,
     /// QEMU copy-on-write.
     Qcow2,
+    /// VMware's, as it comes out of a vCenter. No machine of this host has one.
+    Vmdk,
 }
 
 /// What the driver found out before anything was made.
@@ -175,17 +192,33 @@ pub struct ExportedDisk {
     pub format: DiskFormat,
 }
 
+/// What kind of image a hypervisor keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptKind {
+    /// An AMI.
+    Ami,
+    /// A machine that is off.
+    Machine,
+    /// A template.
+    Template,
+    /// An item of a content library.
+    LibraryItem,
+}
+
 /// An image that a hypervisor keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeptImage {
-    /// Its name there: `ami-0123456789abcdef0`.
+    /// What it is.
+    pub kind: KeptKind,
+    /// Its name there: `ami-0123456789abcdef0`, or a path of an inventory. [`Boot::Image`] takes it.
     pub id: String,
-    /// Where it is, such as a region.
+    /// Where it is, such as a region or a vCenter.
     pub place: String,
     /// Its name, for people.
     pub name: String,
-    /// What the hypervisor calls the disks of it: snapshots.
+    /// What the hypervisor calls the disks of it: snapshots, in a vCenter the one that was asked for.
     pub disks: Vec<String>,
     /// For people and for the record: what it is and who made it.
     pub description: String,
@@ -196,8 +229,19 @@ pub struct KeptImage {
 pub struct Captured {
     /// The image.
     pub image: KeptImage,
-    /// Undo entries of all that it is made of; whoever delivers it keeps them.
+    /// Undo entries of all that it is made of, besides the machine.
     pub undo: Vec<crate::cx::UndoHandle>,
+    /// The image is the machine that was built in: who removes that removes the image.
+    pub is_the_machine: bool,
+}
+
+/// What is to be made of a machine.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// An AMI.
+    Ami(&'a AmiPlan),
+    /// Something in a vCenter.
+    Vsphere(&'a VsphereImagePlan),
 }
 
 /// Addresses of a guest in the network of its machine.
@@ -224,7 +268,7 @@ pub trait Hypervisor: Debug + Send + Sync {
     async fn preflight(&self, spec: &MachineSpec) -> Result<Readiness, DriverError>;
 
     /// The image that a build starts from, if the hypervisor keeps some. Makes nothing.
-    async fn find_image(&self, _: &Cx, _: &AmiSourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
+    async fn find_image(&self, _: &Cx, _: &SourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
         Err(DriverError::new(DriverErrorKind::Unsupported, "find an image to start from")
             .because("this hypervisor keeps none"))
     }
@@ -232,6 +276,14 @@ pub trait Hypervisor: Debug + Send + Sync {
     /// Makes the machine, powered off; where there is no such thing, it starts at once. Plans its undo before each call that makes
     /// something.
     async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError>;
+
+    /// An image that was captured is a result: it gets its name, and survives.
+    async fn keep(&self, cx: &Cx, captured: Captured) -> Result<KeptImage, DriverError> {
+        for handle in captured.undo {
+            cx.undo().keep(handle)?;
+        }
+        Ok(captured.image)
+    }
 
     /// Everything on this hypervisor that carries the tag of `build`, whether or not a journal knows it.
     async fn owned(&self, build: &BuildId) -> Result<Vec<ResourceRef>, DriverError>;
@@ -290,7 +342,7 @@ pub trait Machine: Debug + Send + Sync {
     async fn export(&self, cx: &Cx, index: usize) -> Result<ExportedDisk, DriverError>;
 
     /// Makes an image that the hypervisor keeps of the machine, which is off. Nothing of it may outlive a build that fails.
-    async fn capture(&self, _: &Cx, _: &AmiPlan) -> Result<Captured, DriverError> {
+    async fn capture(&self, _: &Cx, _: Wanted<'_>) -> Result<Captured, DriverError> {
         Err(DriverError::new(DriverErrorKind::Unsupported, "make an image of the machine")
             .because("this hypervisor keeps none"))
     }

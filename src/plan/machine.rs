@@ -106,6 +106,16 @@ pub struct MachinePlan {
     /// The instance, when the machine is one of Amazon's; all of the above then means nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ec2: Option<Box<super::Ec2Plan>>,
+    /// The machine, when it is one of a vCenter's; the rest then means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsphere: Option<Box<super::VsphereMachinePlan>>,
+}
+
+impl MachinePlan {
+    /// Whether disks of this machine stay with its hypervisor.
+    pub fn keeps_its_disks(&self) -> bool {
+        self.ec2.is_some() || self.vsphere.is_some()
+    }
 }
 
 /// How the build's keys come into the guest.
@@ -120,9 +130,9 @@ pub enum SeedKind {
     Credentials,
     /// By a login that the image has already.
     Login,
-    /// The user data of an instance, which cloud-init reads.
+    /// User data, which cloud-init reads: of an instance on EC2, in `guestinfo` of a machine in a vCenter.
     UserData,
-    /// The user data of an instance, which Ignition reads: Flatcar, Fedora CoreOS.
+    /// User data, which Ignition reads: Flatcar, Fedora CoreOS.
     Ignition,
 }
 

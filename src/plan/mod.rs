@@ -13,6 +13,7 @@ mod served;
 mod source;
 mod step;
 pub mod typed;
+mod vsphere;
 
 pub(crate) use ami::tag_fault;
 pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
@@ -33,6 +34,10 @@ pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };
 pub use step::*;
+pub use vsphere::{
+    VcenterPlan, VcenterTrust, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind,
+    VsphereImagePlan, VsphereMachinePlan, VsphereNic, VsphereProvisioning, VsphereSourcePlan,
+};
 
 use crate::value::Arch;
 use serde::Serialize;
@@ -62,6 +67,9 @@ pub struct Plan {
     /// Which Amazon account AMIs are published to.
     #[serde(skip_serializing_if = "AwsPlan::is_default")]
     pub aws: AwsPlan,
+    /// Which vCenter is built in.
+    #[serde(skip_serializing_if = "VcenterPlan::is_default")]
+    pub vcenter: VcenterPlan,
     /// What is done in the guest, in order. Steps of roles are among them, in their places.
     pub provision: Vec<Step>,
     /// The roles that steps belong to.
@@ -73,6 +81,9 @@ pub struct Plan {
     /// The AMIs to make.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amis: Vec<AmiPlan>,
+    /// What to make of the machine, when it is one of a vCenter's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsphere: Option<VsphereImagePlan>,
     /// How they are proved.
     pub verify: VerifyPlan,
     /// Where secrets come from, by name; they are read when they are first needed.

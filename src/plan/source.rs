@@ -17,6 +17,8 @@ pub enum SourcePlan {
     Iso(super::IsoPlan),
     /// An AMI, for builds on EC2.
     Ami(super::AmiSourcePlan),
+    /// A machine or an image of a vCenter, for builds there.
+    Vsphere(super::VsphereSourcePlan),
 }
 
 /// A Debian-family system from packages. Boots by BIOS and by UEFI.

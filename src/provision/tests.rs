@@ -45,6 +45,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             disk: Size::gib(4),
             accelerator: Accelerator::Tcg,
             ec2: None,
+            vsphere: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -55,11 +56,13 @@ fn plan(steps: Vec<Step>) -> Plan {
         },
         provider: crate::plan::Provider::default(),
         aws: crate::plan::AwsPlan::default(),
+        vcenter: crate::plan::VcenterPlan::default(),
         provision: steps,
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
         amis: vec![],
+        vsphere: None,
         verify: VerifyPlan {
             boot: true,
             firmware: vec![Firmware::Bios],

@@ -1,5 +1,5 @@
 //! `result.json`: what a run made, for machines. The schema is described in `docs/result.md`.
-use crate::build::{AmiArtifact, Artifact, BuildErrorKind, Outcome, StageTime};
+use crate::build::{AmiArtifact, Artifact, BuildErrorKind, KeptArtifact, Outcome, StageTime};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -62,6 +62,9 @@ pub struct BuildReport {
     /// The AMIs that were made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amis: Vec<AmiArtifact>,
+    /// What was made in vCenters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptArtifact>,
     /// Hypervisor and accelerator.
     pub machine: serde_json::Value,
     /// Facts about the guest.
@@ -128,6 +131,7 @@ fn build(outcome: &Outcome) -> BuildReport {
         stages: outcome.stages.clone(),
         artifacts: made.map(|made| made.artifacts.clone()).unwrap_or_default(),
         amis: made.map(|made| made.amis.clone()).unwrap_or_default(),
+        kept: made.map(|made| made.kept.clone()).unwrap_or_default(),
         machine: made.and_then(|made| serde_json::to_value(&made.machine).ok()).unwrap_or_default(),
         guest: made.map(|made| made.guest.clone()).unwrap_or_default(),
         source: made.map(|made| made.source.clone()),

@@ -23,7 +23,7 @@ const FOLDERS: usize = 24;
 /// root folder. Installers and cloud-init find it by the label: `CIDATA`, `OEMDRV`.
 ///
 /// The libvirt driver gives the FAT volume as a disk and needs none of this. It is for drivers whose machines take small media only
-/// in a CD-ROM drive: those of vSphere (an ISO in a datastore) and CloudStack (a registered ISO), of which there is none yet.
+/// in a CD-ROM drive: that of vSphere (an ISO in a datastore), and CloudStack's (a registered ISO), of which there is none yet.
 pub fn write_iso(path: &Path, label: &str, files: &[(&str, &[u8])]) -> Result<(), SeedError> {
     let bytes = volume(label, files).map_err(SeedError::Volume)?;
     write_private(path, &bytes)

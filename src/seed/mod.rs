@@ -28,7 +28,7 @@ mod user_data;
 pub use answers::{append_answers, write_answers};
 pub use credentials::{CREDENTIAL, write_credential};
 pub use iso::write_iso;
-pub use nocloud::write_nocloud;
+pub use nocloud::{write_nocloud, write_nocloud_iso};
 pub use user_data::{CORE, USER_DATA_LIMIT, write_ignition, write_user_data};
 
 use crate::{plan::AnswersProblem, value::Secret};

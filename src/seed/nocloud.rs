@@ -1,5 +1,5 @@
 //! The NoCloud seed.
-use super::{SeedError, SeedSpec, fat, write_private};
+use super::{SeedError, SeedSpec, fat, iso, write_private};
 use crate::value::Secret;
 use minijinja::{Environment, UndefinedBehavior, context};
 use std::path::Path;
@@ -15,6 +15,13 @@ pub fn write_nocloud(path: &Path, spec: &SeedSpec<'_>) -> Result<(), SeedError> 
     let files = [("user-data", user_data.expose().as_bytes()), ("meta-data", meta_data.as_bytes())];
     let bytes = fat::volume(LABEL, &files).map_err(SeedError::Volume)?;
     write_private(path, &bytes)
+}
+
+/// The same as a CD-ROM.
+pub fn write_nocloud_iso(path: &Path, spec: &SeedSpec<'_>) -> Result<(), SeedError> {
+    let (user_data, meta_data) = render(spec)?;
+    let files = [("user-data", user_data.expose().as_bytes()), ("meta-data", meta_data.as_bytes())];
+    iso::write_iso(path, "cidata", &files)
 }
 
 /// What cloud-init is told, wherever it finds it.

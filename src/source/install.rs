@@ -6,7 +6,7 @@
 //!
 //! The installer knows no key of a build: what it made is seeded afterwards like any image, so it can be kept and started from
 //! again.
-use super::{Needs, Prepared, SourceError, blocking, image, iso, origin};
+use super::{Media, Needs, Prepared, SourceError, blocking, image, iso, origin};
 use crate::{
     cx::Cx,
     disk,
@@ -85,6 +85,7 @@ pub(super) async fn preflight(plan: &Plan, source: &IsoPlan, cache: &Path) -> Re
                 let bytes_cache = Size::bytes(download(source, place, cache, bytes.unwrap_or(0)));
                 let known = digest.is_some_and(|digest| stored(cache, plan, source, digest).exists());
                 // What is kept from an earlier build takes no room again; a disk holds no more than its size.
+                let known = known || plan.machine.keeps_its_disks();
                 let bytes_work = if known { Size::bytes(0) } else { INSTALLED.min(plan.machine.disk) };
                 return Ok(Needs { bytes_work, bytes_cache, tools: Vec::new(), reads: vec![name] });
             }
@@ -127,6 +128,9 @@ pub(super) async fn prepare(
         IsoDigest::Trusted => None,
     };
     let (medium, description) = origin::obtain(cx, &source.origins, digest.as_ref(), fetcher).await?;
+    if plan.machine.keeps_its_disks() {
+        return media(cx, source, medium, description).await.map(Prepared::Media);
+    }
     let store = stored(fetcher.folder(), plan, source, &medium.digest);
     if store.exists() {
         cx.events()
@@ -165,6 +169,27 @@ pub(super) async fn prepare(
         digest: medium.digest,
         store,
     }))
+}
+
+/// What goes into the drives of a machine that is elsewhere.
+async fn media(
+    cx: &Cx,
+    source: &IsoPlan,
+    medium: Fetched,
+    description: String,
+) -> Result<Media, SourceError> {
+    take_kernel(cx, source, &medium).await?;
+    let answers = match &source.answers {
+        Answers { place: AnswerPlace::Volume(label), files } if !files.is_empty() => {
+            let path = cx.work().join("answers.iso");
+            let _ = cx.plan_path(&path)?;
+            let files: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.text.as_bytes())).collect();
+            seed::write_iso(&path, label, &files)?;
+            Some(path)
+        }
+        _ => None,
+    };
+    Ok(Media { iso: medium.path, digest: medium.digest, answers, description })
 }
 
 /// The medium's digest, by the list that is published beside it.

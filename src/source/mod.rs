@@ -54,6 +54,8 @@ pub enum Prepared {
     Installer(Installer),
     /// An image that the hypervisor keeps: no disk comes here.
     Kept(KeptSource),
+    /// An installer for a machine whose disk stays with its hypervisor.
+    Media(Media),
 }
 
 /// An image that a hypervisor keeps.
@@ -62,6 +64,19 @@ pub struct KeptSource {
     /// Its name there: `ami-0123456789abcdef0`.
     pub id: String,
     /// For people and for the record: what it is.
+    pub description: String,
+}
+
+/// What is in the drives of a machine that an installer fills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// The installer's medium.
+    pub iso: PathBuf,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its answers, as a medium of their own.
+    pub answers: Option<PathBuf>,
+    /// For people and for the record: where the medium came from.
     pub description: String,
 }
 
@@ -101,7 +116,7 @@ pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> 
         SourcePlan::Disk(disk) => image::preflight(plan, disk, cache).await,
         SourcePlan::Iso(iso) => install::preflight(plan, iso, cache).await,
         // Whoever keeps it is asked.
-        SourcePlan::Ami(_) => Ok(Needs::default()),
+        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) => Ok(Needs::default()),
     }
 }
 
@@ -111,7 +126,7 @@ pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<Prepared
         SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await.map(Prepared::Disk),
         SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await.map(Prepared::Disk),
         SourcePlan::Iso(iso) => install::prepare(cx, plan, iso, fetcher).await,
-        SourcePlan::Ami(_) => Err(SourceError::Kept),
+        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) => Err(SourceError::Kept),
     }
 }
 

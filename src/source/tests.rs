@@ -27,6 +27,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
             disk,
             accelerator: Accelerator::Tcg,
             ec2: None,
+            vsphere: None,
         },
         guest: GuestPlan {
             seed: crate::plan::SeedKind::NoCloud,
@@ -37,11 +38,13 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
         },
         provider: crate::plan::Provider::default(),
         aws: crate::plan::AwsPlan::default(),
+        vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
         seal: SealPlan { sysprep: true, trim: true },
         outputs: vec![],
         amis: vec![],
+        vsphere: None,
         verify: VerifyPlan { boot: false, firmware: vec![], commands: vec![] },
         secrets: BTreeMap::new(),
     }

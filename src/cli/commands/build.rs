@@ -163,6 +163,9 @@ fn deliver(made: &BuildResult, console: &Console) {
         for ami in &made.amis {
             console.out(&ami.ami.id);
         }
+        for kept in &made.kept {
+            console.out(&kept.image.id);
+        }
     }
 }
 

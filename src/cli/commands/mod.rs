@@ -10,6 +10,7 @@ pub(in crate::cli) mod inspect;
 mod load;
 pub(in crate::cli) mod plan;
 mod plan_ec2;
+mod plan_vsphere;
 mod task;
 mod verify;
 mod vsphere;

@@ -165,7 +165,11 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
         row(if index == 0 { "source" } else { "" }, line);
     }
     let machine = &plan.machine;
-    if let Some(ec2) = &machine.ec2 {
+    if let Some(vsphere) = &machine.vsphere {
+        for (index, line) in super::plan_vsphere::machine(plan, vsphere).into_iter().enumerate() {
+            row(if index == 0 { "machine" } else { "" }, line);
+        }
+    } else if let Some(ec2) = &machine.ec2 {
         for (index, line) in super::plan_ec2::instance(ec2).into_iter().enumerate() {
             row(if index == 0 { "machine" } else { "" }, line);
         }
@@ -244,6 +248,9 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             format!("{} {note}", ami.name),
         );
     }
+    if let Some(line) = super::plan_vsphere::image(plan) {
+        row(if plan.outputs.is_empty() { "output" } else { "" }, line);
+    }
     let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();
     row(
         "verify",
@@ -319,6 +326,7 @@ fn source(source: &SourcePlan) -> Vec<String> {
         }
         SourcePlan::Iso(iso) => installer(iso),
         SourcePlan::Ami(ami) => super::plan_ec2::source(ami),
+        SourcePlan::Vsphere(source) => super::plan_vsphere::source(source),
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));
@@ -379,7 +387,7 @@ fn installer(iso: &IsoPlan) -> Vec<String> {
     lines
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     match (n, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
         (n, Some(stem)) => format!("{n} {stem}ies"),

@@ -160,6 +160,7 @@ impl Seen {
             Event::Ami { id, name, region, snapshots } => {
                 format!("registered {id} ({name}) in {region}, made of {}", snapshots.join(", "))
             }
+            Event::Kept { id, place, .. } => format!("delivered {id} in {place}"),
             Event::UndoStarted { count } if *count > 0 && self.failed => {
                 format!("cleaning up: {count} to remove")
             }

@@ -40,6 +40,7 @@ impl Parts {
             disk: self.disk?.0,
             accelerator: self.accelerator?,
             ec2: self.ec2,
+            vsphere: None,
         })
     }
 }

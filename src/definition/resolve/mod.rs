@@ -24,7 +24,7 @@ use super::{
 pub(super) use check::holds;
 pub(super) use step::{literal, steps};
 
-use crate::plan::{Plan, Provider, SecretSource, SourcePlan};
+use crate::plan::{Plan, Provider, SecretSource, SourcePlan, VcenterPlan};
 use std::{collections::BTreeMap, path::Path};
 
 /// The plan of `definition`, which stands at `path`.
@@ -136,11 +136,13 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         guest: guest?,
         provider: provider?,
         aws: aws?,
+        vcenter: VcenterPlan::default(),
         provision: provision?,
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
         outputs: outputs?,
         amis: amis?,
+        vsphere: None,
         verify: verify?,
         secrets: secrets?,
     })

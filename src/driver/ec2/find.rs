@@ -1,7 +1,7 @@
 //! The AMI that a build starts from.
 use crate::{
     aws::{Aws, AwsError, AwsErrorKind},
-    driver::KeptImage,
+    driver::{KeptImage, KeptKind},
     plan::{AmiFilter, AmiSourcePlan},
     value::Arch,
 };
@@ -34,6 +34,7 @@ pub(super) fn kept(aws: &Aws, image: &Image) -> KeptImage {
     let made = image.creation_date().unwrap_or_default().split('T').next().unwrap_or_default();
     let devices = image.block_device_mappings().iter();
     KeptImage {
+        kind: KeptKind::Ami,
         id: id.to_owned(),
         place: aws.region().to_owned(),
         name: name.to_owned(),

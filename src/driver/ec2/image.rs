@@ -60,7 +60,7 @@ pub(super) async fn capture(machine: &Instance, cx: &Cx, ami: &AmiPlan) -> Resul
             .await
             .map_err(|error| AwsError::of(attempt(), "ModifyImageAttribute", error))?;
     }
-    Ok(Captured { image: find::kept(&ec2.aws, &available), undo: planned.handles() })
+    Ok(Captured { image: find::kept(&ec2.aws, &available), undo: planned.handles(), is_the_machine: false })
 }
 
 /// The volume of the image's root, as instances of it get it. Encryption is the volume's own.

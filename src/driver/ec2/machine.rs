@@ -5,9 +5,9 @@ use crate::{
     cx::{Cx, Look, ResourceRef, Sight},
     driver::{
         Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent,
-        MachineSpec, MachineState,
+        MachineSpec, MachineState, Wanted,
     },
-    plan::{AmiPlan, SshWay},
+    plan::SshWay,
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -331,7 +331,8 @@ impl Machine for Instance {
         Err(unsupported("bring the disk of an instance here"))
     }
 
-    async fn capture(&self, cx: &Cx, ami: &AmiPlan) -> Result<Captured, DriverError> {
+    async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
+        let Wanted::Ami(ami) = wanted else { return Err(unsupported("make anything but an AMI")) };
         match &self.ec2.plan.surrogate {
             Some(surrogate) => surrogate::capture(self, cx, ami, surrogate).await,
             None => image::capture(self, cx, ami).await,

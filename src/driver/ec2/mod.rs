@@ -20,7 +20,7 @@ use super::{Boot, DriverError, DriverErrorKind, Hypervisor, KeptImage, Machine, 
 use crate::{
     aws::{self, Aws, Kind, Tags},
     cx::{BuildId, Cx, ResourceRef, Stop},
-    plan::{Accelerator, AmiSourcePlan, Ec2Plan, SshWay},
+    plan::{Accelerator, Ec2Plan, SourcePlan, SshWay},
     value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
@@ -143,12 +143,11 @@ impl Hypervisor for Ec2 {
         })
     }
 
-    async fn find_image(
-        &self,
-        cx: &Cx,
-        source: &AmiSourcePlan,
-        arch: Arch,
-    ) -> Result<KeptImage, DriverError> {
+    async fn find_image(&self, cx: &Cx, source: &SourcePlan, arch: Arch) -> Result<KeptImage, DriverError> {
+        let SourcePlan::Ami(source) = source else {
+            return Err(DriverError::new(DriverErrorKind::Unsupported, "find an image to start from")
+                .because("EC2 starts from AMIs"));
+        };
         let found = cx.stop().unless_cancelled(find::image(&self.aws, source, arch)).await?;
         Ok(found?)
     }

@@ -55,7 +55,7 @@ pub(super) async fn capture(
     };
     planned.known(ec2, cx, &id)?;
     let available = planned.unless_late(cx, image::available(ec2, cx, &id).await, &id)?;
-    Ok(Captured { image: find::kept(&ec2.aws, &available), undo: planned.handles() })
+    Ok(Captured { image: find::kept(&ec2.aws, &available), undo: planned.handles(), is_the_machine: false })
 }
 
 /// The volume that is attached under this name.

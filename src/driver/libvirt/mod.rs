@@ -243,7 +243,7 @@ impl Hypervisor for Libvirt {
                 disks: spec.disks.iter().map(local_disk).collect(),
                 credentials: spec.credentials.clone(),
                 boot: spec.boot.clone(),
-                optical: spec.optical.clone(),
+                optical: spec.optical.iter().map(|medium| medium.path.clone()).collect(),
             },
         };
         cx.check()?;

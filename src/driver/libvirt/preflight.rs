@@ -70,8 +70,12 @@ pub(super) fn check_files(spec: &MachineSpec) -> Result<(), DriverError> {
             )
             .because("libvirt starts from files of this host"));
         }
+        Boot::Made(machine) => {
+            return Err(DriverError::new(DriverErrorKind::Unsupported, format!("go on with {machine}"))
+                .because("libvirt starts from files of this host"));
+        }
     };
-    for path in kernel.into_iter().chain(&spec.optical) {
+    for path in kernel.into_iter().chain(spec.optical.iter().map(|medium| &medium.path)) {
         File::open(path).map_err(|error| unusable(path, false, error))?;
         check_name(path)?;
     }

@@ -251,6 +251,7 @@ fn write_disk(out: &mut String, index: usize, disk: &DiskXml) -> std::fmt::Resul
     let format = match disk.format {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
+        DiskFormat::Vmdk => "vmdk",
     };
     writeln!(out, "    <disk type='file' device='disk'>")?;
     // Nothing needs to survive a power cut of this host, hence no flushes. Holes must stay what the guest freed, hence no

@@ -12,7 +12,7 @@ use goldsmith::{
         Hypervisor,
         ec2::{self, Ec2},
     },
-    plan::{AmiFilter, AmiSourcePlan, Ec2Plan},
+    plan::{AmiFilter, AmiSourcePlan, Ec2Plan, SourcePlan},
     value::Arch,
 };
 use std::collections::BTreeMap;
@@ -295,7 +295,7 @@ async fn an_ami_is_found_by_what_is_known_about_it() {
     let root = tempfile::tempdir().unwrap();
     let found = async |source: AmiSourcePlan| {
         let cx = context(root.path());
-        hypervisor.find_image(&cx, &source, Arch::X86_64).await.map_err(|error| {
+        hypervisor.find_image(&cx, &SourcePlan::Ami(source.clone()), Arch::X86_64).await.map_err(|error| {
             let hint = error.hint_text().unwrap_or_default().to_owned();
             (tell(&error), hint)
         })

@@ -124,8 +124,7 @@ impl build::World for Ec2World {
     }
 
     async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
-        let SourcePlan::Ami(ami) = &plan.source else { panic!("{:?}", plan.source) };
-        let found = self.hypervisor(plan).await?.find_image(cx, ami, Arch::X86_64).await?;
+        let found = self.hypervisor(plan).await?.find_image(cx, &plan.source, Arch::X86_64).await?;
         Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }))
     }
 

@@ -162,10 +162,10 @@ impl Far {
                 initrd: send(initrd, "initrd")?,
                 cmdline: cmdline.clone(),
             }),
-            other @ (Boot::Disk | Boot::Optical | Boot::Image(_)) => other.clone(),
+            other @ (Boot::Disk | Boot::Optical | Boot::Image(_) | Boot::Made(_)) => other.clone(),
         };
         let media = spec.optical.iter().enumerate();
-        let optical = media.map(|(index, medium)| send(medium, &format!("medium{index}")));
+        let optical = media.map(|(index, medium)| send(&medium.path, &format!("medium{index}")));
         Ok(Brought { disks, credentials, boot, optical: optical.collect::<Result<_, _>>()? })
     }
 
@@ -214,9 +214,9 @@ impl Far {
         }
         let kernel = match &spec.boot {
             Boot::Kernel(boot) => vec![&boot.kernel, &boot.initrd],
-            Boot::Disk | Boot::Optical | Boot::Image(_) => Vec::new(),
+            Boot::Disk | Boot::Optical | Boot::Image(_) | Boot::Made(_) => Vec::new(),
         };
-        for file in spec.optical.iter().chain(kernel) {
+        for file in spec.optical.iter().map(|medium| &medium.path).chain(kernel) {
             need += file.metadata().map_or(0, |found| found.len());
         }
         let (free, need, most) = (Size::bytes(free), Size::bytes(need), Size::bytes(need + most));

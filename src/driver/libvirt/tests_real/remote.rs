@@ -167,7 +167,7 @@ async fn child_that_uses_another_host() {
     spec.role = "install".into();
     spec.firmware = Firmware::Bios;
     spec.memory = Size::mib(512);
-    spec.optical = vec![medium];
+    spec.optical = vec![crate::driver::Optical { path: medium, digest: None }];
     spec.boot = crate::driver::Boot::Kernel(crate::driver::KernelBoot {
         kernel: kernel.join("linux"),
         initrd: kernel.join("initrd.gz"),
