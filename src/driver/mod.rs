@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod fake;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+pub mod vsphere;
 
 pub use error::{DriverError, DriverErrorKind};
 

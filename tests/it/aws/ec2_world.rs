@@ -18,7 +18,7 @@ use goldsmith::{
         ec2::{Ec2, Pace},
     },
     guest::{Credentials, Login, Trouble},
-    plan::{AmiPlan, Plan, SourcePlan},
+    plan::{AmiPlan, Plan},
     provision::Secrets,
     source::{BaseDisk, Installer, KeptSource, Prepared},
     value::{Arch, HumanDuration},

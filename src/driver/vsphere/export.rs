@@ -1,0 +1,1 @@
+//! A machine's disk on this host.

@@ -1,0 +1,31 @@
+//! A vCenter's errors as a driver's.
+use crate::{
+    driver::{DriverError, DriverErrorKind},
+    vsphere::{VsphereError, VsphereErrorKind},
+};
+
+impl From<VsphereError> for DriverError {
+    fn from(error: VsphereError) -> Self {
+        let (kind, attempt, source, hint) = error.into_parts();
+        let kind = match kind {
+            VsphereErrorKind::Auth | VsphereErrorKind::Trust => DriverErrorKind::Auth,
+            VsphereErrorKind::Permission => DriverErrorKind::Permission,
+            VsphereErrorKind::NotFound => DriverErrorKind::NotFound,
+            VsphereErrorKind::Unavailable => DriverErrorKind::Unavailable,
+            VsphereErrorKind::Usage | VsphereErrorKind::Unsupported => DriverErrorKind::Unsupported,
+            VsphereErrorKind::Timeout => DriverErrorKind::Timeout,
+            VsphereErrorKind::Cancelled => DriverErrorKind::Cancelled,
+            VsphereErrorKind::Exists | VsphereErrorKind::NoSpace | VsphereErrorKind::Other => {
+                DriverErrorKind::Other
+            }
+        };
+        let mut made = Self::new(kind, attempt);
+        if let Some(source) = source {
+            made = made.because(source);
+        }
+        match hint {
+            Some(hint) => made.hint(hint),
+            None => made,
+        }
+    }
+}
