@@ -19,6 +19,7 @@ mod power;
 mod reconfigure;
 mod remove;
 mod retire;
+mod screen;
 mod snapshot;
 mod spec;
 #[cfg(test)]
