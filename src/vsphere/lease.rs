@@ -161,7 +161,8 @@ impl Lease {
     pub fn held(&self, info: &LeaseInfo, path: &str, build: &str) -> ResourceRef {
         let (machine, lease) = (info.entity.to_string(), self.moref.to_string());
         let seconds = info.timeout.as_secs().to_string();
-        let details = [("moref", machine.as_str()), (LEASE, lease.as_str()), (LEASE_SECONDS, seconds.as_str())];
+        let details =
+            [("moref", machine.as_str()), (LEASE, lease.as_str()), (LEASE_SECONDS, seconds.as_str())];
         resource(&self.vcenter, Kind::Machine, path, build, &details)
     }
 

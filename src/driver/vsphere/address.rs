@@ -21,9 +21,8 @@ use tokio::time::Instant;
 pub(super) async fn settled(built: &Built, cx: &Cx) -> Result<SocketAddr, DriverError> {
     let (plan, pace, machine) = (&built.driver.plan, built.driver.pace, &built.machine);
     let networks = plan.ip_networks.iter().map(|text| text.parse()).collect::<Result<Vec<Network>, _>>();
-    let networks = networks.map_err(|why: String| {
-        DriverError::new(DriverErrorKind::Other, "read `ip-networks`").because(why)
-    })?;
+    let networks = networks
+        .map_err(|why: String| DriverError::new(DriverErrorKind::Other, "read `ip-networks`").because(why))?;
     let seen = Mutex::new(Seen::new(networks, plan.ip_settle.get()));
     let what = format!("an address of the guest of `{}`", machine.path());
     let waits = cx.wait_for(&what, pace.address, pace.every, || async {
@@ -194,7 +193,8 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("`{text}` is no network, such as `192.0.2.0/24`");
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(most), |bits| bits.trim().parse().map_err(|_| wrong()))?;
@@ -274,9 +274,8 @@ mod tests {
     #[test]
     fn only_what_is_in_the_networks_is_taken() {
         let at = Instant::now();
-        let refusals = |networks: &[&str], ip: &str| {
-            seen(networks).refusal(&guest(&[(ip, 4000)]), ip.parse().unwrap())
-        };
+        let refusals =
+            |networks: &[&str], ip: &str| seen(networks).refusal(&guest(&[(ip, 4000)]), ip.parse().unwrap());
         assert_eq!(refusals(&["10.0.0.0/8"], "10.1.0.1"), None);
         assert_eq!(refusals(&["10.0.0.0/8"], "192.0.2.1"), Some("not in `ip-networks`"));
         assert_eq!(refusals(&["0.0.0.0/0"], "127.0.0.1"), Some("loopback"));

@@ -54,11 +54,8 @@ impl Built {
         spec: &MachineSpec,
         machine: vsphere::machine::Machine,
     ) -> Self {
-        let moref = machine.moref().to_string();
-        let details = [("moref", moref.as_str())];
         let build = cx.id().as_str();
-        let resource =
-            vsphere::resource(&driver.vcenter, vsphere::Kind::Machine, machine.path(), build, &details);
+        let resource = vsphere::resource(&driver.vcenter, vsphere::Kind::Machine, machine.path(), build, &[]);
         Self {
             driver,
             machine,
@@ -68,6 +65,14 @@ impl Built {
             events: broadcast::Sender::new(16),
             watcher: Mutex::default(),
         }
+    }
+
+    /// Undo data for it, by itself and not by its name.
+    pub(super) fn own_resource(&self, cx: &Cx) -> ResourceRef {
+        let moref = self.machine.moref().to_string();
+        let details = [("moref", moref.as_str())];
+        let (vcenter, path) = (&self.driver.vcenter, self.machine.path());
+        vsphere::resource(vcenter, vsphere::Kind::Machine, path, cx.id().as_str(), &details)
     }
 
     /// Watches for its end, and for questions: until one is answered it stands still.

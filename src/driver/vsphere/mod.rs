@@ -1,8 +1,8 @@
 //! The driver for vSphere: machines of a vCenter that are new, copies, or out of a content library, and what is made of them there.
 //!
 //! Read in this order: [`find`] looks for what a build starts from and whether all is there; [`create`] makes the machine, with what
-//! [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it, and
-//! [`export`] brings its disk here.
+//! [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it, and [`library`]
+//! one of a content library; [`export`] brings its disk here.
 //!
 //! Everything bears the build's mark from its first moment; [`crate::vsphere`] journals and removes it.
 mod address;
@@ -11,6 +11,7 @@ mod export;
 mod fault;
 mod find;
 mod image;
+mod library;
 mod machine;
 mod media;
 
@@ -71,6 +72,8 @@ pub struct Vsphere {
     pace: Pace,
     /// What was found or made, by its id.
     origins: Arc<Mutex<BTreeMap<String, Origin>>>,
+    /// What was made and may be kept, by its id.
+    made: Arc<Mutex<BTreeMap<String, image::Made>>>,
 }
 
 impl Vsphere {
@@ -81,7 +84,15 @@ impl Vsphere {
         plan: VsphereMachinePlan,
         result: Option<VsphereImagePlan>,
     ) -> Self {
-        Self { vcenter, place, plan, result, pace: Pace::default(), origins: Arc::default() }
+        Self {
+            vcenter,
+            place,
+            plan,
+            result,
+            pace: Pace::default(),
+            origins: Arc::default(),
+            made: Arc::default(),
+        }
     }
 
     /// The same with another patience.
@@ -89,6 +100,11 @@ impl Vsphere {
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
+    }
+
+    /// A machine that is there already.
+    pub fn adopt(&self, cx: &Cx, spec: &MachineSpec, machine: vsphere::machine::Machine) -> Box<dyn Machine> {
+        Box::new(machine::Built::new(self.clone(), cx, spec, machine))
     }
 }
 

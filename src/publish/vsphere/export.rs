@@ -8,8 +8,8 @@ use crate::{
     },
     publish::stage::stage,
     vsphere::{
-        DiskThere, Lease, LeaseDevice, LeaseProgress, ManifestEntry, Moref, Named, Node, VCenter, VsphereError,
-        VsphereErrorKind,
+        DiskThere, Lease, LeaseDevice, LeaseProgress, ManifestEntry, Moref, Named, Node, VCenter,
+        VsphereError, VsphereErrorKind,
         machine::Machine,
         nfc::{Download, Moved, Piece},
     },

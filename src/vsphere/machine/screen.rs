@@ -43,9 +43,6 @@ impl Machine {
                 None => break,
             }
         }
-        Err(VsphereError::new(
-            VsphereErrorKind::NotFound,
-            format!("find the datacenter of `{}`", self.path),
-        ))
+        Err(VsphereError::new(VsphereErrorKind::NotFound, format!("find the datacenter of `{}`", self.path)))
     }
 }
