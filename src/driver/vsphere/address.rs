@@ -83,9 +83,10 @@ impl Seen {
             told.iter().filter(|(_, why)| why.is_none()).map(|(address, _)| *address).collect();
         // This host may have no IPv6, and a guest with both says that one first at times.
         let first = taken.iter().find(|address| address.is_ipv4()).or(taken.first()).copied();
-        let tools = match guest.tools_running {
-            true => Sight::yes("tools", "running"),
-            false => Sight::no("tools", "not running"),
+        let tools = if guest.tools_running {
+            Sight::yes("tools", "running")
+        } else {
+            Sight::no("tools", "not running")
         };
         let Some(first) = first else {
             self.chosen = None;

@@ -38,7 +38,7 @@ pub(super) enum What {
     /// The machine, with its snapshot.
     Machine { snapshot: Option<Moref> },
     /// An item of a library.
-    Item(library::Made),
+    Item(Box<library::Made>),
 }
 
 /// Makes what the plan wants of the machine. All of it goes if the build fails.
@@ -192,10 +192,7 @@ async fn keep_machine(cx: &Cx, made: &Made) -> Result<String, DriverError> {
             }
         }
     };
-    match kept.await {
-        Ok(()) => Ok(path),
-        Err(error) => Err(taken(error, plan)),
-    }
+    kept.await.map(|()| path.clone()).map_err(|error| taken(error, plan))
 }
 
 /// A name that is taken is told with what the definition can say about it.

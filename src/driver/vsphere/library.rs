@@ -41,10 +41,7 @@ pub(super) async fn ovf(
 ) -> Result<Captured, DriverError> {
     let (vcenter, machine) = (&built.driver.vcenter, built.machine.moref());
     let library = vcenter.library(library).await?;
-    let old = match plan.replace {
-        true => vcenter.library_item(&library, &plan.name).await?,
-        false => None,
-    };
+    let old = if plan.replace { vcenter.library_item(&library, &plan.name).await? } else { None };
     if let Some(old) = old.as_ref().filter(|old| old.kind != "ovf") {
         let attempt = format!("replace the item `{}` of the content library `{}`", old.name, library.name);
         return Err(VsphereError::new(VsphereErrorKind::Usage, attempt)
@@ -140,7 +137,7 @@ fn remembered(built: &Built, plan: &VsphereImagePlan, made: Made) -> KeptImage {
         machine: built.machine.clone(),
         image: built.image.clone(),
         plan: plan.clone(),
-        what: What::Item(made),
+        what: What::Item(Box::new(made)),
     };
     image::remember(&built.driver, &id, origin, Some(made));
     image

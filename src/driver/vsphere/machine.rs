@@ -243,10 +243,7 @@ impl Machine for Built {
             self.machine.wait_until_off(cx, limit.get()).await.map_err(|error| {
                 let late = error.kind() == VsphereErrorKind::Timeout;
                 let error = DriverError::from(error);
-                match late {
-                    true => error.hint("raise `guest.shutdown-timeout` if it is only slow"),
-                    false => error,
-                }
+                if late { error.hint("raise `guest.shutdown-timeout` if it is only slow") } else { error }
             })?;
         }
         let _ = self.events.send(MachineEvent::Off);
