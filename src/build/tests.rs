@@ -56,7 +56,12 @@ impl FakeWorld {
 
 #[async_trait]
 impl World for FakeWorld {
-    async fn hypervisor(&self, _: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    async fn hypervisor(
+        &self,
+        _: &Cx,
+        _: &Plan,
+        _: &crate::provision::Secrets,
+    ) -> Result<Arc<dyn Hypervisor>, DriverError> {
         Ok(Arc::new(self.hypervisor.clone()))
     }
 
@@ -91,7 +96,13 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+    async fn prepare_source(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        _: &dyn Hypervisor,
+        _: &crate::provision::Secrets,
+    ) -> Result<Prepared, BuildError> {
         if matches!(plan.source, SourcePlan::Ami(_)) {
             let description = "an image of the fake's own".into();
             return Ok(Prepared::Kept(KeptSource { id: "source".into(), description }));
