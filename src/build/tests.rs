@@ -15,7 +15,7 @@ use crate::{
     },
     guest::{Credentials, Login, Trouble},
     plan::*,
-    source::{BaseDisk, Installer, KeptSource, Prepared},
+    source::{BaseDisk, Installer, KeptSource, Media, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -106,6 +106,13 @@ impl World for FakeWorld {
         if matches!(plan.source, SourcePlan::Ami(_)) {
             let description = "an image of the fake's own".into();
             return Ok(Prepared::Kept(KeptSource { id: "source".into(), description }));
+        }
+        if plan.machine.vsphere.is_some() {
+            let iso = cx.work().join("medium.iso");
+            std::fs::write(&iso, b"").unwrap();
+            let digest = crate::value::Digest::from_bytes(crate::value::DigestAlgorithm::Sha256, &[0; 32]);
+            let description = "a medium".into();
+            return Ok(Prepared::Media(Media { iso, digest: digest.unwrap(), answers: None, description }));
         }
         let path = cx.work().join("blank.raw");
         std::fs::write(&path, b"").unwrap();
