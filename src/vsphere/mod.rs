@@ -41,6 +41,7 @@ pub use error::{VsphereError, VsphereErrorKind};
 pub use fault::Fault;
 pub use inventory::{Datacenter, Named, escape_name, plain_name};
 pub use lease::{Keeper, Lease, LeaseDevice, LeaseInfo, LeaseProgress, ManifestEntry};
+pub use machine::MOREF;
 pub use moref::Moref;
 pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, is_marked, without_marks};

@@ -27,6 +27,7 @@ mod tests;
 
 pub use clone::{CloneKind, CloneSpec};
 pub use config::Change;
+pub use create::MOREF;
 pub use device::Device;
 pub use guest::{GuestAddress, GuestInfo, GuestNic};
 pub use keys::KeyPress;
