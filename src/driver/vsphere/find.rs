@@ -23,6 +23,7 @@ pub(super) async fn preflight(driver: &Vsphere, spec: &MachineSpec) -> Result<Re
         check_network(said)?;
     }
     let spot = driver.target().find(vcenter).await?;
+    let mut notice = None;
     if spec.boot == Boot::Optical {
         driver.networks_or_only(&spot).await?;
         // Names of machines are all of one length, whatever the build is.
@@ -32,7 +33,7 @@ pub(super) async fn preflight(driver: &Vsphere, spec: &MachineSpec) -> Result<Re
         machine.check()?;
         check_room(driver, &spot, machine.disks.iter().map(|disk| disk.size.as_bytes()).sum())?;
         if machine.tpm {
-            check_keys(vcenter).await?;
+            notice = keyless(vcenter).await;
         }
     } else {
         driver.networks(&spot).await?;
@@ -51,7 +52,7 @@ pub(super) async fn preflight(driver: &Vsphere, spec: &MachineSpec) -> Result<Re
         hypervisor: format!("{what} {} at {}", about.version, vcenter.place().server),
         // VMware's own hypervisor, which always has the processor's help.
         accelerator: Accelerator::Kvm,
-        notice: None,
+        notice,
     })
 }
 
@@ -67,21 +68,16 @@ fn check_room(driver: &Vsphere, spot: &Spot, bytes: u64) -> Result<(), DriverErr
         .hint("`machine.vsphere.provisioning = \"thin\"` takes space as it is written to; or name another datastore"))
 }
 
-/// A TPM is encrypted with a key of a provider. Where the vCenter does not tell of its providers, it says so when the machine is made.
-async fn check_keys(vcenter: &VCenter) -> Result<(), DriverError> {
-    let Ok(manager) = vcenter.service("cryptoManager") else { return Ok(()) };
-    // A vCenter's; that of a host has none of its own.
-    if manager.kind != "CryptoManagerKmip" {
-        return Ok(());
-    }
-    match vcenter.properties(&manager, &["kmipServers"]).await {
-        Ok(told) if told.get("kmipServers").is_some_and(|all| all.nodes.is_empty()) => {
-            Err(DriverError::new(DriverErrorKind::Unsupported, "give a machine a TPM")
-                .because("the vCenter has no key provider")
-                .hint("add one in the vSphere Client (Configure > Key Providers; a native one takes a minute), or leave out `machine.vsphere.tpm`"))
-        }
-        _ => Ok(()),
-    }
+/// A TPM is encrypted with a key of a provider. Whether a vCenter tells of all that it has is not sure, so this is no error: it says itself
+/// when there is none, and the machine is not made.
+async fn keyless(vcenter: &VCenter) -> Option<String> {
+    // A vCenter's; that of a host has no providers.
+    let manager =
+        vcenter.service("cryptoManager").ok().filter(|manager| manager.kind == "CryptoManagerKmip")?;
+    let told = vcenter.properties(&manager, &["kmipServers"]).await.ok()?;
+    let notice = "the vCenter tells of no key provider, which a machine with a TPM needs: add one in the vSphere Client \
+                  (Configure > Key Providers), or leave out `machine.vsphere.tpm`";
+    told.get("kmipServers").filter(|all| all.nodes.is_empty()).map(|_| notice.to_owned())
 }
 
 /// The result's name must fit and be free, or what has it may be replaced.
