@@ -2,7 +2,7 @@
 use super::{
     Datacenter, Moref, Named, Node, VCenter, VsphereError, VsphereErrorKind, escape_name, plain_name,
 };
-use crate::{cx::Cx, value::Size};
+use crate::value::Size;
 
 /// Where, in the user's words. What is left out is chosen where there is but one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,11 +49,15 @@ pub struct Spot {
     pub datastore_name: String,
     /// What is free on it, in bytes.
     pub free_bytes: u64,
+    /// The datastore cluster that it was chosen of.
+    pub cluster: Option<Moref>,
+    /// Why it was chosen, where that was not said.
+    pub chosen: Option<String>,
 }
 
 impl Target {
     /// Finds everything; makes nothing.
-    pub async fn find(&self, cx: &Cx, vcenter: &VCenter) -> Result<Spot, VsphereError> {
+    pub async fn find(&self, vcenter: &VCenter) -> Result<Spot, VsphereError> {
         let datacenter = vcenter.datacenter(self.datacenter.as_deref()).await?;
         let (pool, host) = self.pool(vcenter, &datacenter).await?;
         let said = self.folder.as_deref().unwrap_or_default();
@@ -62,8 +66,22 @@ impl Target {
         let top = format!("{}/vm", datacenter.path);
         let below = said.strip_prefix(top.as_str()).unwrap_or(said).trim_matches('/');
         let folder_path = if below.is_empty() { top } else { format!("{top}/{below}") };
-        let (datastore, datastore_name, free_bytes) = self.datastore(cx, vcenter, &datacenter).await?;
-        Ok(Spot { datacenter, pool, host, folder_path, datastore, datastore_name, free_bytes })
+        let (cluster, (datastore, datastore_name, free_bytes)) = self.datastore(vcenter, &datacenter).await?;
+        let chosen = self.datastore.as_ref().filter(|_| cluster.is_some()).map(|said| {
+            let room = Size::bytes(free_bytes);
+            format!("of the datastore cluster `{said}`, `{datastore_name}` has most room ({room} free)")
+        });
+        Ok(Spot {
+            datacenter,
+            pool,
+            host,
+            folder_path,
+            datastore,
+            datastore_name,
+            free_bytes,
+            cluster,
+            chosen,
+        })
     }
 
     /// The resource pool, and the host if one is named.
@@ -111,20 +129,19 @@ impl Target {
         }
     }
 
-    /// The datastore with its name and its free space; of a datastore cluster the one with most of it.
+    /// The datastore with its name and its free space; of a datastore cluster the one with most of it, with the cluster.
     async fn datastore(
         &self,
-        cx: &Cx,
         vcenter: &VCenter,
         datacenter: &Datacenter,
-    ) -> Result<(Moref, String, u64), VsphereError> {
+    ) -> Result<(Option<Moref>, (Moref, String, u64)), VsphereError> {
         let Some(said) = &self.datastore else {
             let only = vcenter.only(Named::Datastore, &datacenter.moref).await?;
-            return usable(vcenter, &[only]).await;
+            return Ok((None, usable(vcenter, &[only]).await?));
         };
         let cluster = match vcenter.find(Named::Datastore, Some(datacenter), said).await {
             Ok(found) if found.kind == "StoragePod" => found,
-            Ok(found) => return usable(vcenter, &[found]).await,
+            Ok(found) => return Ok((None, usable(vcenter, &[found]).await?)),
             Err(error) if error.kind() == VsphereErrorKind::NotFound => {
                 match vcenter.find(Named::StoragePod, Some(datacenter), said).await {
                     Ok(found) => found,
@@ -134,11 +151,8 @@ impl Target {
             Err(error) => return Err(error),
         };
         let children = vcenter.properties(&cluster, &["childEntity"]).await?.morefs("childEntity");
-        let (found, name, free) = usable(vcenter, &children).await?;
-        let room = Size::bytes(free);
-        cx.events()
-            .notice(format!("of the datastore cluster `{said}`, `{name}` has most room ({room} free)"));
-        Ok((found, name, free))
+        let roomiest = usable(vcenter, &children).await?;
+        Ok((Some(cluster), roomiest))
     }
 
     /// Networks of a description, and what each of them is here.

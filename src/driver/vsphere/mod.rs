@@ -1,12 +1,13 @@
 //! The driver for vSphere: machines of a vCenter that are new, copies, or out of a content library, and what is made of them there.
 //!
-//! Read in this order: [`find`] looks for what a build starts from and whether all is there; [`create`] makes the machine, with what
-//! [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it, and [`library`]
-//! one of a content library; [`export`] brings its disk here.
+//! Read in this order: [`find`] looks whether all is there, and [`source`] for what a build starts from; [`create`] makes the machine, as
+//! [`describe`] says it in a vCenter's words, with what [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it,
+//! [`library`] one of a content library, and [`export`] brings its disk here.
 //!
 //! Everything bears the build's mark from its first moment; [`crate::vsphere`] journals and removes it.
 mod address;
 mod create;
+mod describe;
 mod export;
 mod fault;
 mod find;
@@ -14,6 +15,7 @@ mod image;
 mod library;
 mod machine;
 mod media;
+mod source;
 
 use super::{
     Boot, Captured, DriverError, DriverErrorKind, Hypervisor, KeptImage, Machine, MachineSpec, Readiness,
@@ -28,7 +30,7 @@ use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -74,6 +76,8 @@ pub struct Vsphere {
     origins: Arc<Mutex<BTreeMap<String, Origin>>>,
     /// What was made and may be kept, by its id.
     made: Arc<Mutex<BTreeMap<String, image::Made>>>,
+    /// What was brought to machines, which they do not keep.
+    brought: Arc<Mutex<BTreeMap<Moref, media::Brought>>>,
 }
 
 impl Vsphere {
@@ -92,6 +96,7 @@ impl Vsphere {
             pace: Pace::default(),
             origins: Arc::default(),
             made: Arc::default(),
+            brought: Arc::default(),
         }
     }
 
@@ -105,6 +110,22 @@ impl Vsphere {
     /// A machine that is there already.
     pub fn adopt(&self, cx: &Cx, spec: &MachineSpec, machine: vsphere::machine::Machine) -> Box<dyn Machine> {
         Box::new(machine::Built::new(self.clone(), cx, spec, machine))
+    }
+
+    /// Takes from a machine, which is off, what it is not to keep: its seed, the media that the build brought, drives that were made for
+    /// these. It is done before a result is made of it.
+    pub async fn forget(&self, cx: &Cx, machine: &ResourceRef) -> Result<(), DriverError> {
+        media::forget(self, cx, &self.vcenter.machine_of(machine).await?).await
+    }
+
+    /// From now on, others know by this id what a machine can be made of.
+    fn remember(&self, id: impl Into<String>, origin: Origin) {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), origin);
+    }
+
+    /// What has this id.
+    fn origin(&self, id: &str) -> Option<Origin> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 }
 
@@ -123,7 +144,7 @@ impl Hypervisor for Vsphere {
     }
 
     async fn find_image(&self, cx: &Cx, source: &SourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
-        find::image(self, cx, source).await
+        source::image(self, cx, source).await
     }
 
     async fn create(&self, cx: &Cx, spec: &MachineSpec) -> Result<Box<dyn Machine>, DriverError> {

@@ -126,7 +126,8 @@ impl Job<'_> {
     async fn prepare(&self, cx: &Cx, vcenter: &VCenter) -> Result<Ready, VsphereError> {
         self.check()?;
         let supplies = supply::of_ova(self.ova, self.image)?;
-        let spot = self.target.find(cx, vcenter).await?;
+        let spot = self.target.find(vcenter).await?;
+        spot.chosen.iter().for_each(|why| cx.events().notice(why.clone()));
         self.check_room(&spot)?;
         let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
         let old = result::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;

@@ -34,12 +34,12 @@ pub struct CloneSpec {
 }
 
 /// How a copy's disks come to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloneKind {
-    /// All is copied.
-    Full,
-    /// Only what is written is its own; all else is read from the current snapshot of the original, which must stay.
-    Linked,
+    /// All is copied: as it is, or as it was in a snapshot.
+    Full(Option<Moref>),
+    /// Only what is written is its own; all else is read from a snapshot of the original, which must stay. The current one if none is said.
+    Linked(Option<Moref>),
 }
 
 impl Machine {
@@ -48,9 +48,9 @@ impl Machine {
         let (vcenter, attempt) = (&self.vcenter, format!("clone `{}` as `{}`", self.path, spec.name));
         check_name(&spec.name)?;
         spec.change.check(&spec.name)?;
-        let snapshot = match spec.kind {
-            CloneKind::Full => None,
-            CloneKind::Linked => Some(self.linkable(&attempt, spec).await?),
+        let (linked, snapshot) = match &spec.kind {
+            CloneKind::Full(snapshot) => (false, snapshot.clone()),
+            CloneKind::Linked(said) => (true, Some(self.linkable(&attempt, spec, said.as_ref()).await?)),
         };
         if let Some(size) = spec.first_disk {
             self.check_growth(&attempt, size).await?;
@@ -60,7 +60,8 @@ impl Machine {
         // A template's disk does not grow any more.
         let template_at_once = spec.template && spec.first_disk.is_none();
         let write = |datastore: Option<&Chosen>, out: &mut Element| {
-            let copy = Copy { home, datastore, snapshot: snapshot.as_ref(), template: template_at_once };
+            let copy =
+                Copy { home, datastore, linked, snapshot: snapshot.as_ref(), template: template_at_once };
             copy.write(&change, out);
         };
         let wanted = Wanted::Copy { of: &self.moref, name: &spec.name, spec: &|out| write(None, out) };
@@ -83,13 +84,21 @@ impl Machine {
     }
 
     /// The snapshot that a linked copy may read from.
-    async fn linkable(&self, attempt: &str, spec: &CloneSpec) -> Result<Moref, VsphereError> {
+    async fn linkable(
+        &self,
+        attempt: &str,
+        spec: &CloneSpec,
+        said: Option<&Moref>,
+    ) -> Result<Moref, VsphereError> {
         if spec.first_disk.is_some() {
             return Err(VsphereError::new(VsphereErrorKind::Usage, attempt)
                 .because("the disks of a linked clone have the size of the original's")
                 .hint("make a full clone, or leave the size of its disk as it is"));
         }
-        let snapshot = self.current_snapshot().await?;
+        let snapshot = match said {
+            Some(said) => Some(said.clone()),
+            None => self.current_snapshot().await?,
+        };
         snapshot.ok_or_else(|| {
             VsphereError::new(VsphereErrorKind::Usage, attempt)
                 .because("a linked clone reads from a snapshot of the original, which has none")
@@ -97,7 +106,7 @@ impl Machine {
         })
     }
 
-    async fn check_growth(&self, attempt: &str, size: Size) -> Result<(), VsphereError> {
+    pub(super) async fn check_growth(&self, attempt: &str, size: Size) -> Result<(), VsphereError> {
         let devices = self.devices().await?;
         let first = devices.iter().find(|device| device.is_disk());
         let why = match first.and_then(super::Device::capacity) {
@@ -124,6 +133,7 @@ impl Machine {
 struct Copy<'a> {
     home: &'a Home,
     datastore: Option<&'a Chosen>,
+    linked: bool,
     snapshot: Option<&'a Moref>,
     template: bool,
 }
@@ -135,7 +145,7 @@ impl Copy<'_> {
             if let Some(datastore) = self.datastore {
                 location.moref("datastore", &datastore.moref);
             }
-            if self.snapshot.is_some() {
+            if self.linked {
                 location.leaf("diskMoveType", "createNewChildDiskBacking");
             }
             location.moref("pool", &self.home.pool);

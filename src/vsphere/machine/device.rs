@@ -43,6 +43,12 @@ impl Device {
         self.kind() == "VirtualCdrom"
     }
 
+    /// The image in a CD drive: `[datastore] folder/name.iso`.
+    pub fn image(&self) -> Option<&str> {
+        let is_image = self.is_cd() && self.node.at("backing")?.kind.as_deref() == Some(ISO);
+        self.node.text_at("backing/fileName").filter(|_| is_image)
+    }
+
     /// Whether it is a network card.
     pub fn is_nic(&self) -> bool {
         self.node.at("macAddress").is_some()
@@ -111,7 +117,7 @@ pub(super) fn connectable(device: &mut Element, connected: bool) {
 }
 
 /// Asks for a device to be added.
-fn add(spec: &mut Element, kind: &str, makes_file: bool, fill: impl FnOnce(&mut Element)) {
+pub(super) fn add(spec: &mut Element, kind: &str, makes_file: bool, fill: impl FnOnce(&mut Element)) {
     spec.node("deviceChange", |change| {
         change.leaf("operation", "add");
         if makes_file {
@@ -159,7 +165,7 @@ pub(super) fn write_all(spec: &Spec, out: &mut Element) {
                 device.number("key", on).number("busNumber", number as i64);
             });
             for (unit, cd) in cds.iter().enumerate() {
-                write_cd(out, cd, keys.next(), on, unit as i32);
+                write_cd(out, &cd.file, keys.next(), on, unit as i32);
             }
         }
     }
@@ -205,18 +211,21 @@ fn write_disk(out: &mut Element, disk: &Disk, key: i32, controller: i32, unit: i
     });
 }
 
-fn write_cd(out: &mut Element, cd: &Cd, key: i32, controller: i32, unit: i32) {
+pub(super) fn write_cd(out: &mut Element, file: &str, key: i32, controller: i32, unit: i32) {
     add(out, "VirtualCdrom", false, |device| {
         device.number("key", key);
-        iso(device, &cd.file);
+        iso(device, file);
         connectable(device, true);
         device.number("controllerKey", controller).number("unitNumber", unit);
     });
 }
 
+/// A CD drive's backing with an image in it.
+const ISO: &str = "VirtualCdromIsoBackingInfo";
+
 /// The backing of a CD drive with an image in it.
 pub(super) fn iso(device: &mut Element, file: &str) {
-    device.extended("backing", "VirtualCdromIsoBackingInfo", |backing| {
+    device.extended("backing", ISO, |backing| {
         backing.leaf("fileName", file);
     });
 }

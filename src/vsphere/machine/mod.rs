@@ -6,6 +6,7 @@
 //!   CloneSpec ─ clone┘        journaled before it is made, with the build's mark from its first moment
 //! ```
 mod attributes;
+mod cd;
 mod clone;
 mod config;
 mod create;
@@ -35,9 +36,13 @@ pub use network::Network;
 pub use place::{Home, Storage};
 pub use power::{PowerState, Question};
 pub(super) use remove::{remove_folder, remove_machine};
+pub use snapshot::Snapshot;
 pub use spec::{BootDevice, Cd, CdBus, Controller, Disk, Firmware, Nic, NicModel, Provisioning, Spec};
 
-use super::{Datacenter, Moref, Named, VCenter, VsphereError};
+use super::{
+    Datacenter, Kind, Moref, Named, VCenter, VsphereError, VsphereErrorKind, remove::resource as undo_data,
+};
+use crate::cx::ResourceRef;
 
 /// A machine, or a template, of a vCenter. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -67,9 +72,29 @@ impl Machine {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// Undo data for it: what removes it if it bears the mark of `build`.
+    pub fn resource(&self, build: &str) -> ResourceRef {
+        let details = [(create::MOREF, &*self.moref.to_string())];
+        undo_data(&self.vcenter, Kind::Machine, &self.path, build, &details)
+    }
 }
 
 impl VCenter {
+    /// The machine of undo data: by itself where it is known, else by its path.
+    pub async fn machine_of(&self, resource: &ResourceRef) -> Result<Machine, VsphereError> {
+        let known = resource.details.get(create::MOREF).and_then(|text| text.parse().ok());
+        let found = match known {
+            Some(moref) => Some(moref),
+            None => self.at_path(&resource.id).await?,
+        };
+        let machine = found.filter(|moref| moref.kind == "VirtualMachine").ok_or_else(|| {
+            VsphereError::new(VsphereErrorKind::NotFound, format!("find the machine `{}`", resource.id))
+                .because("there is none at this path any more")
+        })?;
+        Ok(Machine::new(self, machine, &resource.id))
+    }
+
     /// The machine or template that a user names, by name or by path.
     pub async fn machine(&self, datacenter: &Datacenter, said: &str) -> Result<Machine, VsphereError> {
         let moref = self.find(Named::Machine, Some(datacenter), said).await?;

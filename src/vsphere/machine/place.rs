@@ -31,9 +31,9 @@ pub enum Storage {
 /// What a datastore cluster is to find room for.
 pub(super) enum Wanted<'a> {
     /// A new machine. `config` writes the elements of its `VirtualMachineConfigSpec`.
-    New { config: &'a dyn Fn(&mut Element), has_disk: bool },
+    New { config: &'a (dyn Fn(&mut Element) + Sync), has_disk: bool },
     /// A copy of a machine. `spec` writes the elements of its `VirtualMachineCloneSpec`.
-    Copy { of: &'a Moref, name: &'a str, spec: &'a dyn Fn(&mut Element) },
+    Copy { of: &'a Moref, name: &'a str, spec: &'a (dyn Fn(&mut Element) + Sync) },
 }
 
 /// A datastore with its name.

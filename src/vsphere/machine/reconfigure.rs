@@ -48,7 +48,7 @@ impl Machine {
             .map(drop)
     }
 
-    async fn change_devices(
+    pub(super) async fn change_devices(
         &self,
         cx: &Cx,
         attempt: &str,
@@ -107,23 +107,25 @@ impl Machine {
         .await
     }
 
-    /// Connects its network cards when it starts; the first one goes to `network`, if one is named.
-    pub async fn connect_nics(&self, cx: &Cx, network: Option<&Network>) -> Result<(), VsphereError> {
+    /// Connects its network cards when it starts; the first ones go to `networks`, one each.
+    pub async fn connect_nics(&self, cx: &Cx, networks: &[Network]) -> Result<(), VsphereError> {
         let devices = self.devices().await?;
         let nics: Vec<&Device> = devices.iter().filter(|device| device.is_nic()).collect();
         let attempt = format!("connect the network cards of `{}`", self.path);
+        if nics.len() < networks.len() {
+            return Err(VsphereError::new(VsphereErrorKind::Usage, attempt).because(format!(
+                "it has {}, and {} are named",
+                counted(nics.len(), "network card"),
+                counted(networks.len(), "network")
+            )));
+        }
         if nics.is_empty() {
-            return match network {
-                None => Ok(()),
-                Some(_) => {
-                    Err(VsphereError::new(VsphereErrorKind::Usage, attempt).because("it has no network card"))
-                }
-            };
+            return Ok(());
         }
         self.change_devices(cx, &attempt, |spec| {
             for (index, nic) in nics.iter().enumerate() {
                 let connected = |device: &mut Element| connectable(device, true);
-                match network.filter(|_| index == 0) {
+                match networks.get(index) {
                     Some(network) => {
                         let backing = |device: &mut Element| network.write(device);
                         nic.edit(spec, &[("backing", Some(&backing)), ("connectable", Some(&connected))]);
@@ -136,8 +138,9 @@ impl Machine {
     }
 
     /// Makes its first disk larger.
-    pub(super) async fn grow_first_disk(&self, cx: &Cx, size: Size) -> Result<(), VsphereError> {
+    pub async fn grow_first_disk(&self, cx: &Cx, size: Size) -> Result<(), VsphereError> {
         let attempt = format!("grow the first disk of `{}` to {size}", self.path);
+        self.check_growth(&attempt, size).await?;
         let devices = self.devices().await?;
         let Some(disk) = devices.iter().find(|device| device.is_disk()) else {
             return Err(VsphereError::new(VsphereErrorKind::NotFound, attempt).because("it has no disk"));
@@ -154,5 +157,13 @@ impl Machine {
             disk.edit(spec, &[("capacityInKB", Some(&capacity)), ("capacityInBytes", None)]);
         })
         .await
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        0 => format!("no {what}"),
+        1 => format!("one {what}"),
+        more => format!("{more} {what}s"),
     }
 }

@@ -2,7 +2,7 @@
 use super::Machine;
 use crate::{
     cx::Cx,
-    vsphere::{Moref, Node, VsphereError, VsphereErrorKind},
+    vsphere::{Moref, Node, VsphereError, VsphereErrorKind, plain_name},
 };
 use std::time::Duration;
 
@@ -11,7 +11,40 @@ const SNAPSHOT: Duration = Duration::from_mins(30);
 const CONSOLIDATE: Duration = Duration::from_hours(4);
 const UPGRADE: Duration = Duration::from_mins(10);
 
+/// A snapshot of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The object.
+    pub moref: Moref,
+    /// Its name; others may have the same.
+    pub name: String,
+    /// When it was made, as the server writes it: `2026-01-31T12:00:00Z`.
+    pub made: String,
+}
+
+impl Snapshot {
+    /// One with all that were made after it (`VirtualMachineSnapshotTree`).
+    fn take(tree: &Node, into: &mut Vec<Self>) {
+        let said = |name: &str| tree.text_at(name).unwrap_or_default();
+        if let Some(moref) = tree.at("snapshot").and_then(Node::as_moref) {
+            let (name, made) = (plain_name(said("name")), said("createTime").to_owned());
+            into.push(Self { moref, name, made });
+        }
+        tree.all("childSnapshotList").for_each(|child| Self::take(child, into));
+    }
+}
+
 impl Machine {
+    /// All its snapshots, older ones before those that were made after them.
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>, VsphereError> {
+        let properties = self.vcenter.properties(&self.moref, &["snapshot"]).await?;
+        let mut found = Vec::new();
+        for tree in properties.get("snapshot").into_iter().flat_map(|info| info.all("rootSnapshotList")) {
+            Snapshot::take(tree, &mut found);
+        }
+        Ok(found)
+    }
+
     /// The snapshot that it goes on from, if there is one.
     pub async fn current_snapshot(&self) -> Result<Option<Moref>, VsphereError> {
         let properties = self.vcenter.properties(&self.moref, &["snapshot"]).await?;

@@ -239,6 +239,19 @@ impl VCenter {
         Ok(cx.undo().plan(Undo::Resource(resource(self, Kind::LibraryItem, id, cx.id().as_str(), &[])))?)
     }
 
+    /// The item that a new one of this name and type would replace; an error if it may not, or if nothing can be put into the library.
+    pub async fn item_in_the_way(
+        &self,
+        library: &Library,
+        name: &str,
+        kind: &str,
+        existing: Existing,
+    ) -> Result<Option<Item>, VsphereError> {
+        let attempt = format!("make the item `{name}` in the content library `{}`", library.name);
+        library.takes_items(&attempt)?;
+        self.replaceable(&attempt, library, name, kind, existing).await
+    }
+
     /// The item of this name, if there is one and it may be replaced.
     pub(super) async fn replaceable(
         &self,

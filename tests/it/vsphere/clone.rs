@@ -38,7 +38,8 @@ async fn a_full_copy_differs_where_it_was_asked_to() {
         extra: vec![("guestinfo.metadata".to_owned(), Secret::new("e30="))],
         ..Change::default()
     };
-    let spec = CloneSpec { change, first_disk: Some(Size::gib(30)), ..copy(&world, "copy", CloneKind::Full) };
+    let spec =
+        CloneSpec { change, first_disk: Some(Size::gib(30)), ..copy(&world, "copy", CloneKind::Full(None)) };
     let small = CloneSpec { first_disk: Some(Size::gib(1)), ..spec.clone() };
     let error = original.clone_to(cx, &small, &world.home).await.unwrap_err();
     assert!(told(&error).contains("its first disk has 8 GiB and cannot shrink to 1 GiB"), "{}", told(&error));
@@ -63,7 +64,7 @@ async fn a_linked_copy_needs_a_snapshot() {
     let world = World::start(&[]).await;
     let (vcenter, cx) = (&world.vcenter, &world.cx);
     let original = vcenter.create_machine(cx, &world.spec("original"), &world.home).await.unwrap();
-    let spec = copy(&world, "linked", CloneKind::Linked);
+    let spec = copy(&world, "linked", CloneKind::Linked(None));
     let error = original.clone_to(cx, &spec, &world.home).await.unwrap_err();
     assert_eq!(error.kind(), VsphereErrorKind::Usage);
     assert!(
@@ -95,7 +96,7 @@ async fn templates_are_made_copied_and_removed() {
     let (vcenter, cx) = (&world.vcenter, &world.cx);
     let original = vcenter.create_machine(cx, &world.spec("original"), &world.home).await.unwrap();
     for (name, first_disk) in [("template", None), ("grown", Some(Size::gib(9)))] {
-        let spec = CloneSpec { template: true, first_disk, ..copy(&world, name, CloneKind::Full) };
+        let spec = CloneSpec { template: true, first_disk, ..copy(&world, name, CloneKind::Full(None)) };
         let made = original
             .clone_to(cx, &spec, &world.home)
             .await
@@ -104,7 +105,7 @@ async fn templates_are_made_copied_and_removed() {
         assert!(is_marked(&made.annotation().await.unwrap(), cx.id().as_str()), "{name}");
     }
     let template = vcenter.machine(&world.datacenter, "template").await.unwrap();
-    template.clone_to(cx, &copy(&world, "of-template", CloneKind::Full), &world.home).await.unwrap();
+    template.clone_to(cx, &copy(&world, "of-template", CloneKind::Full(None)), &world.home).await.unwrap();
     template.mark_as_machine(&world.home.pool, None).await.unwrap();
     assert!(!template.is_template().await.unwrap());
     template.mark_as_template().await.unwrap();

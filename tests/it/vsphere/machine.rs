@@ -169,7 +169,7 @@ async fn the_guest_s_address_and_changes_are_read_back() {
 
     let group = world.network("DC0_DVPG0").await;
     let Network::PortGroup { key, .. } = &group else { panic!("{group:?}") };
-    machine.connect_nics(cx, Some(&group)).await.unwrap();
+    machine.connect_nics(cx, &[group.clone(), group.clone()]).await.unwrap();
     let devices = machine.devices().await.unwrap();
     let nics: Vec<&Device> = devices.iter().filter(|device| device.is_nic()).collect();
     assert_eq!(nics.len(), 2);

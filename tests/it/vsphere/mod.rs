@@ -1,6 +1,7 @@
 //! vSphere, played by govmomi's simulator with a fixture of ours before it (tests/vcsim), and VMware's own SDKs, which both the
 //! fixture and our requests are compared with.
 mod bench;
+mod build;
 mod checks;
 mod clone;
 mod datastore;
@@ -9,6 +10,9 @@ mod driver_export;
 mod driver_image;
 mod driver_machine;
 mod drives;
+mod driver_create;
+mod driver_find;
+mod driver_trouble;
 mod export;
 mod fixture;
 mod import;
