@@ -4,6 +4,7 @@ mod bench;
 mod checks;
 mod clone;
 mod datastore;
+mod definition;
 mod doctor;
 mod export;
 mod fixture;
