@@ -5,6 +5,7 @@ mod build;
 mod checks;
 mod clone;
 mod datastore;
+mod definition;
 mod doctor;
 mod driver_export;
 mod driver_image;
