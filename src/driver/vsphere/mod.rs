@@ -49,11 +49,6 @@ impl Default for Pace {
     }
 }
 
-/// Of what is not written yet.
-fn unwritten() -> DriverError {
-    DriverError::new(DriverErrorKind::Unsupported, "do that in a vCenter")
-}
-
 /// What a machine can be made of, by the id that others know it by.
 #[derive(Debug, Clone)]
 enum Origin {

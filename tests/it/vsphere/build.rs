@@ -24,7 +24,11 @@ impl Scene {
     fn new() -> Self {
         let (bench, vcsim) = (Bench::new(), Vcsim::start(&["-vm", "0"]));
         bench.ova("base", 8);
-        let output = bench.publish(&vcsim, "base.ova", &["--template", "--network", "VM Network", "--datastore", "LocalDS_0"]);
+        let output = bench.publish(
+            &vcsim,
+            "base.ova",
+            &["--template", "--network", "VM Network", "--datastore", "LocalDS_0"],
+        );
         assert!(output.status.success(), "{}", said(&output));
         Self { bench, vcsim }
     }
