@@ -10,6 +10,7 @@ mod fixture;
 mod import;
 mod libraries;
 mod library;
+mod library_commands;
 mod machine;
 mod tags;
 mod vcsim;
