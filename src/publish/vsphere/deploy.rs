@@ -104,6 +104,10 @@ impl Deploy<'_> {
                     name,
                 };
                 let machine = vcenter.deploy(cx, &mark, &item, &spec).await?;
+                // Of a template some servers make a template; what it is to be is decided later, and snapshots come before that.
+                if machine.is_template().await? {
+                    machine.mark_as_machine(&spot.pool, spot.host.as_ref()).await?;
+                }
                 let devices = machine.devices().await?;
                 let disks: Vec<u64> = devices
                     .iter()

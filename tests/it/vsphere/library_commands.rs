@@ -1,5 +1,5 @@
 //! `goldsmith publish vsphere --library` and `goldsmith vsphere capture|deploy|download|ls` against the simulator: what arrives is what
-//! was sent, and no way of failing leaves anything.
+//! was sent. Trouble on the way is in `library_faults`.
 use super::{
     bench::{Bench, result, said},
     checks::assert_requests_valid,
@@ -11,24 +11,24 @@ use goldsmith::{
     vsphere::{Library, Moref, machine::Machine},
 };
 use serde_json::{Value, json};
-use std::process::{Output, Stdio};
+use std::process::Output;
 use test_case::test_case;
 
 /// A vCenter with an empty library, and the binary.
-struct Shelf {
-    bench: Bench,
-    there: libraries::Bench,
-    library: Library,
+pub(super) struct Shelf {
+    pub(super) bench: Bench,
+    pub(super) there: libraries::Bench,
+    pub(super) library: Library,
 }
 
 impl Shelf {
-    async fn start(api: bool, flags: &[&str]) -> Self {
+    pub(super) async fn start(api: bool, flags: &[&str]) -> Self {
         let there = libraries::Bench::start(api, flags).await;
         let library = there.library().await;
         Self { bench: Bench::new(), there, library }
     }
 
-    fn vcsim(&self) -> &Vcsim {
+    pub(super) fn vcsim(&self) -> &Vcsim {
         &self.there.vcsim
     }
 
@@ -37,35 +37,35 @@ impl Shelf {
     }
 
     /// `goldsmith publish vsphere IMAGE --library … --json`
-    fn publish(&self, image: &str, more: &[&str]) -> Output {
+    pub(super) fn publish(&self, image: &str, more: &[&str]) -> Output {
         let mut all = vec!["publish", "vsphere", image, "--library", LIBRARY, "--json"];
         all.extend(more);
         self.run(&all)
     }
 
     /// `goldsmith vsphere WHAT … --json`
-    fn vsphere(&self, arguments: &[&str]) -> Output {
+    pub(super) fn vsphere(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["vsphere", "--json"];
         all.extend(arguments);
         self.run(&all)
     }
 
-    async fn items(&self) -> Vec<String> {
+    pub(super) async fn items(&self) -> Vec<String> {
         self.there.vcenter.library_items(&self.library).await.unwrap()
     }
 
     /// The bytes of an item's file, as the server has them.
-    fn stored(&self, made: &Value, name: &str) -> Vec<u8> {
+    pub(super) fn stored(&self, made: &Value, name: &str) -> Vec<u8> {
         std::fs::read(self.there.stored(&self.library, made["id"].as_str().unwrap(), name)).unwrap()
     }
 
-    async fn description(&self, name: &str) -> String {
+    pub(super) async fn description(&self, name: &str) -> String {
         self.there.vcenter.library_item(&self.library, name).await.unwrap().unwrap().description
     }
 }
 
 /// A failure that says these words, and left no journal.
-fn refused(shelf: &Shelf, output: &Output, code: i32, words: &[&str]) {
+pub(super) fn refused(shelf: &Shelf, output: &Output, code: i32, words: &[&str]) {
     let text = said(output);
     assert_eq!(output.status.code(), Some(code), "{text}");
     // Lines are broken anywhere between words.
@@ -339,7 +339,7 @@ async fn what_is_wrong_is_said_before_anything_is_made() {
                 "nic7=VM Network",
             ],
             2,
-            &["`VM Network`"],
+            &["map the network `nic7`"],
         ),
         (
             &["vsphere", "deploy", &item, "--name", "x", "--cluster", "DC0_C0", "--network", "none"],
@@ -382,170 +382,88 @@ async fn a_subscribed_library_takes_nothing() {
     assert_eq!(shelf.items().await, Vec::<String>::new());
 }
 
-/// Trouble on the way of bytes, or of calls.
-fn make_trouble(shelf: &Shelf, kind: &str) {
-    let session = "content/library/item/update-session";
-    match kind {
-        "cut" => shelf.there.trouble_with_bytes("PUT", json!({ "cut_after": 100_000, "after": 1 })),
-        "expired" => {
-            shelf.there.trouble_with_bytes("PUT", json!({ "status": 401, "after": 1 }));
-            let gone = json!({ "error_type": "UNAUTHENTICATED", "messages": [] });
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_package_says_of_networks_notes_and_licences_counts() {
+    for api in [false, true] {
+        let shelf = Shelf::start(api, &[]).await;
+        shelf.bench.ova("node", 8);
+        let made = result(&shelf.publish("node.ova", &[]));
+        // The simulator does not read packages.
+        let says = |networks: &[&str], licences: &[&str]| {
+            let summary = json!({ "name": "node", "annotation": "Linux\npublished by goldsmith 0 from x.ova",
+                "EULAs": licences, "networks": networks });
+            let body = if api { summary } else { json!({ "value": summary }) };
+            let path = format!(
+                "vcenter/ovf/library-item/{}{}",
+                if api { "" } else { "id:" },
+                made["id"].as_str().unwrap()
+            );
+            shelf.vcsim().forget_faults();
             shelf.there.trouble(
                 "POST",
-                session,
-                json!({ "status": 401, "body": gone.to_string(), "after": 2 }),
+                &path,
+                json!({ "status": 200, "body": body.to_string(), "times": 2 }),
             );
-        }
-        "busy" => shelf.there.trouble("POST", session, json!({ "status": 503, "after": 1 })),
-        "cut always" => {
-            shelf.there.trouble_with_bytes("PUT", json!({ "cut_after": 100_000, "after": 1, "times": 9 }))
-        }
-        "refused" => {
-            let message = json!({ "id": "x", "default_message": "The digest is another one.", "args": [] });
-            let invalid = json!([{ "name": "node-disk1.vmdk", "error_message": message }]);
-            let answer = json!({ "has_errors": true, "missing_files": [], "invalid_files": invalid });
-            // After the session itself and its two files.
-            shelf.there.trouble(
-                "POST",
-                session,
-                json!({ "status": 200, "body": answer.to_string(), "after": 3 }),
-            );
-        }
-        "full" => {
-            let told = json!({ "error_type": "UNABLE_TO_ALLOCATE_RESOURCE", "messages":
-                [{ "id": "x", "default_message": "The datastore is full.", "args": [] }] });
-            shelf.there.trouble(
-                "POST",
-                session,
-                json!({ "status": 500, "body": told.to_string(), "after": 4 }),
-            );
-        }
-        other => panic!("{other}"),
+        };
+        let item = format!("{LIBRARY}/node");
+        let deploy = |name: &str, more: &[&str]| {
+            let mut all = vec!["deploy", item.as_str(), "--name", name, "--cluster", "DC0_C0"];
+            all.extend(more);
+            shelf.vsphere(&all)
+        };
+        says(&["front", "VM Network"], &[]);
+        refused(&shelf, &deploy("a", &[]), 1, &["network `front`", "--network NAME"]);
+        says(&["front", "VM Network"], &[]);
+        refused(&shelf, &deploy("a", &["--network", "back=DC0_DVPG0"]), 2, &["names `front`, `VM Network`"]);
+        says(&["front", "VM Network"], &[]);
+        result(&deploy("a", &["--network", "front=DC0_DVPG0", "--thick"]));
+        shelf.there.settled().await;
+        let sent = shelf.vcsim().trace().into_iter().rfind(|one| one.path.contains("action=deploy")).unwrap();
+        let spec = serde_json::from_str::<Value>(&sent.body).unwrap()["deployment_spec"].clone();
+        assert_eq!(spec["storage_provisioning"], json!("thick"));
+        let mapped = spec["network_mappings"].to_string();
+        assert!(
+            mapped.contains("front") && mapped.contains("dvportgroup-") && mapped.contains("VM Network"),
+            "{mapped}"
+        );
+        let notes = spec["annotation"].as_str().unwrap();
+        let lines: Vec<&str> = notes.lines().take(2).collect();
+        assert_eq!(lines[0], "Linux");
+        assert!(lines[1].starts_with("published by goldsmith") && lines[1].ends_with(&item), "{notes}");
+
+        says(&[], &["Pay."]);
+        refused(&shelf, &deploy("b", &[]), 2, &["a licence that has to be accepted", "--accept-licences"]);
+        says(&[], &["Pay."]);
+        result(&deploy("b", &["--accept-licences"]));
+        assert_requests_valid(shelf.vcsim());
     }
 }
 
-#[test_case("cut"; "a connection that is cut in the middle of a disk")]
-#[test_case("expired"; "a session that is over")]
-#[test_case("busy"; "a vCenter that is busy")]
 #[tokio::test(flavor = "multi_thread")]
-async fn trouble_that_passes_is_passed_over(kind: &str) {
+async fn archives_with_two_disks_or_without_a_manifest_go_too() {
     let shelf = Shelf::start(true, &[]).await;
-    let ova = shelf.bench.ova("node", 8);
-    make_trouble(&shelf, kind);
-    let made = result(&shelf.publish("node.ova", &[]));
-    assert_eq!(shelf.vcsim().faults_left(), 0);
-    assert!(shelf.stored(&made, "node-disk1.vmdk") == shelf.bench.member(&ova));
-    assert_requests_valid(shelf.vcsim());
-}
-
-#[test_case("cut always", "could not upload `node-disk1.vmdk`"; "connections that are cut always")]
-#[test_case("refused", "The digest is another one."; "a server that does not like a file")]
-#[test_case("full", "The datastore is full."; "a datastore that is full")]
-#[tokio::test(flavor = "multi_thread")]
-async fn trouble_that_stays_leaves_no_new_item_and_the_old_content(kind: &str, word: &str) {
-    let shelf = Shelf::start(true, &[]).await;
-    let ova = shelf.bench.ova("node", 8);
-    make_trouble(&shelf, kind);
-    refused(&shelf, &shelf.publish("node.ova", &[]), 1, &[word]);
-    assert_eq!(shelf.items().await, Vec::<String>::new());
-
-    shelf.vcsim().forget_faults();
-    let made = result(&shelf.publish("node.ova", &[]));
-    let disk = shelf.bench.member(&ova);
-    std::fs::copy(&ova, shelf.bench.path("old.ova")).unwrap();
-    shelf.bench.ova("node", 12);
-    make_trouble(&shelf, kind);
-    refused(&shelf, &shelf.publish("node.ova", &["--new-version"]), 1, &[word]);
-    assert_eq!(shelf.items().await, ["node"]);
-    assert!(shelf.stored(&made, "node-disk1.vmdk") == disk, "the old content is as it was");
-    shelf.vcsim().forget_faults();
-    let back = result(&shelf.vsphere(&["download", &format!("{LIBRARY}/node"), "-o", "back.ova"]));
-    assert_eq!(back["version"], made["version"]);
-    // No session holds the item.
-    result(&shelf.publish("node.ova", &["--new-version"]));
-    assert_requests_valid(shelf.vcsim());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn damaged_files_are_found_on_the_way() {
-    let shelf = Shelf::start(true, &[]).await;
-    let ova = shelf.bench.ova("node", 8);
-    let mut bytes = std::fs::read(&ova).unwrap();
-    let at = bytes.len() - 100_000;
-    bytes[at] ^= 1;
-    std::fs::write(shelf.bench.path("bad.ova"), bytes).unwrap();
-    let output = shelf.publish("bad.ova", &["--name", "node"]);
-    refused(
-        &shelf,
-        &output,
-        2,
-        &["could not read `node-disk1.vmdk`", "does not have the digest in the manifest"],
-    );
-    assert_eq!(shelf.items().await, Vec::<String>::new());
-
-    // One bit on the server's disk, of which it tells the digest that it computed.
-    let made = result(&shelf.publish("node.ova", &[]));
-    let path = shelf.there.stored(&shelf.library, made["id"].as_str().unwrap(), "node-disk1.vmdk");
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[100_000] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    std::fs::create_dir(shelf.bench.path("out")).unwrap();
-    for to in ["out/x.ova", "out/files"] {
-        let output = shelf.vsphere(&["download", &format!("{LIBRARY}/node"), "-o", to]);
-        refused(&shelf, &output, 1, &["download `node-disk1.vmdk`", "another digest than the server tells"]);
+    let two = shelf.bench.two("pair", 24, 12);
+    let made = result(&shelf.publish("pair.ova", &[]));
+    assert_eq!(made["files"], json!(["pair-disk1.vmdk", "pair-disk2.vmdk", "pair.ovf"]));
+    // An empty folder of the name gives way, and an OVA of the name is replaced.
+    std::fs::create_dir(shelf.bench.path("files")).unwrap();
+    std::fs::write(shelf.bench.path("back.ova"), "old").unwrap();
+    for to in ["files", "back.ova"] {
+        let fetched = result(&shelf.vsphere(&["download", &format!("{LIBRARY}/pair"), "-o", to]));
+        assert_eq!(fetched["digests-compared"], json!(3));
     }
-    assert_eq!(std::fs::read_dir(shelf.bench.path("out")).unwrap().count(), 0);
-}
-
-#[test_case(&json!({"match": "CreateSnapshot_Task", "task": {"type": "NoDiskSpace"}}), "NoDiskSpace"; "a snapshot that fails")]
-#[test_case(&json!({"match": "MarkAsTemplate", "fault": {"type": "NoPermission"}}), "NoPermission"; "a template that may not be made")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_is_not_finished_goes_with_its_folder_and_its_tags(rule: &Value, word: &str) {
-    let shelf = Shelf::start(false, &[]).await;
-    shelf.bench.ova("node", 8);
-    result(&shelf.publish("node.ova", &[]));
-    shelf.vcsim().fault(rule);
-    let item = format!("{LIBRARY}/node");
-    let more = ["--folder", "new", "--template", "--snapshot", "--tag", "os:os:ubuntu"];
-    let mut all = vec!["deploy", item.as_str(), "--name", "node-1", "--cluster", "DC0_C0"];
-    all.extend(more);
-    refused(&shelf, &shelf.vsphere(&all), 1, &[word]);
-    assert_eq!(shelf.there.vcenter.at_path("/DC0/vm/new").await.unwrap(), None);
-    assert_eq!(shelf.items().await, ["node"]);
-    assert_requests_valid(shelf.vcsim());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_dies_in_the_middle_of_an_upload_leaves_nothing_after_gc() {
-    let shelf = Shelf::start(true, &[]).await;
-    shelf.bench.ova("node", 8);
-    shelf.there.trouble_with_bytes("PUT", json!({ "delay_ms": 20_000 }));
-    let arguments = ["publish", "vsphere", "node.ova", "--library", LIBRARY];
-    let mut child = shelf
-        .bench
-        .command(shelf.vcsim(), &arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+    for number in [1, 2] {
+        let disk = shelf.bench.member_of(&two, Some(number));
+        assert!(shelf.bench.member_of(&shelf.bench.path("back.ova"), Some(number)) == disk, "disk {number}");
+        assert!(std::fs::read(shelf.bench.path(&format!("files/pair-disk{number}.vmdk"))).unwrap() == disk);
+    }
+    let tar = std::process::Command::new("tar")
+        .args(["--format=ustar", "-cf", "../plain.ova", "pair.ovf", "pair-disk1.vmdk", "pair-disk2.vmdk"])
+        .current_dir(shelf.bench.path("files"))
+        .status()
         .unwrap();
-    let begun = std::time::Instant::now();
-    while shelf.there.calls("POST", "content/library/item/update-session/") == 0 {
-        assert!(begun.elapsed().as_secs() < 60, "it never came");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(shelf.items().await, ["node"]);
-    assert!(shelf.description("node").await.contains("goldsmith-build"));
-    // What is half made is no item to give a new version.
-    let output = shelf.publish("node.ova", &["--new-version"]);
-    assert_eq!(output.status.code(), Some(1));
-    let text = said(&output);
-    assert!(text.contains("or died when it did") && text.contains("goldsmith gc"), "{text}");
-    let text = shelf.bench.gc(shelf.vcsim());
-    assert!(text.contains("\"clean\": true"), "{text}");
-    assert_eq!(shelf.items().await, Vec::<String>::new());
-    assert_eq!(shelf.bench.journals(), 0);
-    result(&shelf.publish("node.ova", &[]));
+    assert!(tar.success());
+    let plain = result(&shelf.publish("plain.ova", &[]));
+    assert_eq!((&plain["bytes"], &plain["digests-compared"]), (&made["bytes"], &json!(3)));
     assert_requests_valid(shelf.vcsim());
 }

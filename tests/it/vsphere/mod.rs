@@ -11,6 +11,7 @@ mod import;
 mod libraries;
 mod library;
 mod library_commands;
+mod library_faults;
 mod machine;
 mod tags;
 mod vcsim;
