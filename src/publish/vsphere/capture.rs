@@ -104,7 +104,10 @@ impl Capture<'_> {
             cx,
             "finish",
             Box::pin(async {
-                cx.check()?;
+                // What has new content cannot be undone any more.
+                if old.is_none() {
+                    cx.check()?;
+                }
                 let files = vcenter.item_files(&item).await?;
                 if self.kind == CaptureAs::Ovf && files.is_empty() {
                     let attempt =
@@ -113,8 +116,8 @@ impl Capture<'_> {
                         VsphereError::new(VsphereErrorKind::Other, attempt).because("it has no files")
                     );
                 }
-                let description = (old.is_none() || self.description.is_some()).then_some(text.as_str());
-                items::keep(cx, vcenter, &item, undo, description).await?;
+                let said = (text.as_str(), self.description.is_some());
+                items::keep(cx, vcenter, (&item, old.as_ref(), undo), said).await?;
                 let stored = items::stored(vcenter, &library, &item, old.is_some(), &files).await?;
                 Ok(InLibrary { machine: machine.path().to_owned(), stored })
             }),

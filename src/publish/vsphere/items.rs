@@ -3,7 +3,6 @@ use crate::{
     cx::{Cx, UndoHandle},
     vsphere::{
         Existing, Item, ItemFile, Library, VCenter, VsphereError, VsphereErrorKind, bears_mark, plain_name,
-        without_marks,
     },
 };
 use serde::Serialize;
@@ -112,16 +111,15 @@ pub struct Stored {
     pub bytes: u64,
 }
 
-/// Makes an item a result: its mark goes, then its undo.
+/// Makes an item a result: its mark goes, then its undo. `text` describes a new one, and an older one too if the user `said` something
+/// about it; else that has the description that it had.
 pub(super) async fn keep(
     cx: &Cx,
     vcenter: &VCenter,
-    item: &Item,
-    undo: Option<UndoHandle>,
-    description: Option<&str>,
+    (item, old, undo): (&Item, Option<&Item>, Option<UndoHandle>),
+    (text, said): (&str, bool),
 ) -> Result<(), VsphereError> {
-    let plain = without_marks(&item.description);
-    let wanted = description.unwrap_or(&plain);
+    let wanted = old.filter(|_| !said).map_or(text, |old| old.description.as_str());
     if item.description != wanted {
         vcenter.describe_item(item, wanted).await?;
     }

@@ -77,10 +77,12 @@ impl Shelve<'_> {
             cx,
             "finish",
             Box::pin(async {
-                cx.check()?;
-                // An older item keeps its description, unless there is a new one.
-                let description = (old.is_none() || self.description.is_some()).then_some(text.as_str());
-                items::keep(cx, vcenter, &item, undo, description).await?;
+                // What has new content cannot be undone any more.
+                if old.is_none() {
+                    cx.check()?;
+                }
+                let said = (text.as_str(), self.description.is_some());
+                items::keep(cx, vcenter, (&item, old.as_ref(), undo), said).await?;
                 let stored = items::stored(vcenter, &library, &item, old.is_some(), &there).await?;
                 let digests_compared = there.iter().filter(|file| file.has_digest()).count();
                 Ok(Shelved { stored, digests_compared })

@@ -342,11 +342,6 @@ async fn what_is_wrong_is_said_before_anything_is_made() {
             &["map the network `nic7`"],
         ),
         (
-            &["vsphere", "deploy", &item, "--name", "x", "--cluster", "DC0_C0", "--network", "none"],
-            1,
-            &["network `none`"],
-        ),
-        (
             &["vsphere", "capture", "DC0_C0_RP0_VM0", "--library", LIBRARY],
             2,
             &["it is not off", "shut it down"],
@@ -413,6 +408,8 @@ async fn what_a_package_says_of_networks_notes_and_licences_counts() {
         };
         says(&["front", "VM Network"], &[]);
         refused(&shelf, &deploy("a", &[]), 1, &["network `front`", "--network NAME"]);
+        says(&["front", "VM Network"], &[]);
+        refused(&shelf, &deploy("a", &["--network", "nowhere"]), 1, &["find the network `nowhere`"]);
         says(&["front", "VM Network"], &[]);
         refused(&shelf, &deploy("a", &["--network", "back=DC0_DVPG0"]), 2, &["names `front`, `VM Network`"]);
         says(&["front", "VM Network"], &[]);

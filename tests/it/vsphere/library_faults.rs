@@ -41,7 +41,7 @@ fn make_trouble(shelf: &Shelf, kind: &str) {
         }
         "busy" => shelf.there.trouble("POST", session, json!({ "status": 503, "after": 1 })),
         "cut always" => {
-            shelf.there.trouble_with_bytes("PUT", json!({ "cut_after": 100_000, "after": 1, "times": 9 }))
+            shelf.there.trouble_with_bytes("PUT", json!({ "cut_after": 100_000, "after": 1, "times": 9 }));
         }
         "refused" => {
             let message = json!({ "id": "x", "default_message": "The digest is another one.", "args": [] });
