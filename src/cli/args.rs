@@ -12,7 +12,9 @@ mod publish;
 mod publish_ami;
 mod select;
 mod vsphere;
+mod vsphere_commands;
 mod vsphere_export;
+mod vsphere_library;
 
 #[cfg(feature = "aws")]
 pub(super) use ami::*;
@@ -27,7 +29,9 @@ pub(super) use publish::*;
 pub(super) use publish_ami::*;
 pub(super) use select::Selection;
 pub(super) use vsphere::*;
+pub(super) use vsphere_commands::*;
 pub(super) use vsphere_export::*;
+pub(super) use vsphere_library::*;
 
 use super::{
     env::VARIABLES,
@@ -187,9 +191,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Publish,
     },
-    /// Look after machines of a vCenter
+    /// Look after machines and content libraries of a vCenter
     #[command(after_help = examples(&[
         ("goldsmith vsphere export templates/node -o node.ova", "an OVA of a template"),
+        ("goldsmith vsphere ls images", "what is in a content library"),
+        ("goldsmith vsphere deploy images/node --name node-1", "a machine of an item"),
     ]))]
     Vsphere {
         #[command(subcommand)]

@@ -44,14 +44,14 @@ pub use lease::{Keeper, Lease, LeaseDevice, LeaseInfo, LeaseProgress, ManifestEn
 pub use machine::MOREF;
 pub use moref::Moref;
 pub use ovf::{ImportSpec, Imported, OvfImport};
-pub use owned::{Mark, is_marked, without_marks};
+pub use owned::{Mark, bears_mark, is_marked, without_marks};
 pub use place::{Place, Server, Thumbprint, Trust};
 pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
 pub use rest::{
     Bytes, Captured, DeploySpec, Downloaded, Existing, Expected, Item, ItemFile, ItemKind, ItemSpec, Library,
-    NewItem, Tag, Upload,
+    NewItem, Package, Tag, Upload,
 };
 pub use said::Said;
 pub use session::{About, VCenter};

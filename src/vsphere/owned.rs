@@ -30,6 +30,11 @@ pub fn is_marked(text: &str, build: &str) -> bool {
     !build.is_empty() && marks(text).any(|found| found == build)
 }
 
+/// Whether a text bears the mark of any build: it makes the thing, or died doing so.
+pub fn bears_mark(text: &str) -> bool {
+    marks(text).next().is_some()
+}
+
 /// A text without marks: what was made becomes a result, and nobody is to take it for a leftover.
 pub fn without_marks(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| marks(line).next().is_none()).collect();
@@ -56,6 +61,7 @@ mod tests {
         assert!(is_marked(&text, id.as_str()), "{text}");
         assert!(!is_marked(&text, &id.as_str()[..id.as_str().len() - 1]));
         assert!(!is_marked(&text, ""));
+        assert!(bears_mark(&text) && !bears_mark("goldsmith"));
         assert_eq!(without_marks(&text), "Ubuntu 24.04 for Kubernetes 1.34");
         assert_eq!(without_marks(&mark.on("")), "");
     }

@@ -22,18 +22,20 @@ pub(in crate::cli) enum Publish {
         ]),
     )]
     Ami(Box<PublishAmi>),
-    /// Import an OVA into a vCenter, as a template or a machine
+    /// Import an OVA into a vCenter, as a template, a machine or an item of a content library
     #[command(
-        long_about = "Import an OVA into a vCenter, as a template or a machine.\n\n\
+        long_about = "Import an OVA into a vCenter, as a template, a machine or an item of a content library.\n\n\
             The disks are streamed straight out of the archive, all at once, and compared with its manifest on the way; a disk whose \
             connection is cut is begun again. What was made is removed if anything fails, or by `goldsmith gc`. An existing machine of \
-            the name is never touched, unless it was published before and `--replace` is said.\n\n\
+            the name is never touched, unless it was published before and `--replace` is said. With `--library`, the files of the archive \
+            become an OVF package in a content library, or the next version of one.\n\n\
             Server, user and password also come from VSPHERE_SERVER, VSPHERE_USER and VSPHERE_PASSWORD, or from govc's GOVC_URL, \
             GOVC_USERNAME, GOVC_PASSWORD and GOVC_INSECURE.",
         after_help = examples(&[
             ("goldsmith publish vsphere node.ova --network 'VM Network'", "a machine, by the environment's names"),
             ("goldsmith publish vsphere node.ova --config vsphere.json", "by the file of EKS Anywhere"),
             ("goldsmith publish vsphere node.ova --template --replace", "in place of an older one"),
+            ("goldsmith publish vsphere node.ova --library images --new-version", "new content for an item of a library"),
             ("goldsmith publish vsphere node.ova --json | tail -1 | jq .machine", "for scripts"),
         ]),
     )]

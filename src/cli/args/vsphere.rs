@@ -64,9 +64,44 @@ pub(in crate::cli) struct PublishVsphere {
     /// The OVA
     #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) image: PathBuf,
-    /// What to call the machine [default: the name of the file, without its end]
+    /// What to call the machine, or the item [default: the name of the file, without its end]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) shelf: ShelfArgs,
+    #[command(flatten)]
+    pub(in crate::cli) finish: FinishArgs,
+    #[command(flatten)]
+    pub(in crate::cli) provisioning: ProvisioningArgs,
+    /// Set this property of the image; may be repeated
+    #[arg(long = "property", value_name = "KEY=VALUE", value_parser = name_and_value)]
+    pub(in crate::cli) properties: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(in crate::cli) vcenter: VcenterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) spot: SpotArgs,
+}
+
+/// An item of a content library in place of a machine.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct ShelfArgs {
+    /// Put it into this content library, and make no machine
+    #[arg(long, value_name = "LIBRARY", conflicts_with_all = [
+        "template", "no_template", "snapshot", "tags", "attributes", "replace", "provisioning", "properties",
+        "cluster", "host", "resource_pool", "folder", "datastore", "networks",
+    ])]
+    pub(in crate::cli) library: Option<String>,
+    /// Give the library's item of this name new content; it keeps its old one until all of the new is there
+    #[arg(long, requires = "library")]
+    pub(in crate::cli) new_version: bool,
+    /// Describe the item
+    #[arg(long, value_name = "TEXT", requires = "library")]
+    pub(in crate::cli) description: Option<String>,
+}
+
+/// What a machine gets.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct FinishArgs {
     /// Make it a template
     #[arg(long)]
     pub(in crate::cli) template: bool,
@@ -76,6 +111,21 @@ pub(in crate::cli) struct PublishVsphere {
     /// Make a snapshot of it, for linked clones
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "goldsmith", require_equals = true)]
     pub(in crate::cli) snapshot: Option<String>,
+    /// Attach this tag, made if there is none; may be repeated. EKS Anywhere wants `os:os:ubuntu`, and
+    /// `eksdRelease:eksdRelease:NAME`
+    #[arg(long = "tag", value_name = "CATEGORY:TAG", value_parser = category_and_tag)]
+    pub(in crate::cli) tags: Vec<(String, String)>,
+    /// Set this custom attribute; may be repeated
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = name_and_value)]
+    pub(in crate::cli) attributes: Vec<(String, String)>,
+    /// Take the place of the machine of this name that an earlier `publish` or `deploy` made
+    #[arg(long)]
+    pub(in crate::cli) replace: bool,
+}
+
+/// How the space of a machine's disks is taken.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct ProvisioningArgs {
     /// Take the space of its disks as it is written to; this is the default
     #[arg(long, group = "provisioning")]
     pub(in crate::cli) thin: bool,
@@ -85,23 +135,6 @@ pub(in crate::cli) struct PublishVsphere {
     /// Take the space of its disks at once, and zero it
     #[arg(long, group = "provisioning")]
     pub(in crate::cli) eager_zeroed: bool,
-    /// Attach this tag, made if there is none; may be repeated. EKS Anywhere wants `os:os:ubuntu`, and
-    /// `eksdRelease:eksdRelease:NAME`
-    #[arg(long = "tag", value_name = "CATEGORY:TAG", value_parser = category_and_tag)]
-    pub(in crate::cli) tags: Vec<(String, String)>,
-    /// Set this custom attribute; may be repeated
-    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = name_and_value)]
-    pub(in crate::cli) attributes: Vec<(String, String)>,
-    /// Set this property of the image; may be repeated
-    #[arg(long = "property", value_name = "KEY=VALUE", value_parser = name_and_value)]
-    pub(in crate::cli) properties: Vec<(String, String)>,
-    /// Take the place of the machine of this name that an earlier `publish` made
-    #[arg(long)]
-    pub(in crate::cli) replace: bool,
-    #[command(flatten)]
-    pub(in crate::cli) vcenter: VcenterArgs,
-    #[command(flatten)]
-    pub(in crate::cli) spot: SpotArgs,
 }
 
 /// The first colon ends the category: names of tags have some, too.

@@ -40,9 +40,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Publish { what: args::Publish::Vsphere(arguments) } => {
             vsphere::publish::run(&arguments, console)
         }
-        Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
-            vsphere::export::run(&arguments, console)
-        }
+        Command::Vsphere { what } => vsphere::command(&what, console),
         #[cfg(feature = "aws")]
         Command::Ami(arguments) => aws::ami(&arguments, console),
         #[cfg(feature = "aws")]

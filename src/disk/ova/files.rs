@@ -35,6 +35,11 @@ impl OvaFile {
         self.stated.is_some()
     }
 
+    /// Its SHA-256 in lower-case hexadecimal, if the archive's manifest states that.
+    pub fn sha256(&self) -> Option<&str> {
+        self.stated.as_ref().and_then(Stated::sha256)
+    }
+
     /// Hands out all bytes in order, until `take` says no. If they do not have the digest in the manifest, that is told in place of
     /// the last piece: who takes the pieces never has the whole of a wrong file.
     pub fn read(&self, take: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<(), DiskError> {
@@ -106,7 +111,7 @@ mod tests {
         };
         files[1].read(&mut |piece| all(piece, &mut read)).unwrap();
         assert!(read == std::fs::read(&unpacked).unwrap());
-        assert!(files.iter().all(OvaFile::has_digest));
+        assert!(files.iter().all(|file| file.has_digest() && file.sha256().is_some()));
 
         // One bit of the disk.
         let mut bytes = std::fs::read(&path).unwrap();

@@ -88,6 +88,11 @@ impl Checker {
 }
 
 impl Stated {
+    /// The digits, if it is a SHA-256.
+    pub(super) fn sha256(&self) -> Option<&str> {
+        (self.algorithm == Algorithm::Sha256).then_some(self.hex.as_str())
+    }
+
     /// What compares a file with this as it is read.
     pub(super) fn checker(&self) -> Checker {
         let hasher = match self.algorithm {

@@ -15,9 +15,6 @@ use crate::{
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-/// The longest name that a vCenter gives a machine, in characters.
-const LONGEST: usize = 80;
-
 /// An image to publish.
 #[derive(Debug, Clone)]
 pub struct Job<'a> {
@@ -171,18 +168,7 @@ impl Job<'_> {
     fn check(&self) -> Result<(), VsphereError> {
         let wrong =
             |what: String, why: String| Err(VsphereError::new(VsphereErrorKind::Usage, what).because(why));
-        let longest = if self.replace { LONGEST - result::SUFFIX } else { LONGEST };
-        let length = self.name.chars().count();
-        if length == 0 || length > longest {
-            return wrong(
-                format!("call the machine `{}`", self.name),
-                format!("its name has {length} characters, and 1 to {longest} are possible"),
-            );
-        }
-        if self.name.contains(['/', '\\', '%']) {
-            let why = "a name with `/`, `\\` or `%` would be written in another way everywhere";
-            return wrong(format!("call the machine `{}`", self.name), why.to_owned());
-        }
+        result::check_name(self.name, self.replace)?;
         let settable = self.ova.settable_properties();
         if let Some((key, _)) = self.properties.iter().find(|(key, _)| !settable.contains(key)) {
             return wrong(

@@ -33,6 +33,11 @@ impl Supply for OfOva {
     }
 }
 
+/// A file of an OVA, for whoever sends it.
+pub(super) fn of_file(file: OvaFile) -> Arc<dyn Supply> {
+    Arc::new(OfOva(Arc::new(file)))
+}
+
 /// What of an OVA is sent, by name.
 pub(super) fn of_ova(ova: &Ova, path: &Path) -> Result<BTreeMap<String, Arc<dyn Supply>>, VsphereError> {
     let files = ova.files().map_err(|error| unreadable(path, error))?;
@@ -41,9 +46,7 @@ pub(super) fn of_ova(ova: &Ova, path: &Path) -> Result<BTreeMap<String, Arc<dyn 
         file.read(&mut |_| true).map_err(|error| unreadable(path, error))?;
     }
     let sent = files.into_iter().filter(|file| !is_description(file.name()));
-    Ok(sent
-        .map(|file| (file.name().to_owned(), Arc::new(OfOva(Arc::new(file))) as Arc<dyn Supply>))
-        .collect())
+    Ok(sent.map(|file| (file.name().to_owned(), of_file(file))).collect())
 }
 
 fn is_description(name: &str) -> bool {

@@ -42,7 +42,26 @@ pub struct DeploySpec {
     pub accept_licences: bool,
 }
 
+/// What a server says of an OVF package before it makes a machine of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Package {
+    /// Its networks.
+    pub networks: Vec<String>,
+    /// Its notes.
+    pub annotation: String,
+}
+
 impl VCenter {
+    /// What an item of the type `ovf` holds, for a machine in this pool.
+    pub async fn package(&self, item: &Item, pool: &Moref) -> Result<Package, VsphereError> {
+        let attempt = format!("look into the item `{}` of the content library", item.name);
+        let arguments = [("ovf_library_item_id", item.id.as_str())];
+        let target = json!({ "target": { "resource_pool_id": pool.id } });
+        let summary = self.rest(&attempt, &calls::FILTER_OVF, &arguments, Some(target)).await?;
+        let annotation = summary["annotation"].as_str().unwrap_or_default().to_owned();
+        Ok(Package { networks: texts(&summary["networks"]), annotation })
+    }
+
     /// Makes a machine of an item: of an OVF package, or of a template. It is off.
     pub async fn deploy(
         &self,
@@ -132,7 +151,7 @@ impl DeploySpec {
         let usage = |why: String| VsphereError::new(VsphereErrorKind::Usage, attempt).because(why);
         if !self.accept_licences && summary["EULAs"].as_array().is_some_and(|licences| !licences.is_empty()) {
             return Err(usage("the package has a licence that has to be accepted".to_owned())
-                .hint("read it in the vSphere Client, and say that it is accepted"));
+                .hint("read it in the vSphere Client, and say `--accept-licences`"));
         }
         let mut networks = self.networks.clone();
         for name in texts(&summary["networks"]) {

@@ -116,6 +116,13 @@ impl ItemKind {
     }
 }
 
+impl ItemFile {
+    /// Whether the server tells a digest of it that can be compared.
+    pub fn has_digest(&self) -> bool {
+        self.checksum_info.as_ref().is_some_and(Checksum::is_known)
+    }
+}
+
 impl Item {
     /// What bears the tags of this item.
     pub fn moref(&self) -> Moref {
@@ -137,10 +144,8 @@ impl VCenter {
                 .because(format!("there are {} of this name", more + 1))
                 .hint("rename the others")),
             (None, _) => {
-                let ids = texts(&self.rest(&attempt, &calls::LIBRARIES, &[], None).await?);
-                let mut names: Vec<String> =
-                    self.libraries(&attempt, &ids).await?.into_iter().map(|library| library.name).collect();
-                names.sort();
+                let names: Vec<String> =
+                    self.all_libraries().await?.into_iter().map(|library| library.name).collect();
                 let why = if names.is_empty() {
                     "there is none, or none that this user may see".to_owned()
                 } else {
@@ -149,6 +154,15 @@ impl VCenter {
                 Err(VsphereError::new(VsphereErrorKind::NotFound, attempt).because(why))
             }
         }
+    }
+
+    /// All content libraries that this user may see, by name.
+    pub async fn all_libraries(&self) -> Result<Vec<Library>, VsphereError> {
+        let attempt = "list the content libraries";
+        let ids = texts(&self.rest(attempt, &calls::LIBRARIES, &[], None).await?);
+        let mut libraries = self.libraries(attempt, &ids).await?;
+        libraries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(libraries)
     }
 
     async fn libraries(&self, attempt: &str, ids: &[String]) -> Result<Vec<Library>, VsphereError> {
@@ -175,14 +189,28 @@ impl VCenter {
 
     /// The names of all items of a library, in order.
     pub async fn library_items(&self, library: &Library) -> Result<Vec<String>, VsphereError> {
+        Ok(self.all_items(library).await?.into_iter().map(|item| item.name).collect())
+    }
+
+    /// All items of a library, by name.
+    pub async fn all_items(&self, library: &Library) -> Result<Vec<Item>, VsphereError> {
         let attempt = format!("list the items of the content library `{}`", library.name);
-        let ids = self.rest(&attempt, &calls::ITEMS, &[("library_id", &library.id)], None).await?;
-        let mut names = Vec::new();
-        for id in texts(&ids) {
-            names.push(self.item(&attempt, &id).await?.name);
+        let mut items = Vec::new();
+        for id in self.item_ids(&attempt, library).await? {
+            items.push(self.item(&attempt, &id).await?);
         }
-        names.sort();
-        Ok(names)
+        items.sort_by(|a: &Item, b| a.name.cmp(&b.name));
+        Ok(items)
+    }
+
+    /// How many items a library has.
+    pub async fn count_items(&self, library: &Library) -> Result<usize, VsphereError> {
+        let attempt = format!("count the items of the content library `{}`", library.name);
+        Ok(self.item_ids(&attempt, library).await?.len())
+    }
+
+    async fn item_ids(&self, attempt: &str, library: &Library) -> Result<Vec<String>, VsphereError> {
+        Ok(texts(&self.rest(attempt, &calls::ITEMS, &[("library_id", &library.id)], None).await?))
     }
 
     pub(super) async fn item(&self, attempt: &str, id: &str) -> Result<Item, VsphereError> {
@@ -303,7 +331,7 @@ impl VCenter {
 
 impl Library {
     /// An error if nothing can be put into it.
-    pub(super) fn takes_items(&self, attempt: &str) -> Result<(), VsphereError> {
+    pub fn takes_items(&self, attempt: &str) -> Result<(), VsphereError> {
         if self.kind == "SUBSCRIBED" {
             return Err(VsphereError::new(VsphereErrorKind::Usage, attempt)
                 .because(format!(

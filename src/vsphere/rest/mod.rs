@@ -22,7 +22,7 @@ mod transfer;
 mod upload;
 
 pub use capture::Captured;
-pub use deploy::DeploySpec;
+pub use deploy::{DeploySpec, Package};
 pub use download::Downloaded;
 pub use library::{Existing, Item, ItemFile, ItemKind, ItemSpec, Library, NewItem};
 pub(in crate::vsphere) use remove::{remove_category, remove_item, remove_tag};

@@ -3,14 +3,15 @@ use super::library::{Checksum, ItemFile};
 use crate::{
     cx::{Cx, Event, Unit},
     value::{Digest, DigestAlgorithm},
-    vsphere::{VsphereError, VsphereErrorKind},
+    vsphere::{VsphereError, VsphereErrorKind, nfc::Supply},
 };
 use bytes::Bytes as Chunk;
 use futures_util::{Stream, StreamExt as _};
 use sha2::Digest as _;
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -27,16 +28,40 @@ const CHUNK: usize = 256 << 10;
 pub enum Bytes {
     /// A file. It is read again when a connection was cut.
     Path(PathBuf),
+    /// Something that can be had again, such as a file of an archive. So it is when a connection was cut.
+    Supply(Arc<dyn Supply>),
     /// Something that can be read once.
     Stream(Box<dyn AsyncRead + Send + Unpin>),
 }
+
+/// Bytes as they are read.
+pub(super) type Chunks = Pin<Box<dyn Stream<Item = io::Result<Chunk>> + Send>>;
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Supply(supply) => f.debug_tuple("Supply").field(supply).finish(),
             Self::Stream(_) => f.write_str("Stream(…)"),
         }
+    }
+}
+
+impl Bytes {
+    /// All of them from their start, with what opens them once more, if that can be.
+    pub(super) async fn open(self) -> Result<(Chunks, Option<Self>), VsphereError> {
+        Ok(match self {
+            Self::Path(path) => {
+                let file = tokio::fs::File::open(&path).await.map_err(|why| unreadable(&path, why))?;
+                (Box::pin(ReaderStream::with_capacity(file, CHUNK)), Some(Self::Path(path)))
+            }
+            Self::Supply(supply) => {
+                let mut pieces = supply.open();
+                let pieces = futures_util::stream::poll_fn(move |task| pieces.poll_recv(task));
+                (Box::pin(pieces), Some(Self::Supply(supply)))
+            }
+            Self::Stream(stream) => (Box::pin(ReaderStream::with_capacity(stream, CHUNK)), None),
+        })
     }
 }
 
@@ -47,7 +72,7 @@ pub struct Upload {
     pub name: String,
     /// In bytes.
     pub size: u64,
-    /// SHA-256. Where it is not known, a file is read once more before, and a stream is only compared afterwards.
+    /// SHA-256. Where it is not known, what can be read again is read once more before, and a stream is only compared afterwards.
     pub sha256: Option<Digest>,
     /// The bytes.
     pub bytes: Bytes,
@@ -67,7 +92,7 @@ pub struct Expected {
 impl Upload {
     /// The file at `path`, by its own name.
     pub async fn of_path(path: &Path) -> Result<Self, VsphereError> {
-        let failed = |why: std::io::Error| unreadable(path, why);
+        let failed = |why: io::Error| unreadable(path, why);
         let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, size: metadata.len(), sha256: None, bytes: Bytes::Path(path.to_owned()) })
@@ -84,7 +109,7 @@ impl Upload {
     }
 }
 
-pub(super) fn unreadable(path: &Path, why: std::io::Error) -> VsphereError {
+pub(super) fn unreadable(path: &Path, why: io::Error) -> VsphereError {
     VsphereError::new(VsphereErrorKind::Usage, format!("read `{}`", path.display())).because(why)
 }
 
@@ -109,6 +134,11 @@ impl Expected {
 }
 
 impl Checksum {
+    /// Whether it is by an algorithm that is computed here.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.algorithm(), "SHA1" | "SHA256")
+    }
+
     fn algorithm(&self) -> &str {
         self.algorithm.as_deref().unwrap_or("SHA1")
     }
@@ -154,6 +184,8 @@ impl Hashes {
 pub(super) struct Passing {
     done: Arc<AtomicU64>,
     hashes: Arc<Mutex<Hashes>>,
+    /// Why no more could be read.
+    failed: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Passing {
@@ -170,13 +202,22 @@ impl Passing {
         self.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     }
 
-    /// A reader as a stream of what passes.
-    pub(super) fn stream<R: AsyncRead + Send + Unpin + 'static>(
-        &self,
-        from: R,
-    ) -> impl Stream<Item = std::io::Result<Chunk>> + Send + use<R> {
+    /// What passes, looked at.
+    pub(super) fn stream(&self, from: Chunks) -> impl Stream<Item = io::Result<Chunk>> + Send + use<> {
         let passing = self.clone();
-        ReaderStream::with_capacity(from, CHUNK).map(move |read| read.inspect(|chunk| passing.pass(chunk)))
+        from.map(move |read| {
+            // Whoever sends it tells only that it ended.
+            read.inspect(|chunk| passing.pass(chunk)).map_err(|why| {
+                let kind = why.kind();
+                *passing.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                kind.into()
+            })
+        })
+    }
+
+    /// Why no more could be read; told once.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -209,14 +250,17 @@ impl Drop for Bar {
     }
 }
 
-/// The SHA-256 of a file.
-pub(super) async fn digest_of(cx: &Cx, path: &Path, size: u64) -> Result<Option<Digest>, VsphereError> {
-    let file = tokio::fs::File::open(path).await.map_err(|why| unreadable(path, why))?;
-    let mut bar = Bar::new(cx, format!("digest {}", path.display()), Some(size));
+/// The SHA-256 of a file called `name`.
+pub(super) async fn digest_of(
+    cx: &Cx,
+    name: &str,
+    size: u64,
+    mut from: Chunks,
+) -> Result<Option<Digest>, VsphereError> {
+    let mut bar = Bar::new(cx, format!("digest {name}"), Some(size));
     let passing = Passing::default();
-    let mut stream = Box::pin(passing.stream(file));
-    while let Some(read) = stream.next().await {
-        read.map_err(|why| unreadable(path, why))?;
+    while let Some(read) = from.next().await {
+        passing.pass(&read.map_err(|why| unreadable(Path::new(name), why))?);
         cx.check()?;
         bar.show(passing.done());
     }

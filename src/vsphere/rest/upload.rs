@@ -5,7 +5,7 @@ use super::{
     endpoint::{self, Endpoint},
     library::{Item, ItemFile},
     tags::parsed,
-    transfer::{Bar, Bytes, Expected, Passing, Upload, digest_of, unreadable},
+    transfer::{Bar, Chunks, Expected, Passing, Upload, digest_of, unreadable},
 };
 use crate::{
     cx::{Cx, Look, Sight},
@@ -13,8 +13,8 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
-use tokio::{io::AsyncRead, time::Instant};
+use std::{path::Path, time::Duration};
+use tokio::time::Instant;
 
 /// A session without calls ends after five minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
@@ -129,33 +129,28 @@ impl Update<'_> {
     /// Sends one file; again from its beginning when a connection was cut.
     async fn send(&self, file: Upload) -> Result<Expected, VsphereError> {
         let Upload { name, size, mut sha256, bytes } = file;
-        if let (None, Bytes::Path(path)) = (&sha256, &bytes) {
-            sha256 = digest_of(self.cx, path, size).await?;
+        let (mut chunks, mut again) = bytes.open().await?;
+        if sha256.is_none()
+            && let Some(bytes) = again.take()
+        {
+            sha256 = digest_of(self.cx, &name, size, chunks).await?;
+            (chunks, again) = bytes.open().await?;
         }
         let mut spec = json!({ "name": name, "source_type": "PUSH", "size": size });
         if let Some(digest) = &sha256 {
             spec["checksum_info"] = json!({ "algorithm": "SHA256", "checksum": digest.hex() });
         }
         let mut tries = 0;
-        let mut bytes = Some(bytes);
         let passed = loop {
             tries += 1;
-            let (from, again): (Box<dyn AsyncRead + Send + Unpin>, bool) = match bytes.take() {
-                Some(Bytes::Path(path)) => {
-                    let open = tokio::fs::File::open(&path).await.map_err(|why| unreadable(&path, why))?;
-                    bytes = Some(Bytes::Path(path));
-                    (Box::new(open), true)
-                }
-                Some(Bytes::Stream(stream)) => (stream, false),
-                None => return Err(self.failed("a stream is read once only")),
-            };
-            match self.put(&name, size, &spec, from).await {
-                Ok(passed) => break passed,
-                Err(error) if again && tries < ATTEMPTS && is_worth_it(&error) => {
+            match (self.put(&name, size, &spec, chunks).await, again.take()) {
+                (Ok(passed), _) => break passed,
+                (Err(error), Some(bytes)) if tries < ATTEMPTS && is_worth_it(&error) => {
                     let wait = Duration::from_millis(500 << tries);
                     self.cx.stop().unless_cancelled(tokio::time::sleep(wait)).await?;
+                    (chunks, again) = bytes.open().await?;
                 }
-                Err(error) => return Err(error),
+                (Err(error), _) => return Err(error),
             }
         };
         let hashes = passed.hashes();
@@ -168,13 +163,7 @@ impl Update<'_> {
     }
 
     /// Asks for a place for a file, and puts the bytes there.
-    async fn put(
-        &self,
-        name: &str,
-        size: u64,
-        spec: &Value,
-        from: Box<dyn AsyncRead + Send + Unpin>,
-    ) -> Result<Passing, VsphereError> {
+    async fn put(&self, name: &str, size: u64, spec: &Value, from: Chunks) -> Result<Passing, VsphereError> {
         let attempt = format!("upload `{name}` to the item `{}` of the content library", self.item.name);
         let slot = self.vcenter.rest(&attempt, &calls::ADD_FILE, &self.id(), Some(spec.clone())).await?;
         let slot: Slot = parsed(&attempt, slot)?;
@@ -190,6 +179,9 @@ impl Update<'_> {
             .header("content-length", size.to_string())
             .body(reqwest::Body::wrap_stream(passing.stream(from)));
         let response = self.watch(&attempt, name, size, &passing, request.send()).await?;
+        if let Some(why) = passing.failure() {
+            return Err(unreadable(Path::new(name), why));
+        }
         let response = response.map_err(|error| endpoint.failed(&attempt, error))?;
         let status = response.status();
         if status == reqwest::StatusCode::UNAUTHORIZED {

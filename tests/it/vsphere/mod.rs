@@ -19,6 +19,8 @@ mod fixture;
 mod import;
 mod libraries;
 mod library;
+mod library_commands;
+mod library_faults;
 mod machine;
 mod tags;
 mod vcsim;

@@ -1,30 +1,19 @@
 //! `goldsmith vsphere export`: a machine of a vCenter as an OVA on this host.
-use super::run as run_task;
+use super::{ending::tell, run as run_task};
 use crate::{
     cli::{
         args::ExportVsphere,
-        console::{Console, Verbosity},
+        console::Console,
         exit::Exit,
         problem::Problem,
-        theme::Tone,
+        theme::{Theme, Tone},
     },
-    publish::vsphere::{Export, Exported},
+    publish::vsphere::Export,
     value::{HumanDuration, Size},
 };
-use serde::Serialize;
 use std::time::Instant;
 
-/// The last line of `vsphere export --json`.
-#[derive(Serialize)]
-struct Line<'a> {
-    /// `exported`
-    event: &'static str,
-    #[serde(flatten)]
-    exported: &'a Exported,
-    seconds: HumanDuration,
-}
-
-pub(in crate::cli::commands) fn run(arguments: &ExportVsphere, console: &Console) -> Result<Exit, Problem> {
+pub(super) fn run(arguments: &ExportVsphere, console: &Console) -> Result<Exit, Problem> {
     let begun = Instant::now();
     let config = arguments.vcenter.config()?;
     let place = arguments.vcenter.place(&config)?;
@@ -49,17 +38,9 @@ pub(in crate::cli::commands) fn run(arguments: &ExportVsphere, console: &Console
         async |cx: &crate::cx::Cx, vcenter: &crate::vsphere::VCenter| Box::pin(export.run(cx, vcenter)).await;
     let (exported, exit) = run_task(console, &place, ("export-vsphere", &to), work)?;
     let Some(exported) = exported else { return Ok(exit) };
-    let seconds: HumanDuration = begun.elapsed().into();
-    if console.json() {
-        let line = Line { event: "exported", exported: &exported, seconds };
-        let line = serde_json::to_string(&line).map_err(|error| Problem::Internal(error.to_string()))?;
-        console.out(&line);
-        return Ok(exit);
-    }
-    if console.verbosity() != Verbosity::Quiet {
-        let theme = console.err_theme();
+    let summary = |theme: &Theme, seconds: HumanDuration| {
         let disks: Vec<String> = exported.disks.iter().map(|bytes| Size::bytes(*bytes).to_string()).collect();
-        console.note(&format!(
+        format!(
             "{} {} of {} in {} ({} virtual, {} in files, sha256 {})",
             theme.mark(true),
             theme.path(&arguments.output),
@@ -68,10 +49,9 @@ pub(in crate::cli::commands) fn run(arguments: &ExportVsphere, console: &Console
             disks.join(" + "),
             Size::bytes(exported.bytes),
             exported.sha256,
-        ));
-    }
-    if !console.out_is_terminal() {
-        console.out(&arguments.output.display().to_string());
-    }
+        )
+    };
+    let name = arguments.output.display().to_string();
+    tell(console, begun, ("exported", &exported), &name, summary)?;
     Ok(exit)
 }

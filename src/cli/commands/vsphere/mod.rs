@@ -1,17 +1,34 @@
 //! Commands about vCenters, and what they share: the session, and a task with journal, progress and signals.
+mod capture;
+mod deploy;
 pub(super) mod doctor;
-pub(super) mod export;
+mod download;
+mod ending;
+mod export;
+mod list;
 mod place;
 pub(super) mod publish;
+mod shelve;
 
 use super::{block_on, dirs, task::ended};
 use crate::{
     build::{self, RealWorld},
-    cli::{console::Console, exit::Exit, problem::Problem, render, signals},
+    cli::{args::Vsphere, console::Console, exit::Exit, problem::Problem, render, signals},
     cx::{Cx, Stop},
     vsphere::{Place, VCenter, VsphereError},
 };
 use std::{path::Path, sync::Arc};
+
+/// `goldsmith vsphere …`
+pub(super) fn command(what: &Vsphere, console: &Console) -> Result<Exit, Problem> {
+    match what {
+        Vsphere::Export(arguments) => export::run(arguments, console),
+        Vsphere::Ls(arguments) => list::run(arguments, console),
+        Vsphere::Capture(arguments) => capture::run(arguments, console),
+        Vsphere::Deploy(arguments) => deploy::run(arguments, console),
+        Vsphere::Download(arguments) => download::run(arguments, console),
+    }
+}
 
 /// Runs `work` as a task called `name` about `subject`: with a session, a journal, progress, and signals. Returns what it made and how the
 /// command ends; what went wrong was told.

@@ -1,11 +1,11 @@
 //! Which vCenter, as whom, and where in it: from the arguments, and then from a file.
 use crate::{
     cli::{
-        args::{SpotArgs, VcenterArgs},
+        args::{FinishArgs, ProvisioningArgs, SpotArgs, VcenterArgs},
         problem::Problem,
     },
     value::Secret,
-    vsphere::{Config, NetworkChoice, Place, Said, Target, Trust},
+    vsphere::{Config, NetworkChoice, Place, Said, Target, Trust, machine::Provisioning, result::Finish},
 };
 use std::path::Path;
 
@@ -49,6 +49,30 @@ impl VcenterArgs {
             folder: or(&spot.folder, &config.folder),
             datastore: or(&spot.datastore, &config.datastore),
             networks,
+        }
+    }
+}
+
+impl FinishArgs {
+    /// What the machine gets, with what the file says where nobody says it.
+    pub(super) fn finish(&self, config: &Config) -> Finish {
+        Finish {
+            snapshot: self.snapshot.clone().or_else(|| config.snapshot.then(|| "goldsmith".to_owned())),
+            tags: self.tags.clone(),
+            attributes: self.attributes.clone(),
+            template: self.template || (config.template && !self.no_template),
+        }
+    }
+}
+
+impl ProvisioningArgs {
+    /// How the space of disks is taken, if it is said.
+    pub(super) fn said(&self) -> Option<Provisioning> {
+        match (self.thin, self.thick, self.eager_zeroed) {
+            (true, ..) => Some(Provisioning::Thin),
+            (_, true, _) => Some(Provisioning::Thick),
+            (.., true) => Some(Provisioning::EagerZeroed),
+            _ => None,
         }
     }
 }
