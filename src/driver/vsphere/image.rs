@@ -184,13 +184,11 @@ async fn keep_machine(cx: &Cx, made: &Made) -> Result<String, DriverError> {
             return machine.keep(cx).await;
         }
         cx.check()?;
-        match result::in_the_way(machine.vcenter(), &path, plan.replace).await? {
-            Some(old) => result::take_the_place(cx, &old, machine, &plan.name).await,
-            None => {
-                machine.rename(cx, &plan.name).await?;
-                machine.keep(cx).await
-            }
+        if let Some(old) = result::in_the_way(machine.vcenter(), &path, plan.replace).await? {
+            return result::take_the_place(cx, &old, machine, &plan.name).await;
         }
+        machine.rename(cx, &plan.name).await?;
+        machine.keep(cx).await
     };
     kept.await.map(|()| path.clone()).map_err(|error| taken(error, plan))
 }

@@ -1,7 +1,7 @@
 //! A machine: its state, its keyboard, how it stops.
 use super::{Vsphere, address, export, image};
 use crate::{
-    cx::{Cx, Look, ResourceRef, Sight, WaitError},
+    cx::{Cx, Look, ResourceRef, Sight, WaitError, causes},
     driver::{
         Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent,
         MachineSpec, MachineState, Wanted,
@@ -16,14 +16,17 @@ use async_trait::async_trait;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio::{sync::broadcast, task::JoinHandle};
 
 /// A watcher looks after so many looks of others: nobody needs to know within a second.
 const WATCHED: u32 = 2;
-/// Tools that do not answer are asked so often: they may have been restarted by an upgrade.
+/// Tools that do not run are asked so often again: an upgrade may just have restarted them.
 const ASKED: u32 = 5;
 
 /// One machine.
@@ -114,35 +117,27 @@ impl Built {
         }
     }
 
-    /// Asks the guest to shut down. `false` if it is off already.
-    async fn ask_to_shut_down(&self, cx: &Cx) -> Result<bool, DriverError> {
-        if self.machine.power().await?.0 == PowerState::Off {
-            return Ok(false);
-        }
-        let limit = self.driver.pace.every * ASKED;
+    /// Asks the guest to shut down.
+    async fn ask_to_shut_down(&self, cx: &Cx, limit: Duration) -> Result<(), DriverError> {
         let what = format!("VMware's tools to shut down `{}`", self.machine.path());
-        let last: Mutex<Option<VsphereError>> = Mutex::default();
-        let asked = cx
-            .wait_for(&what, limit, self.driver.pace.every, || async {
-                match self.machine.shut_down_guest().await {
-                    Ok(()) => Look::Ready(()),
-                    Err(error) if error.fault().is_some_and(|fault| fault.is("ToolsUnavailable")) => {
-                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                        Look::NotYet(vec![Sight::no("tools", "not running")])
-                    }
-                    Err(error) => Look::Hopeless(Box::new(error)),
+        let refused = AtomicU32::new(0);
+        let asked = cx.wait_for(&what, limit, self.driver.pace.every, || async {
+            match self.machine.shut_down_guest().await {
+                Ok(()) => Look::Ready(()),
+                Err(error)
+                    if error.fault().is_some_and(|fault| fault.is("ToolsUnavailable"))
+                        && refused.fetch_add(1, Ordering::Relaxed) < ASKED =>
+                {
+                    Look::NotYet(vec![Sight::no("tools", "not running")])
                 }
-            })
-            .await;
-        let Err(error) = asked else { return Ok(true) };
-        let refused = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match (error, refused) {
-            // What the server said to it is the reason.
-            (WaitError::TimedOut { .. }, Some(refused)) => Err(DriverError::from(refused).hint(
-                "a vCenter has no power button: VMware's tools shut the guest down. Install `open-vm-tools` in the image and let it start",
-            )),
-            (error, _) => Err(waited(error)),
-        }
+                // It may have been heard: one that is off by then needs no more.
+                Err(error) if error.kind() == VsphereErrorKind::Unavailable => {
+                    Look::NotYet(vec![Sight::unknown("vcenter", causes(&error).join(": "))])
+                }
+                Err(error) => Look::Hopeless(Box::new(error)),
+            }
+        });
+        asked.await.map_err(waited)
     }
 }
 
@@ -239,13 +234,18 @@ impl Machine for Built {
 
     async fn shut_down(&self, cx: &Cx, limit: HumanDuration) -> Result<(), DriverError> {
         self.unwatch();
-        if self.ask_to_shut_down(cx).await? {
-            self.machine.wait_until_off(cx, limit.get()).await.map_err(|error| {
-                let late = error.kind() == VsphereErrorKind::Timeout;
-                let error = DriverError::from(error);
-                if late { error.hint("raise `guest.shutdown-timeout` if it is only slow") } else { error }
-            })?;
-        }
+        let begun = Instant::now();
+        let down = async {
+            if self.machine.power().await?.0 != PowerState::Off {
+                self.ask_to_shut_down(cx, limit.get()).await?;
+                self.machine.wait_until_off(cx, limit.get().saturating_sub(begun.elapsed())).await?;
+            }
+            Ok(())
+        };
+        down.await.map_err(|error: DriverError| match error.kind() {
+            DriverErrorKind::Timeout => error.hint("raise `guest.shutdown-timeout` if it is only slow"),
+            _ => error,
+        })?;
         let _ = self.events.send(MachineEvent::Off);
         Ok(())
     }
