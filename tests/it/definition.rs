@@ -433,7 +433,7 @@ fn problems_know_their_place() {
 #[test_case("[machine]\nmemory = \"128MiB\"", "128 MiB of memory is too little: it must be at least 256 MiB")]
 #[test_case("[machine]\ncpus = 0", "a machine cannot have 0 CPUs")]
 #[test_case("[machine]\ncpus = -1", "`-1` is not a whole number from 0 to 4294967295")]
-#[test_case("[machine]\ndriver = \"vsphere\"", "`vsphere` is not a driver")]
+#[test_case("[machine]\ndriver = \"hyperv\"", "`hyperv` is not a driver")]
 #[test_case("[machine]\nuri = \"xen:///\"", "`xen:///` is not the URI of a libvirt connection to QEMU")]
 #[test_case("[guest]\nuser = \"a b\"", "`a b` cannot be the name of a user")]
 #[test_case("[guest]\nseed = \"credentials\"\nuser = \"ann\"", "credentials let only `root` in")]
@@ -655,7 +655,7 @@ fn source_messages(source: &str) -> Vec<String> {
     messages(&format!("name = \"i\"\n{source}\n[[output]]\nformat = \"raw\"\n"))
 }
 
-#[test_case("[source]", "`[source]` needs `bootstrap`, `disk`, `iso` or `ami`")]
+#[test_case("[source]", "`[source]` needs `bootstrap`, `disk`, `iso`, `ami` or `vsphere`")]
 #[test_case("[source.disk]\nurl = \"https://example.org/a.img\"", "a download needs a `digest`")]
 #[test_case("[source.disk]\nurls = []", "`urls` names no URL")]
 #[test_case(

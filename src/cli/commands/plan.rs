@@ -248,8 +248,9 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             format!("{} {note}", ami.name),
         );
     }
-    if let Some(line) = super::plan_vsphere::image(plan) {
-        row(if plan.outputs.is_empty() { "output" } else { "" }, line);
+    for (index, (name, note)) in super::plan_vsphere::image(plan).into_iter().enumerate() {
+        let line = if note.is_empty() { name } else { format!("{name} {}", theme.paint(Tone::Dim, note)) };
+        row(if index == 0 && plan.outputs.is_empty() { "output" } else { "" }, line);
     }
     let firmware: Vec<String> = plan.verify.firmware.iter().map(ToString::to_string).collect();
     row(
@@ -259,7 +260,12 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
                 0 => String::new(),
                 n => format!("{dot}{} of your own", count(n, "command")),
             };
-            format!("every output boots ({}) and is checked from inside{own}", firmware.join(", "))
+            match super::plan_vsphere::proof(plan) {
+                Some(proof) => format!("{proof}{own}"),
+                None => {
+                    format!("every output boots ({}) and is checked from inside{own}", firmware.join(", "))
+                }
+            }
         } else {
             "the outputs are looked into, not booted".to_owned()
         },

@@ -72,7 +72,7 @@ table! {
 }
 
 table! {
-    /// Keys to press. Before that, one of `after`, `serial` and `screen` must have happened.
+    /// Keys to press. Before that, one of `after`, `serial` and `screen` must have happened; in a vCenter only `after` is known.
     "a `[[source.iso.type]]`", Typed {
         /// What this is, for people.
         name: optional Text,

@@ -533,3 +533,24 @@ fn refused(text: &str, expected: &str) -> Vec<String> {
     assert!(problems.iter().all(|problem| !problem.starts_with("0:")), "each has its line: {problems:#?}");
     problems
 }
+
+/// As people see them; a vCenter is not asked for it. `vsphere.json` is the user's.
+#[test_case("vsphere-clone")]
+#[test_case("vsphere-iso")]
+fn the_examples_show_what_is_built_where(name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(format!("examples/{name}.toml"), folder.path().join("image.toml")).unwrap();
+    std::fs::write(folder.path().join("vsphere.json"), "{}").unwrap();
+    let out = assert_cmd::Command::cargo_bin("goldsmith")
+        .unwrap()
+        .current_dir(folder.path())
+        .args(["plan", "image.toml"])
+        .assert()
+        .success();
+    let text = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let text = text.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "/images");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!(format!("plan-{name}"), text));
+}

@@ -237,7 +237,7 @@ fn chosen<T: Default>(at: Option<At<One<T>>>) -> T {
 fn hardware_fits(hardware: &Hardware, reader: &mut Reader<'_>) -> Option<()> {
     let memory = match &hardware.memory {
         Some((memory, Some(span))) => {
-            check::holds(span, memory.as_bytes() % MEMORY_STEP == 0, reader, || {
+            check::holds(span, memory.as_bytes().is_multiple_of(MEMORY_STEP), reader, || {
                 format!("{memory} of memory is no multiple of 4 MiB, in which vSphere counts it")
             })
         }
@@ -252,7 +252,7 @@ fn hardware_fits(hardware: &Hardware, reader: &mut Reader<'_>) -> Option<()> {
 
 fn fits_in_kib(disk: Size, span: &Span, reader: &mut Reader<'_>) -> Option<()> {
     let bytes = disk.as_bytes();
-    check::holds(span, bytes > 0 && bytes % DISK_STEP == 0, reader, || {
+    check::holds(span, bytes > 0 && bytes.is_multiple_of(DISK_STEP), reader, || {
         format!("a disk of {bytes} bytes is no number of KiB, in which vSphere counts disks")
     })
 }
