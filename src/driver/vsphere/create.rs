@@ -11,7 +11,7 @@ use crate::{
     driver::{DriverError, DriverErrorKind, MachineSpec},
     value::Secret,
     vsphere::{
-        DeploySpec, Item, Mark, Spot,
+        DeploySpec, Item, Mark, Spot, VsphereErrorKind,
         machine::{BootDevice, Cd, Change, CloneKind, CloneSpec, Device, Home, Machine, Network, PowerState},
     },
 };
@@ -101,7 +101,12 @@ pub(super) async fn go_on(
     let mut brought = if spec.optical.is_empty() {
         media::Brought::default()
     } else {
-        let spot = driver.target().find(&driver.vcenter).await?;
+        let mut spot = driver.target().find(&driver.vcenter).await?;
+        if spot.cluster.is_some() {
+            // Another one may have most room by now; the machine's hosts see its own for sure.
+            let used = driver.vcenter.properties(machine.moref(), &["datastore"]).await?.morefs("datastore");
+            spot.datastore = used.into_iter().next().unwrap_or(spot.datastore);
+        }
         media::bring(driver, cx, &spot, &spec.optical).await?
     };
     brought.keys = keys(&seed);
@@ -203,7 +208,14 @@ impl Copy<'_> {
             provisioning: Some(provisioning(plan.provisioning)),
             accept_licences: false,
         };
-        let machine = self.driver.vcenter.deploy(cx, &self.mark, item, &spec).await?;
+        let deployed = self.driver.vcenter.deploy(cx, &self.mark, item, &spec).await;
+        let machine = deployed.map_err(|error| {
+            let unsaid = networks.is_empty() && error.kind() == VsphereErrorKind::Usage;
+            match error.hint_text() {
+                None if unsaid => DriverError::from(error).hint("say where its network cards' cables go"),
+                _ => error.into(),
+            }
+        })?;
         let same = change.cpus.is_none()
             && change.cores_per_socket.is_none()
             && change.memory_mib.is_none()

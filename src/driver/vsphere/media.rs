@@ -43,15 +43,13 @@ pub(super) async fn bring(
     for Optical { path, digest } in optical {
         cx.check()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let image = match digest {
-            Some(digest) => datastore.cached(cx, path, digest, &name).await?,
-            None => {
-                let file = datastore.upload_temporary(cx, path, &name).await?;
-                brought.files.push(file.undo);
-                file.full_path
-            }
-        };
-        brought.images.push(image);
+        if let Some(digest) = digest {
+            brought.images.push(datastore.cached(cx, path, digest, &name).await?);
+        } else {
+            let file = datastore.upload_temporary(cx, path, &name).await?;
+            brought.files.push(file.undo);
+            brought.images.push(file.full_path);
+        }
     }
     Ok(brought)
 }
