@@ -30,6 +30,7 @@ mod tests;
 mod tests_amis;
 mod typing;
 mod undoer;
+mod vcenters;
 mod verify;
 mod view;
 mod watch;

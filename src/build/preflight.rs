@@ -48,7 +48,7 @@ pub(super) async fn machine(cx: &Cx, world: &dyn World, plan: &Plan) -> Result<R
 }
 
 async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -> Result<Ready, BuildError> {
-    let hypervisor = world.hypervisor(plan).await?;
+    let hypervisor = world.hypervisor(cx, plan, &secrets).await?;
     let mut spec = machine_spec(plan, "build");
     if matches!(plan.source, SourcePlan::Iso(_)) {
         // The machine of the installer asks more of a hypervisor than the one that is built in.
@@ -61,9 +61,10 @@ async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -
             .hint("leave `serve` out of `[source.iso.answers]`: a volume of answers travels there"));
     }
     let readiness = hypervisor.preflight(&spec).await?;
-    cx.events().notice(match &plan.machine.ec2 {
-        Some(_) => readiness.hypervisor.clone(),
-        None => format!("{}, {}", readiness.hypervisor, readiness.accelerator),
+    cx.events().notice(if plan.machine.keeps_its_disks() {
+        readiness.hypervisor.clone()
+    } else {
+        format!("{}, {}", readiness.hypervisor, readiness.accelerator)
     });
     if let Some(notice) = &readiness.notice {
         cx.events().warn(notice.clone(), None);

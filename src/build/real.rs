@@ -3,6 +3,7 @@ use super::{
     BuildError, BuildErrorKind, Dirs, amis,
     preflight::room,
     preview::certain,
+    vcenters::{self, Vcenters},
     world::{Session, Upload, World},
 };
 use crate::{
@@ -10,9 +11,9 @@ use crate::{
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
-    plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan},
+    plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan, VsphereSourcePlan},
     provision::{self, Secrets, StepError, Supplies},
-    source::{self, BaseDisk, Installer, KeptSource, Prepared, SourceError},
+    source::{self, BaseDisk, Installer, KeptSource, MadeSource, Prepared, SourceError},
     value::{HumanDuration, Size},
     vsphere::{self, VCenter},
 };
@@ -30,31 +31,25 @@ pub struct RealWorld {
     fetcher: Arc<Fetcher>,
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
-    /// A session in a vCenter that is there anyway.
-    vcenter: Option<VCenter>,
+    vcenters: Vcenters,
 }
 
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
         let fetcher = Arc::new(Fetcher::new(dirs.cache()));
-        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenter: None }
+        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default() }
     }
 
     /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
     #[must_use]
     pub fn with_vcenter(self, vcenter: VCenter) -> Self {
-        Self { vcenter: Some(vcenter), ..self }
+        Self { vcenters: Vcenters::with(vcenter), ..self }
     }
 
-    async fn remove_from_vcenter(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        let removed = match self.vcenter.as_ref().filter(|vcenter| vcenter.holds(resource)) {
-            Some(vcenter) => vsphere::remove_with(vcenter, resource, stop).await,
-            None => vsphere::remove(resource, stop).await,
-        };
-        removed.map_err(|error| {
-            DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
-        })
+    /// Ends sessions that builds opened. What is removed later needs another one.
+    pub async fn close(&self) {
+        self.vcenters.close().await;
     }
 
     fn libvirt(&self, uri: &str) -> Result<Arc<dyn Hypervisor>, DriverError> {
@@ -143,7 +138,15 @@ async fn remove_from_aws(resource: &ResourceRef, _: &Stop) -> Result<(), DriverE
 
 #[async_trait]
 impl World for RealWorld {
-    async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    async fn hypervisor(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        secrets: &Secrets,
+    ) -> Result<Arc<dyn Hypervisor>, DriverError> {
+        if let Some(machine) = &plan.machine.vsphere {
+            return Ok(Arc::new(self.vcenters.driver(cx, plan, machine, secrets).await?));
+        }
         if let Some(ec2) = &plan.machine.ec2 {
             return open_ec2(plan, ec2, &self.fetcher).await;
         }
@@ -154,7 +157,7 @@ impl World for RealWorld {
         match (resource.driver.as_str(), resource.details.get("uri")) {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
             ("aws", _) => remove_from_aws(resource, stop).await,
-            (vsphere::DRIVER, _) => self.remove_from_vcenter(resource, stop).await,
+            (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }
@@ -169,6 +172,9 @@ impl World for RealWorld {
             let (attempt, hint) =
                 (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
             return Err(with_hint(BuildError::because(attempt, error.source), hint));
+        }
+        if let SourcePlan::Vsphere(VsphereSourcePlan::Ova(image)) = &plan.source {
+            vcenters::check(image).await?;
         }
         if plan.machine.ec2.is_none() {
             // Of an instance, the driver looks for itself.
@@ -203,9 +209,20 @@ impl World for RealWorld {
         })
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+    async fn prepare_source(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        hypervisor: &dyn Hypervisor,
+        secrets: &Secrets,
+    ) -> Result<Prepared, BuildError> {
+        if let SourcePlan::Vsphere(VsphereSourcePlan::Ova(image)) = &plan.source {
+            let machine = Box::pin(self.vcenters.import(cx, plan, image, secrets)).await?;
+            let description = format!("`{}`, imported", image.display());
+            return Ok(Prepared::Made(MadeSource { machine, description }));
+        }
         if matches!(plan.source, SourcePlan::Ami(_) | SourcePlan::Vsphere(_)) {
-            let found = self.hypervisor(plan).await?.find_image(cx, &plan.source, plan.arch).await?;
+            let found = hypervisor.find_image(cx, &plan.source, plan.arch).await?;
             cx.events().notice(format!("it starts from {}", found.description));
             return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));
         }

@@ -58,7 +58,7 @@ pub(super) async fn build(
     let source = async {
         // First what is sooner known to be missing.
         world.fetch(cx, plan, &ready.secrets).await?;
-        world.prepare_source(cx, plan).await
+        world.prepare_source(cx, plan, &*ready.hypervisor, &ready.secrets).await
     };
     let base = match stages.run("source", None, source).await? {
         Prepared::Disk(base) => base,
@@ -68,6 +68,10 @@ pub(super) async fn build(
         }
         Prepared::Kept(source) => {
             let start = kept::Start { boot: Boot::Image(source.id), description: source.description };
+            return Box::pin(kept::build(cx, world, plan, ready, start, undoer, stages, live)).await;
+        }
+        Prepared::Made(made) => {
+            let start = kept::Start { boot: Boot::Made(made.machine), description: made.description };
             return Box::pin(kept::build(cx, world, plan, ready, start, undoer, stages, live)).await;
         }
         Prepared::Media(media) => {

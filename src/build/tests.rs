@@ -15,7 +15,7 @@ use crate::{
     },
     guest::{Credentials, Login, Trouble},
     plan::*,
-    source::{BaseDisk, Installer, KeptSource, Prepared},
+    source::{BaseDisk, Installer, KeptSource, Media, Prepared},
     value::{Arch, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -56,7 +56,12 @@ impl FakeWorld {
 
 #[async_trait]
 impl World for FakeWorld {
-    async fn hypervisor(&self, _: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    async fn hypervisor(
+        &self,
+        _: &Cx,
+        _: &Plan,
+        _: &crate::provision::Secrets,
+    ) -> Result<Arc<dyn Hypervisor>, DriverError> {
         Ok(Arc::new(self.hypervisor.clone()))
     }
 
@@ -91,10 +96,23 @@ impl World for FakeWorld {
         Ok(())
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
+    async fn prepare_source(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        _: &dyn Hypervisor,
+        _: &crate::provision::Secrets,
+    ) -> Result<Prepared, BuildError> {
         if matches!(plan.source, SourcePlan::Ami(_)) {
             let description = "an image of the fake's own".into();
             return Ok(Prepared::Kept(KeptSource { id: "source".into(), description }));
+        }
+        if plan.machine.vsphere.is_some() {
+            let iso = cx.work().join("medium.iso");
+            std::fs::write(&iso, b"").unwrap();
+            let digest = crate::value::Digest::from_bytes(crate::value::DigestAlgorithm::Sha256, &[0; 32]);
+            let description = "a medium".into();
+            return Ok(Prepared::Media(Media { iso, digest: digest.unwrap(), answers: None, description }));
         }
         let path = cx.work().join("blank.raw");
         std::fs::write(&path, b"").unwrap();

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long a key is down; boot loaders poll the keyboard.
 const HOLD: Duration = Duration::from_millis(40);
+/// The key that ends a line (`KEY_ENTER`).
+const ENTER: u32 = 28;
 /// How often the console is read.
 const EVERY: Duration = Duration::from_millis(250);
 
@@ -45,18 +47,47 @@ async fn press(
     chords: &[Chord],
     ended: &(dyn Fn() -> Option<String> + Sync),
 ) -> Result<(), BuildError> {
-    for chord in chords {
+    let mut rest = chords;
+    while let Some((first, others)) = rest.split_first() {
         if let Some(why) = ended() {
             return Err(BuildError::new(BuildErrorKind::Failed, why));
         }
-        match chord {
-            Chord::Wait(time) => cx.stop().unless_cancelled(tokio::time::sleep(*time)).await?,
-            Chord::Press { keys, hold } => {
-                cx.stop().unless_cancelled(machine.send_keys(keys, hold.unwrap_or(HOLD))).await??;
+        match first {
+            Chord::Wait(time) => {
+                cx.stop().unless_cancelled(tokio::time::sleep(*time)).await?;
+                rest = others;
+            }
+            Chord::Press { hold, .. } => {
+                let (line, after) = line(rest, *hold);
+                let sent = machine.send_chords(&line, hold.unwrap_or(HOLD));
+                if let Err(error) = cx.stop().unless_cancelled(sent).await? {
+                    // That it is gone says more than that its keyboard is.
+                    return Err(match ended() {
+                        Some(why) => BuildError::new(BuildErrorKind::Failed, why),
+                        None => error.into(),
+                    });
+                }
+                rest = after;
             }
         }
     }
     Ok(())
+}
+
+/// The presses up to a pause or to the first Return, which are sent at once, and what comes after them.
+fn line(chords: &[Chord], hold: Option<Duration>) -> (Vec<Vec<u32>>, &[Chord]) {
+    let mut line = Vec::new();
+    for chord in chords {
+        match chord {
+            Chord::Press { keys, hold: own } if *own == hold => line.push(keys.clone()),
+            _ => break,
+        }
+        if line.last().is_some_and(|keys| keys.contains(&ENTER)) {
+            break;
+        }
+    }
+    let after = &chords[line.len()..];
+    (line, after)
 }
 
 async fn wait(
@@ -121,5 +152,28 @@ fn failed(step: &TypedStep, error: WaitError, hint: &str) -> BuildError {
 async fn picture(cx: &Cx, machine: &dyn Machine, index: usize, when: &str) {
     if let Ok(png) = machine.screenshot().await {
         let _ = std::fs::write(cx.logs().join(format!("typed-{}-{when}.png", index + 1)), png);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_at_return_at_a_pause_and_where_keys_are_held() {
+        let actions = typed::parse("ab<enter>c<wait>d<aOn><wait2><aOff>e").unwrap();
+        let chords = typed::chords(&actions);
+        let (mut rest, mut lines) = (chords.as_slice(), Vec::new());
+        while let Some((first, others)) = rest.split_first() {
+            match first {
+                Chord::Wait(_) => rest = others,
+                Chord::Press { hold, .. } => {
+                    let (keys, after) = line(rest, *hold);
+                    lines.push((keys.len(), hold.is_some()));
+                    rest = after;
+                }
+            }
+        }
+        assert_eq!(lines, [(3, false), (1, false), (1, false), (1, true), (1, false)]);
     }
 }

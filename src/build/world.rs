@@ -79,7 +79,12 @@ pub trait Upload: Send {
 #[async_trait]
 pub trait World: Send + Sync {
     /// The hypervisor that a plan asks for.
-    async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError>;
+    async fn hypervisor(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        secrets: &Secrets,
+    ) -> Result<Arc<dyn Hypervisor>, DriverError>;
 
     /// Removes something that a driver made, by whichever driver that was.
     async fn destroy(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError>;
@@ -93,8 +98,14 @@ pub trait World: Send + Sync {
     /// Gets what the steps need from this host, as far as that is certain.
     async fn fetch(&self, cx: &Cx, plan: &Plan, secrets: &Secrets) -> Result<(), BuildError>;
 
-    /// Makes the first disk, or what an installer needs to make it.
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError>;
+    /// Makes the first disk, or what an installer needs to make it; or finds what the hypervisor keeps.
+    async fn prepare_source(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        hypervisor: &dyn Hypervisor,
+        secrets: &Secrets,
+    ) -> Result<Prepared, BuildError>;
 
     /// Starts the snapshot of an AMI of the plan, for a disk of so many bytes.
     async fn upload(

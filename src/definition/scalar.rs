@@ -375,11 +375,14 @@ pub(super) enum Driver {
     Libvirt,
     /// Amazon EC2.
     Ec2,
+    /// A vCenter.
+    Vsphere,
 }
 
 impl Choice for Driver {
     const WHAT: &'static str = "a driver";
-    const NAMES: &'static [(&'static str, Self)] = &[("libvirt", Self::Libvirt), ("ec2", Self::Ec2)];
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("libvirt", Self::Libvirt), ("ec2", Self::Ec2), ("vsphere", Self::Vsphere)];
 }
 
 impl Choice for Arch {
@@ -454,6 +457,8 @@ pub(super) enum Delivery {
     File(OutputFormat),
     /// An image in an Amazon account.
     Ami,
+    /// What stays in a vCenter.
+    Vsphere,
     /// What Amazon has retired. It is read to say so.
     InstanceStore,
 }
@@ -471,6 +476,7 @@ impl Choice for Delivery {
         ("ova", Self::File(OutputFormat::Ova)),
         ("vhd", Self::File(OutputFormat::Vhd)),
         ("ami", Self::Ami),
+        ("vsphere", Self::Vsphere),
         ("instance-store", Self::InstanceStore),
     ];
 }

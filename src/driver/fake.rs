@@ -2,12 +2,12 @@
 //!
 //! Faults can be injected before or after the side effect of each call.
 use super::{
-    Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor, KeptImage, KeptKind,
-    Machine, MachineEvent, MachineSpec, MachineState, Readiness, Wanted,
+    Boot, Captured, DiskFormat, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Hypervisor,
+    KeptImage, KeptKind, Machine, MachineEvent, MachineSpec, MachineState, Readiness, Wanted,
 };
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop, Undo},
-    plan::{Accelerator, SourcePlan},
+    plan::{Accelerator, SourcePlan, VsphereImageKind, VsphereImagePlan},
     value::{Arch, HumanDuration},
 };
 use async_trait::async_trait;
@@ -38,6 +38,8 @@ pub(crate) const KEPT_CALLS: [&str; 6] =
 pub(crate) struct Cloud {
     machines: Mutex<BTreeMap<String, (BuildId, MachineState)>>,
     images: Mutex<BTreeSet<String>>,
+    /// What disks that stay here hold.
+    disk: Mutex<Option<PathBuf>>,
     fault: Mutex<Option<Fault>>,
 }
 
@@ -48,6 +50,11 @@ impl Cloud {
 
     pub(crate) fn images(&self) -> Vec<String> {
         self.images.lock().unwrap().iter().cloned().collect()
+    }
+
+    /// Says what disks that stay here hold, once they are brought away.
+    pub(crate) fn holds(&self, disk: PathBuf) {
+        *self.disk.lock().unwrap() = Some(disk);
     }
 
     pub(crate) fn inject(&self, fault: Fault) {
@@ -106,6 +113,10 @@ impl Hypervisor for FakeHypervisor {
                 ));
             }
         }
+        if let Boot::Made(resource) = &spec.boot {
+            assert_eq!(self.cloud.state(&resource.id)?, MachineState::Off, "gone on with while it runs");
+            return Ok(Box::new(FakeMachine::of(self, spec, resource.clone())));
+        }
         let resource = ResourceRef {
             driver: "fake".to_owned(),
             kind: "machine".to_owned(),
@@ -123,17 +134,20 @@ impl Hypervisor for FakeHypervisor {
             .is_none();
         assert!(fresh, "two machines with one id");
         self.cloud.trip("create", true)?;
-        Ok(Box::new(FakeMachine {
-            cloud: Arc::clone(&self.cloud),
-            resource,
-            disks: spec
-                .disks
-                .iter()
-                .map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format })
-                .collect(),
-            ends: spec.ends_at_restart,
-            events: broadcast::Sender::new(16),
-        }))
+        Ok(Box::new(FakeMachine::of(self, spec, resource)))
+    }
+
+    async fn keep(&self, cx: &Cx, captured: Captured) -> Result<KeptImage, DriverError> {
+        for handle in captured.undo {
+            cx.undo().keep(handle)?;
+        }
+        if captured.is_the_machine {
+            let id = captured.image.id.clone();
+            assert!(self.cloud.machines.lock().unwrap().remove(&id).is_some(), "it is there");
+            self.cloud.images.lock().unwrap().insert(id.clone());
+            cx.undo().keep_where(|undo| matches!(undo, Undo::Resource(owed) if owed.id == id))?;
+        }
+        Ok(captured.image)
     }
 
     async fn owned(&self, build: &BuildId) -> Result<Vec<ResourceRef>, DriverError> {
@@ -180,6 +194,19 @@ struct FakeMachine {
     /// An installer's: it does its work at once.
     ends: bool,
     events: broadcast::Sender<MachineEvent>,
+}
+
+impl FakeMachine {
+    fn of(hypervisor: &FakeHypervisor, spec: &MachineSpec, resource: ResourceRef) -> Self {
+        let disks = spec.disks.iter();
+        Self {
+            cloud: Arc::clone(&hypervisor.cloud),
+            resource,
+            disks: disks.map(|disk| ExportedDisk { path: disk.path.clone(), format: disk.format }).collect(),
+            ends: spec.ends_at_restart || (spec.boot == Boot::Optical && spec.disks.is_empty()),
+            events: broadcast::Sender::new(16),
+        }
+    }
 }
 
 #[async_trait]
@@ -254,10 +281,15 @@ impl Machine for FakeMachine {
         Ok(())
     }
 
-    async fn export(&self, _: &Cx, index: usize) -> Result<ExportedDisk, DriverError> {
+    async fn export(&self, cx: &Cx, index: usize) -> Result<ExportedDisk, DriverError> {
         self.cloud.trip("export", false)?;
         assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "exported while it runs");
         self.cloud.trip("export", true)?;
+        if let (true, Some(disk)) = (self.disks.is_empty(), &*self.cloud.disk.lock().unwrap()) {
+            let path = cx.work().join("exported.raw");
+            std::fs::copy(disk, &path).unwrap();
+            return Ok(ExportedDisk { path, format: DiskFormat::Raw });
+        }
         self.disks
             .get(index)
             .cloned()
@@ -265,14 +297,31 @@ impl Machine for FakeMachine {
     }
 
     async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
-        let Wanted::Ami(ami) = wanted else { panic!("the fake makes AMIs") };
-        let id = format!("{}-{}", ami.name, cx.id());
+        let name = match wanted {
+            Wanted::Ami(ami) => &ami.name,
+            Wanted::Vsphere(VsphereImagePlan { kind, name, .. }) => match kind {
+                VsphereImageKind::LibraryOvf(_) | VsphereImageKind::LibraryTemplate(_) => name,
+                VsphereImageKind::Nothing | VsphereImageKind::Machine | VsphereImageKind::Template => {
+                    self.cloud.trip("capture", false)?;
+                    assert_eq!(
+                        self.cloud.state(&self.resource.id)?,
+                        MachineState::Off,
+                        "captured while it runs"
+                    );
+                    self.cloud.trip("capture", true)?;
+                    let image = KeptImage { kind: KeptKind::Template, ..kept(&self.resource.id) };
+                    return Ok(Captured { image, undo: Vec::new(), is_the_machine: true });
+                }
+            },
+        };
+        let id = format!("{name}-{}", cx.id());
         let resource = ResourceRef { kind: "image".to_owned(), id: id.clone(), ..self.resource.clone() };
         let undo = cx.undo().plan(Undo::Resource(resource))?;
         self.cloud.trip("capture", false)?;
         assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "captured while it runs");
         self.cloud.images.lock().unwrap().insert(id.clone());
         self.cloud.trip("capture", true)?;
-        Ok(Captured { image: kept(&id), undo: vec![undo], is_the_machine: false })
+        let kind = if matches!(wanted, Wanted::Ami(_)) { KeptKind::Ami } else { KeptKind::LibraryItem };
+        Ok(Captured { image: KeptImage { kind, ..kept(&id) }, undo: vec![undo], is_the_machine: false })
     }
 }

@@ -333,6 +333,14 @@ pub trait Machine: Debug + Send + Sync {
     /// Presses the keys (Linux input event codes, `linux/input-event-codes.h`) together for `hold`.
     async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError>;
 
+    /// Presses keys as [`Self::send_keys`] does, one chord after the other; where a call costs much, all of them in one.
+    async fn send_chords(&self, chords: &[Vec<u32>], hold: Duration) -> Result<(), DriverError> {
+        for keys in chords {
+            self.send_keys(keys, hold).await?;
+        }
+        Ok(())
+    }
+
     /// Presses the power button (ACPI) and waits until it is off. After `limit`: [`DriverErrorKind::Timeout`], still on.
     async fn shut_down(&self, cx: &Cx, limit: HumanDuration) -> Result<(), DriverError>;
 

@@ -18,7 +18,7 @@ pub use error::SourceError;
 pub use install::{Installer, Kernel};
 
 use crate::{
-    cx::{Cancelled, Cx},
+    cx::{Cancelled, Cx, ResourceRef},
     fetch::Fetcher,
     plan::{ImageFormat, Plan, SourcePlan},
     value::{Digest, Size},
@@ -54,6 +54,8 @@ pub enum Prepared {
     Installer(Installer),
     /// An image that the hypervisor keeps: no disk comes here.
     Kept(KeptSource),
+    /// A machine that is there already, and off: of an OVA that was imported.
+    Made(MadeSource),
     /// An installer for a machine whose disk stays with its hypervisor.
     Media(Media),
 }
@@ -63,6 +65,15 @@ pub enum Prepared {
 pub struct KeptSource {
     /// Its name there: `ami-0123456789abcdef0`.
     pub id: String,
+    /// For people and for the record: what it is.
+    pub description: String,
+}
+
+/// A machine that the build goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeSource {
+    /// It, as undo data names it.
+    pub machine: ResourceRef,
     /// For people and for the record: what it is.
     pub description: String,
 }

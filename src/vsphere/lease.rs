@@ -4,8 +4,12 @@
 //!   initializing ─► ready ─► done     complete
 //!                     └────► error    aborted, or without progress for too long
 //! ```
-use super::{Fault, Moref, Node, Thumbprint, VCenter, VsphereError, VsphereErrorKind};
-use crate::cx::{Cx, Look, Sight};
+use super::{
+    Fault, Kind, Moref, Node, Thumbprint, VCenter, VsphereError, VsphereErrorKind,
+    ovf::{LEASE, LEASE_SECONDS},
+    remove::resource,
+};
+use crate::cx::{Cx, Look, ResourceRef, Sight};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -151,6 +155,15 @@ impl Lease {
             target: text("targetId"),
             bytes: text("fileSize").and_then(|bytes| bytes.parse().ok()).filter(|bytes| *bytes > 0),
         })
+    }
+
+    /// Undo data for the machine at `path` that it holds: who removes that machine gives up the lease first, or waits until it has ended.
+    pub fn held(&self, info: &LeaseInfo, path: &str, build: &str) -> ResourceRef {
+        let (machine, lease) = (info.entity.to_string(), self.moref.to_string());
+        let seconds = info.timeout.as_secs().to_string();
+        let details =
+            [("moref", machine.as_str()), (LEASE, lease.as_str()), (LEASE_SECONDS, seconds.as_str())];
+        resource(&self.vcenter, Kind::Machine, path, build, &details)
     }
 
     /// Keeps the lease alive until the keeper is dropped, however slow the files are. `progress` is what is told.

@@ -10,6 +10,7 @@
 //! [the schema of the interface](https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/), whose order of elements counts.
 mod config;
 pub mod datastore;
+mod disks;
 mod error;
 mod fault;
 mod folder;
@@ -35,10 +36,12 @@ mod task;
 mod xml;
 
 pub use config::Config;
+pub use disks::DiskThere;
 pub use error::{VsphereError, VsphereErrorKind};
 pub use fault::Fault;
 pub use inventory::{Datacenter, Named, escape_name, plain_name};
 pub use lease::{Keeper, Lease, LeaseDevice, LeaseInfo, LeaseProgress, ManifestEntry};
+pub use machine::MOREF;
 pub use moref::Moref;
 pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, is_marked, without_marks};

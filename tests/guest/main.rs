@@ -16,6 +16,7 @@ mod faults;
 #[cfg(feature = "aws")]
 mod formats;
 mod installers;
+mod instance;
 mod interrupted;
 mod kubernetes;
 #[cfg(feature = "aws")]
@@ -39,3 +40,6 @@ mod software;
 mod support;
 mod told;
 mod units;
+#[path = "../it/vsphere/vcsim.rs"]
+mod vcsim;
+mod vsphere;

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type rule struct {
 	After int `json:"after"`
 	// Waits so long; then what the other fields say, or nothing else.
 	DelayMS int `json:"delay_ms"`
+	// Waits until this file is there, while UNTIL.asked says about which object: whoever plays the host does something meanwhile.
+	Until string `json:"until"`
 	// An HTTP status, with a body.
 	Status int    `json:"status"`
 	Body   string `json:"body"`
@@ -113,6 +116,9 @@ func (f *fixture) trouble(w *recorder, r *http.Request, st *state) bool {
 	}
 	st.exchange.Fault = "as a test asked for: " + rule.Match
 	time.Sleep(time.Duration(rule.DelayMS) * time.Millisecond)
+	if rule.Until != "" {
+		rule.hold(st.exchange.Object)
+	}
 	switch {
 	case rule.Status != 0:
 		w.WriteHeader(rule.Status)
@@ -140,6 +146,16 @@ func (f *fixture) trouble(w *recorder, r *http.Request, st *state) bool {
 		return false
 	}
 	return true
+}
+
+// hold waits for whoever plays the host, but not for ever.
+func (r *rule) hold(object string) {
+	if err := os.WriteFile(r.Until+".asked", []byte(object), 0o600); err != nil {
+		log.Print(err)
+	}
+	for begun := time.Now(); time.Since(begun) < 5*time.Minute && !exists(r.Until); {
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // failingTask answers as if the call had been begun, with a task that has failed.

@@ -241,6 +241,9 @@ func (f *fixture) soap(w http.ResponseWriter, r *http.Request, st *state) {
 	case *types.PutUsbScanCodes:
 		f.putUsbScanCodes(w, req)
 		return
+	case *types.CreateScreenshot_Task:
+		f.createScreenshot(w, req)
+		return
 	case *types.ImportVApp:
 		f.importVApp(w, req)
 		return

@@ -102,3 +102,85 @@ async fn an_image_that_exists_is_tested_and_stays() {
     assert!(error.to_string().contains("expected Other 1, found Fake 9.6"), "{error}");
     assert_left(&bench, 0, "not as expected");
 }
+
+/// Installed in a vCenter, with a file beside what stays there.
+fn installed_there(out: &Path, kind: VsphereImageKind) -> Plan {
+    let mut plan = plan(out);
+    plan.machine.vsphere = Some(Box::default());
+    plan.guest.seed = SeedKind::NoCloud;
+    plan.outputs.truncate(1);
+    plan.amis = vec![];
+    plan.vsphere = Some(VsphereImagePlan {
+        name: "tiny".into(),
+        kind,
+        snapshot: None,
+        tags: vec![],
+        attributes: std::collections::BTreeMap::new(),
+        description: None,
+        replace: false,
+    });
+    plan
+}
+
+async fn build_there(bench: &Bench, kind: VsphereImageKind, hooks: &dyn Hooks) -> Outcome {
+    bench.world.cloud().holds(base_image().to_owned());
+    let plan = installed_there(&bench.out(), kind);
+    bench.run_plan(plan, hooks, &Stop::default(), OnError::Cleanup).await
+}
+
+const FILES: [&str; 2] = ["tiny.raw.gz", "tiny.raw.gz.sha256"];
+
+#[tokio::test]
+async fn what_is_installed_in_a_vcenter_stays_there_and_its_disk_comes_here() {
+    for (kind, images) in [
+        (VsphereImageKind::Nothing, 0),
+        (VsphereImageKind::Template, 1),
+        (VsphereImageKind::LibraryOvf("golden".into()), 1),
+    ] {
+        let bench = Bench::new(GuestBehaviour::Good);
+        let outcome = build_there(&bench, kind.clone(), &NoHooks).await;
+        let stages: Vec<&str> = outcome.stages.iter().map(|stage| stage.stage.as_str()).collect();
+        let made = outcome.result.expect("it succeeds");
+        bench.assert_clean_but(&FILES, 0, "installed there");
+        assert_eq!((bench.world.cloud().images().len(), made.kept.len()), (images, images), "{kind:?}");
+        // Its files are looked into, and what boots is a copy of what stays.
+        let verified = &made.artifacts[0].verified;
+        assert!(verified[0].boot_seconds.is_none() && verified[1].boot_seconds.is_some(), "{verified:?}");
+        assert_eq!((stages[2], stages[10], stages[11]), ("install", "convert", "image"), "{stages:?}");
+    }
+}
+
+#[tokio::test]
+async fn wherever_it_fails_nothing_is_left_there_or_here() {
+    let stages = [
+        "install",
+        "seed",
+        "create",
+        "connect",
+        "seal",
+        "shut-down",
+        "convert",
+        "image",
+        "verify",
+        "publish",
+    ];
+    for stage in stages {
+        for after in [false, true] {
+            let bench = Bench::new(GuestBehaviour::Good);
+            let outcome = build_there(&bench, VsphereImageKind::Template, &FaultAt { stage, after }).await;
+            let case = format!("fault {} {stage}", if after { "after" } else { "before" });
+            assert_eq!(outcome.result.expect_err(&case).0, stage, "{case}");
+            let delivered = stage == "publish" && after;
+            bench.assert_clean_but(if delivered { &FILES } else { &[] }, 0, &case);
+            assert_eq!(bench.world.cloud().images().len(), usize::from(delivered), "{case}");
+        }
+    }
+    for call in ["create", "power_on", "ssh_address", "shut_down", "export", "capture"] {
+        let bench = Bench::new(GuestBehaviour::Good);
+        bench.world.cloud().inject(Fault { call, after: true });
+        let outcome = build_there(&bench, VsphereImageKind::Template, &NoHooks).await;
+        assert!(outcome.result.is_err(), "{call}");
+        bench.assert_clean_but(&[], 0, call);
+        assert_eq!(bench.world.cloud().images(), Vec::<String>::new(), "{call}");
+    }
+}

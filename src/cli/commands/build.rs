@@ -121,6 +121,7 @@ pub(super) async fn all(
         }
     }
     drop(running);
+    world.close().await;
     show.close();
     // Reports and lists have the order of the definitions, whichever build was done first.
     outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));

@@ -11,7 +11,8 @@ use crate::{
 use url::Url;
 
 table! {
-    /// An installer's medium. It is at one of `path`, `url` and `urls`. Its kernel is started directly, unless keys are to be typed.
+    /// An installer's medium. It is at one of `path`, `url` and `urls`. Its kernel is started directly, unless keys are to be typed. In a
+    /// vCenter nothing can be started directly: `install` types what starts it, or `type` says that.
     "`[source.iso]`", Iso {
         /// A file on this host, relative to the definition's folder.
         path: optional Text,
@@ -33,7 +34,8 @@ table! {
         menu_arguments: optional bool,
         /// The system on the medium, when goldsmith is to write the answers for its installer.
         install: optional Install,
-        /// Answers of your own to what the installer would ask; with `install`, files beside it.
+        /// Answers of your own to what the installer would ask; with `install`, files beside it. In a vCenter they must end with powering
+        /// off the machine, not with a restart: nothing else tells that the installer is done.
         answers: optional IsoAnswers,
         /// Keys to press instead of starting the kernel directly, in order.
         r#type: optional List<Typed>,
@@ -45,7 +47,7 @@ table! {
 table! {
     /// Answers to what the installer would ask.
     "`[source.iso.answers]`", IsoAnswers {
-        /// Label of the second medium that carries them. Default: `CIDATA`.
+        /// Label of the second medium that carries them, a CD in a vCenter. Default: `CIDATA`.
         volume: optional Text,
         /// Put them into the root of the initial RAM disk instead. Default: false.
         initrd: optional bool,

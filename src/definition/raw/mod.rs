@@ -10,6 +10,7 @@ mod role;
 mod software;
 mod step;
 mod system;
+mod vsphere;
 
 pub(super) use ami::*;
 pub(super) use aws::*;
@@ -22,6 +23,7 @@ pub(super) use role::*;
 pub(super) use software::*;
 pub(super) use step::*;
 pub(super) use system::*;
+pub(super) use vsphere::*;
 
 use super::{
     early::{ImageArch, ImageName, Variables},
@@ -55,24 +57,27 @@ table! {
         name: required ImageName,
         /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
         secret: optional Map<Secret>,
-        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]`, `[source.iso]`, or `[source.ami]` on EC2.
+        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]`, `[source.iso]`, `[source.ami]` on EC2, or
+        /// `[source.vsphere]` in a vCenter.
         source: required Source,
         /// The machine that the image is built in.
         machine: optional Machine,
         /// How the guest is reached.
         guest: optional Guest,
         /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
-        /// agents and drivers by it. Default: `generic`.
+        /// agents and drivers by it. Default: `generic`, `aws` on EC2, or `vmware` in a vCenter.
         provider: optional One<Provider>,
         /// Which Amazon account AMIs are published to.
         aws: optional Aws,
+        /// Which vCenter is built in, and where in it.
+        vsphere: optional Vcenter,
         /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
         roles: optional List<Text>,
         /// What is done in the guest, in order.
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
         seal: optional Seal,
-        /// The files and AMIs to deliver.
+        /// What to deliver: files, AMIs, and what stays in a vCenter.
         output: required List<Output>,
         /// How the outputs are proved.
         verify: optional Verify,
@@ -112,6 +117,8 @@ table! {
         iso: optional Iso,
         /// An AMI, for `driver = "ec2"`.
         ami: optional SourceAmi,
+        /// A machine or an image in a vCenter, for `driver = "vsphere"`.
+        vsphere: optional SourceVsphere,
     }
 }
 
@@ -174,19 +181,22 @@ table! {
 table! {
     /// The machine that the image is built in, and the ones that prove the result.
     "`[machine]`", Machine {
-        /// The hypervisor: `libvirt`, or `ec2`, which makes an AMI of a `[source.ami]`. Default: `libvirt`, or `ec2` with `[machine.ec2]`.
+        /// The hypervisor: `libvirt`; `ec2`, which makes an AMI of a `[source.ami]`; or `vsphere`, which builds in a vCenter. Default:
+        /// `libvirt`, or what has its table here.
         driver: optional One<Driver>,
-        /// The instance, for `ec2`. All other keys of `[machine]` are for `libvirt`.
+        /// The instance, for `ec2`. No other key of `[machine]` is for it.
         ec2: optional Ec2,
+        /// More about the machine, for `vsphere`.
+        vsphere: optional MachineVsphere,
         /// The libvirt connection, such as `qemu:///session`, or `qemu+ssh://user@host/system` for another host. Default: libvirt inside of goldsmith.
         uri: optional Text,
-        /// What it boots with: `efi` or `bios`. Default: `efi`.
+        /// What it boots with: `efi` or `bios`. In a vCenter a copy boots as its source does. Default: `efi`.
         firmware: optional One<Firmware>,
-        /// Number of virtual CPUs. Default: 2.
+        /// Number of virtual CPUs. Default: 2, or what a copy in a vCenter has.
         cpus: optional u32,
-        /// Memory. Default: `2GiB`.
+        /// Memory. Default: `2GiB`, or what a copy in a vCenter has.
         memory: optional Size,
-        /// Size of the disk. The source grows to it. Default: `8GiB`.
+        /// Size of the disk. The source grows to it. Default: `8GiB`, or what a copy in a vCenter has.
         disk: optional Size,
         /// Who executes the guest's instructions: `auto`, `kvm` or `tcg`. Default: `auto`.
         accelerator: optional One<Accelerator>,
@@ -198,8 +208,9 @@ table! {
     "`[guest]`", Guest {
         /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads; `credentials`, which systemd 252
         /// and later read by themselves; or `login`, by a login that the image has. On EC2: `user-data`, which cloud-init reads, or
-        /// `ignition`. Default: `nocloud`, `credentials` for a bootstrap without cloud-init, `login` with `[guest.login]`, or
-        /// `user-data` on EC2.
+        /// `ignition`. In a vCenter: `nocloud` (a CD), `user-data` (in `guestinfo`, which cloud-init 21.3 and later read), `ignition`, or
+        /// `login`. Default: `nocloud`, `credentials` for a bootstrap without cloud-init, `login` with `[guest.login]`, `user-data` on
+        /// EC2 and for a `[source.vsphere]`, or `ignition` for Flatcar and Fedora CoreOS there.
         seed: optional One<SeedKind>,
         /// A login that the image has, for images that take no seed. It is used once, to bring the build's own key in.
         login: optional GuestLogin,
@@ -243,10 +254,10 @@ table! {
 }
 
 table! {
-    /// One file or AMI to deliver.
+    /// One thing to deliver.
     "an `[[output]]`", Output {
-        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`; or `ami`, which is no file
-        /// but an image in an Amazon account.
+        /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`; or what is no file:
+        /// `ami`, an image in an Amazon account, or `vsphere`, what stays in the vCenter that was built in.
         format: required One<Delivery>,
         /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
@@ -260,6 +271,8 @@ table! {
         ova: optional Ova,
         /// What Amazon is told about an `ami`.
         ami: optional Ami,
+        /// What stays in the vCenter, for `vsphere`.
+        vsphere: optional OutputVsphere,
     }
 }
 
@@ -292,7 +305,7 @@ table! {
     "`[verify]`", Verify {
         /// Boot every output and check it from inside. Default: true.
         boot: optional bool,
-        /// With which firmware. Every output boots with each. Default: the machine's.
+        /// With which firmware. Every output boots with each. Default: the machine's, which is the only one on EC2 and in a vCenter.
         firmware: optional List<One<Firmware>>,
         /// Shell commands that must succeed inside of the booted result.
         commands: optional List<Text>,
@@ -330,6 +343,7 @@ pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
         software::TABLES,
         install::TABLES,
         iso::TABLES,
+        vsphere::TABLES,
     ];
     TABLES.iter().chain(more.into_iter().flatten()).copied()
 }

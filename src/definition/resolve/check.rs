@@ -6,6 +6,7 @@ use crate::definition::{
     suggest::one_of,
 };
 use crate::plan::is_login;
+use std::net::IpAddr;
 
 /// Reports `message` at `span` unless `condition` holds.
 pub(in crate::definition) fn holds(
@@ -90,6 +91,16 @@ pub(super) fn is_line(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
+/// Whether `text` is a network: `203.0.113.0/24`.
+pub(super) fn is_network(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else { return false };
+    match (address.parse::<IpAddr>(), bits.parse::<u32>()) {
+        (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
+        (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
+        _ => false,
+    }
+}
+
 /// Whether `path` can be a file or folder in a guest.
 pub(super) fn is_guest_path(path: &str) -> bool {
     path.starts_with('/') && is_line(path) && !path.split('/').any(|part| matches!(part, "." | ".."))
@@ -136,6 +147,16 @@ mod tests {
         assert!(is_guest_path("/etc/motd"));
         for path in ["etc/motd", "/etc/../shadow", "/a\nb", ""] {
             assert!(!is_guest_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn networks_have_as_many_bits_as_their_addresses() {
+        for text in ["203.0.113.7/32", "10.0.0.0/8", "2001:db8::/64"] {
+            assert!(is_network(text), "{text}");
+        }
+        for text in ["203.0.113.7", "203.0.113.7/33", "2001:db8::/129", "host/8", "10.0.0.0/x"] {
+            assert!(!is_network(text), "{text}");
         }
     }
 

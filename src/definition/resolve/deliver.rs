@@ -3,7 +3,7 @@
     clippy::option_option,
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
-use super::{ami, check, machine, ova};
+use super::{ami, check, machine, ova, vsphere};
 use crate::{
     definition::{
         problem::Span,
@@ -11,7 +11,9 @@ use crate::{
         reader::{At, Field, Reader},
         scalar::{Delivery, List, One},
     },
-    plan::{AmiPlan, Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan},
+    plan::{
+        AmiPlan, Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan, VsphereImagePlan,
+    },
     value::Arch,
 };
 use std::path::{Component, Path, PathBuf};
@@ -26,14 +28,22 @@ pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
     }
 }
 
-/// The files and the AMIs.
+/// What a build delivers.
+#[derive(Debug)]
+pub(super) struct Deliveries {
+    pub(super) files: Vec<OutputPlan>,
+    pub(super) amis: Vec<AmiPlan>,
+    /// What stays in a vCenter; of several, which are an error, the first.
+    pub(super) vsphere: Option<VsphereImagePlan>,
+}
+
 pub(super) fn outputs(
     outputs: Field<List<Output>>,
     name: Option<&str>,
     arch: Option<Arch>,
     firmware: Option<Firmware>,
     reader: &mut Reader<'_>,
-) -> Option<(Vec<OutputPlan>, Vec<AmiPlan>)> {
+) -> Option<Deliveries> {
     let At { value: outputs, span } = outputs.required()?;
     check::holds(&span, !outputs.is_empty(), reader, || {
         "a build needs at least one `[[output]]`".to_owned()
@@ -41,6 +51,7 @@ pub(super) fn outputs(
     let folder = super::super::out_dir(reader.inputs);
     let mut plans: Vec<(OutputPlan, Span)> = Vec::new();
     let mut amis: Vec<(AmiPlan, Span)> = Vec::new();
+    let mut kept: Option<VsphereImagePlan> = None;
     let mut all_right = true;
     for At { value: raw, span } in outputs {
         if let Field::Good(At { value: One(Delivery::InstanceStore), span }) = &raw.format {
@@ -49,6 +60,14 @@ pub(super) fn outputs(
                 "write `format = \"ami\"`: its root is in EBS, and nothing else of the definition changes",
             );
             all_right = false;
+            continue;
+        }
+        if let Field::Good(At { value: One(Delivery::Vsphere), .. }) = &raw.format {
+            let place = raw.vsphere.span().cloned().unwrap_or(span);
+            match vsphere::image(raw, name, &place, reader) {
+                Some(image) => kept = kept.or(Some(image)),
+                None => all_right = false,
+            }
             continue;
         }
         if let Field::Good(At { value: One(Delivery::Ami), .. }) = &raw.format {
@@ -85,8 +104,10 @@ pub(super) fn outputs(
         }
         plans.push((plan, place));
     }
-    all_right.then(|| {
-        (plans.into_iter().map(|(plan, _)| plan).collect(), amis.into_iter().map(|(plan, _)| plan).collect())
+    all_right.then(|| Deliveries {
+        files: plans.into_iter().map(|(plan, _)| plan).collect(),
+        amis: amis.into_iter().map(|(plan, _)| plan).collect(),
+        vsphere: kept,
     })
 }
 
@@ -104,6 +125,7 @@ fn ami_output(
         ("level", raw.level.span()),
         ("compression", raw.compression.span()),
         ("ova", raw.ova.span()),
+        ("vsphere", raw.vsphere.span()),
     ];
     let mut all_right = true;
     for (key, span) in of_files {
@@ -126,11 +148,18 @@ fn output(
 ) -> Option<OutputPlan> {
     let format = raw.format.required().and_then(|at| match at.value.0 {
         Delivery::File(format) => Some(format),
-        Delivery::Ami | Delivery::InstanceStore => None,
+        Delivery::Ami | Delivery::Vsphere | Delivery::InstanceStore => None,
     });
     if let Some(span) = raw.ami.span() {
         let span = span.clone();
         reader.report(&span, "only an `ami` is told to Amazon").help("write `format = \"ami\"` for it");
+        return None;
+    }
+    if let Some(span) = raw.vsphere.span() {
+        let span = span.clone();
+        reader
+            .report(&span, "a file does not stay in a vCenter")
+            .help("write `format = \"vsphere\"` for what does");
         return None;
     }
     let path = match (raw.path.maybe(), name, format) {

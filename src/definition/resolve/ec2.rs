@@ -3,7 +3,7 @@
     clippy::option_option,
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
-use super::{check, source::local_file};
+use super::{check, machine::port, seed::is_coreos, source::local_file};
 use crate::{
     definition::{
         problem::Span,
@@ -17,9 +17,7 @@ use crate::{
     },
     value::{Arch, Size},
 };
-use std::{collections::BTreeMap, net::IpAddr};
-
-const SSH: u16 = 22;
+use std::collections::BTreeMap;
 
 /// Whether the definition is for EC2.
 pub(super) fn is_meant(machine: &Field<Machine>) -> bool {
@@ -52,6 +50,7 @@ pub(super) fn fits(
                     ("bootstrap", source.bootstrap.span()),
                     ("disk", source.disk.span()),
                     ("iso", source.iso.span()),
+                    ("vsphere", source.vsphere.span()),
                 ];
                 for (name, span) in others {
                     if let Some(span) = span {
@@ -80,6 +79,10 @@ pub(super) fn fits(
             reader
                 .report(format, "`driver = \"ec2\"` makes an `ami`: its disk never comes here")
                 .help("`goldsmith ami export` brings an AMI here as a file");
+            continue;
+        }
+        if *delivery == Delivery::Vsphere {
+            // It is told that it needs a vCenter.
             continue;
         }
         if let Some(first) = &first {
@@ -138,6 +141,10 @@ pub(super) fn only(machine: &Machine, reader: &mut Reader<'_>) -> Option<()> {
         reader.report(span, format!("`{name}` is for libvirt, and this machine is one of EC2's")).help(help);
         right = None;
     }
+    if let Some(span) = machine.vsphere.span() {
+        reader.report(span, "`[machine.vsphere]` is for `driver = \"vsphere\"`");
+        right = None;
+    }
     right
 }
 
@@ -150,29 +157,7 @@ pub(super) fn seed(source: Option<&SourcePlan>) -> SeedKind {
         }
         _ => Vec::new(),
     };
-    let is_coreos = |text: &&str| {
-        let text = text.to_ascii_lowercase();
-        text.contains("flatcar") || text.contains("fedora-coreos")
-    };
-    if texts.iter().any(is_coreos) { SeedKind::Ignition } else { SeedKind::UserData }
-}
-
-/// Reports a seed that the machine cannot take.
-pub(super) fn fitting_seed(
-    on_ec2: bool,
-    seed: SeedKind,
-    place: &Span,
-    reader: &mut Reader<'_>,
-) -> Option<()> {
-    let of_ec2 = matches!(seed, SeedKind::UserData | SeedKind::Ignition);
-    let fits = seed == SeedKind::Login || of_ec2 == on_ec2;
-    check::holds(place, fits, reader, || {
-        if on_ec2 {
-            format!("an instance takes no `{seed}` seed: it takes `user-data`, `ignition`, or `login`")
-        } else {
-            format!("a `{seed}` seed is for EC2")
-        }
-    })
+    if texts.iter().any(|text| is_coreos(text)) { SeedKind::Ignition } else { SeedKind::UserData }
 }
 
 /// What the AMI's encryption asks of the volume that it is made of.
@@ -325,14 +310,7 @@ pub(super) fn ec2(field: Field<Ec2>, arch: Option<Arch>, reader: &mut Reader<'_>
             .help("its role needs Amazon's policy `AmazonSSMManagedInstanceCore`, so that the agent in the guest may register");
         return None;
     }
-    let port_at = raw.ssh_port.span().cloned().unwrap_or_default();
-    let ssh_port = raw.ssh_port.or(SSH.into()).and_then(|port| match u16::try_from(port) {
-        Ok(port) if port > 0 => Some(port),
-        _ => {
-            reader.report(&port_at, format!("{port} is no port: they go from 1 to 65535"));
-            None
-        }
-    });
+    let ssh_port = port(raw.ssh_port, reader);
     let hops_at = raw.imds_hop_limit.span().cloned().unwrap_or_default();
     let hop_limit = raw.imds_hop_limit.or(1).and_then(|hops| match u8::try_from(hops) {
         Ok(hops) if (1..=64).contains(&hops) => Some(hops),
@@ -430,17 +408,7 @@ fn ssh_from(field: Field<List<Text>>, reader: &mut Reader<'_>) -> Option<SshFrom
     let Some(At { value: list, span }) = field.maybe()? else { return Some(SshFrom::Auto) };
     check::holds(&span, !list.is_empty(), reader, || "nobody could log in: name a network".to_owned())?;
     let help = "a network reads like `203.0.113.7/32` or `2001:db8::/64`";
-    check::texts(list, reader, is_network, "is not a network", help).map(SshFrom::Networks)
-}
-
-/// `203.0.113.0/24`.
-fn is_network(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else { return false };
-    match (address.parse::<IpAddr>(), bits.parse::<u32>()) {
-        (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
-        (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
-        _ => false,
-    }
+    check::texts(list, reader, check::is_network, "is not a network", help).map(SshFrom::Networks)
 }
 
 fn volume(At { value: raw, .. }: At<Ec2Volume>, reader: &mut Reader<'_>) -> Option<RootVolume> {
@@ -530,16 +498,6 @@ fn tags(map: Map<Text>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_have_as_many_bits_as_their_addresses() {
-        for text in ["203.0.113.7/32", "10.0.0.0/8", "2001:db8::/64"] {
-            assert!(is_network(text), "{text}");
-        }
-        for text in ["203.0.113.7", "203.0.113.7/33", "2001:db8::/129", "host/8", "10.0.0.0/x"] {
-            assert!(!is_network(text), "{text}");
-        }
-    }
 
     #[test]
     fn ids_have_their_prefix() {

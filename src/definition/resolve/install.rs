@@ -1,7 +1,7 @@
 //! `[source.iso.install]`: what is told to an installer whose answers goldsmith writes itself.
 //!
 //! It is resolved in two parts: how builds get in depends on the system, and the answers depend on how builds get in.
-use super::check;
+use super::{check, vsphere};
 use crate::{
     definition::{
         problem::Span,
@@ -32,6 +32,11 @@ impl Early {
     /// How builds usually get into the system.
     pub(super) fn seed(&self) -> SeedKind {
         self.plan.seed
+    }
+
+    /// Which system it is, the first number of its version, and its architecture.
+    pub(super) fn system(&self) -> (InstallSystem, u32, Arch) {
+        (self.plan.system, self.plan.major(), self.plan.arch)
     }
 }
 
@@ -126,11 +131,12 @@ pub(super) fn early(
     Some(Early { plan, header, places })
 }
 
-/// Writes the answers into the plan of the medium, after reading them as the installer would.
+/// Writes the answers into the plan of the medium, after reading them as the installer would. `there`: the machine is in a vCenter.
 pub(super) fn finish(
     early: Early,
     guest: &GuestPlan,
     seed_at: Option<&Span>,
+    there: bool,
     source: &mut SourcePlan,
     reader: &mut Reader<'_>,
 ) -> Option<()> {
@@ -139,6 +145,9 @@ pub(super) fn finish(
     plan.seed = guest.seed;
     plan.login = guest.login.as_ref().map(|login| login.user.clone());
     places.extend(seed_at.map(|span| ("seed", span.clone())));
+    if there {
+        vsphere::ends_off(&mut plan, &header, reader)?;
+    }
     if let Err(problem) = plan.check() {
         blame(&problem, &header, &places, reader);
         return None;
@@ -174,6 +183,9 @@ pub(super) fn finish(
         })?;
     }
     start(&plan, iso, &header, reader)?;
+    if there {
+        vsphere::typed(&plan, iso, &header, reader)?;
+    }
     let files = files.into_iter().map(|file| AnswerFile { name: file.name, text: file.text });
     iso.answers.files = files.chain(own).collect();
     iso.install = Some(plan);

@@ -1,12 +1,15 @@
 //! `[machine]` and `[guest]`.
-use super::{check, ec2, login};
+use super::{check, ec2, login, vsphere};
 use crate::{
     definition::{
         raw::{Guest, Machine},
         reader::{At, Field, Reader},
         scalar::{Driver, One},
     },
-    plan::{Accelerator, DEFAULT_LIBVIRT_URI, Ec2Plan, Firmware, GuestPlan, MachinePlan, SeedKind},
+    plan::{
+        Accelerator, DEFAULT_LIBVIRT_URI, Ec2Plan, Firmware, GuestPlan, MachinePlan, SeedKind,
+        VsphereMachinePlan,
+    },
     value::{Arch, HumanDuration, Size},
 };
 
@@ -16,6 +19,7 @@ const LEAST_MEMORY: Size = Size::mib(256);
 const MOST_CPUS: u32 = 512;
 /// Disks are made of sectors.
 const SECTOR: u64 = 512;
+const SSH: u16 = 22;
 
 /// The machine as far as it is known, for checks that need parts of it. `None`: wrong, and reported.
 #[derive(Debug, Clone)]
@@ -28,6 +32,7 @@ pub(super) struct Parts {
     pub(super) disk: Option<(Size, Option<crate::definition::problem::Span>)>,
     accelerator: Option<Accelerator>,
     pub(super) ec2: Option<Box<Ec2Plan>>,
+    pub(super) vsphere: Option<Box<VsphereMachinePlan>>,
 }
 
 impl Parts {
@@ -40,12 +45,18 @@ impl Parts {
             disk: self.disk?.0,
             accelerator: self.accelerator?,
             ec2: self.ec2,
-            vsphere: None,
+            vsphere: self.vsphere,
         })
     }
 }
 
-pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut Reader<'_>) -> Option<Parts> {
+/// `start`: what a machine in a vCenter starts as.
+pub(super) fn machine(
+    machine: Field<Machine>,
+    arch: Option<Arch>,
+    start: vsphere::Start,
+    reader: &mut Reader<'_>,
+) -> Option<Parts> {
     let usual = Parts {
         uri: Some(DEFAULT_LIBVIRT_URI.to_owned()),
         firmware: Some(Firmware::Efi),
@@ -54,16 +65,23 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
         disk: Some((Size::gib(8), None)),
         accelerator: Some(Accelerator::Auto),
         ec2: None,
+        vsphere: None,
     };
+    let in_vcenter = vsphere::is_meant(&machine);
     let on_ec2 = ec2::is_meant(&machine);
     let Some(At { value: machine, .. }) = machine.maybe()? else { return Some(usual) };
     if on_ec2 {
         ec2::only(&machine, reader)?;
         return Some(Parts { ec2: Some(Box::new(ec2::ec2(machine.ec2, arch, reader)?)), ..usual });
     }
-    if let Some(span) = machine.ec2.span() {
-        reader.report(span, "`[machine.ec2]` is for `driver = \"ec2\"`");
-        return None;
+    if in_vcenter {
+        vsphere::only(&machine, start, reader)?;
+    } else {
+        let others = [("ec2", machine.ec2.span()), ("vsphere", machine.vsphere.span())];
+        if let Some((name, Some(span))) = others.iter().find(|(_, span)| span.is_some()) {
+            reader.report(span, format!("`[machine.{name}]` is for `driver = \"{name}\"`"));
+            return None;
+        }
     }
     let driver = machine.driver.or(One(Driver::Libvirt)).map(drop);
     let uri = match machine.uri.maybe() {
@@ -84,6 +102,7 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
         Some(Some(firmware)) => available(firmware, arch, reader),
         None => None,
     };
+    let (cpus_at, memory_at) = (machine.cpus.span().cloned(), machine.memory.span().cloned());
     let cpus = checked(machine.cpus, 2, reader, |cpus| {
         (!(1..=MOST_CPUS).contains(cpus)).then(|| format!("a machine cannot have {cpus} CPUs"))
     });
@@ -100,7 +119,31 @@ pub(super) fn machine(machine: Field<Machine>, arch: Option<Arch>, reader: &mut 
     let accelerator = machine.accelerator.or(One(Accelerator::Auto)).map(|One(accelerator)| accelerator);
     driver?;
     let disk = disk.map(|disk| (disk, disk_place));
-    Some(Parts { uri, firmware, cpus, memory, disk, accelerator, ec2: None })
+    let mut parts = Parts { uri, firmware, cpus, memory, disk, accelerator, ec2: None, vsphere: None };
+    if in_vcenter {
+        // Of a copy, what is not said stays as it is.
+        let is_new = start == vsphere::Start::New;
+        let hardware = vsphere::Hardware {
+            cpus: Some((parts.cpus?, cpus_at)).filter(|(_, place)| is_new || place.is_some()),
+            memory: Some((parts.memory?, memory_at)).filter(|(_, place)| is_new || place.is_some()),
+            disk: Some(parts.disk.clone()?).filter(|(_, place)| is_new || place.is_some()),
+            firmware: parts.firmware?,
+        };
+        parts.vsphere = Some(Box::new(vsphere::machine(machine.vsphere, hardware, start, reader)?));
+    }
+    Some(parts)
+}
+
+/// The guest's SSH port.
+pub(super) fn port(field: Field<u32>, reader: &mut Reader<'_>) -> Option<u16> {
+    let place = field.span().cloned().unwrap_or_default();
+    field.or(SSH.into()).and_then(|port| match u16::try_from(port) {
+        Ok(port) if port > 0 => Some(port),
+        _ => {
+            reader.report(&place, format!("{port} is no port: they go from 1 to 65535"));
+            None
+        }
+    })
 }
 
 /// The firmware, if machines of this architecture have it.

@@ -12,8 +12,10 @@ mod label;
 mod login;
 mod machine;
 mod ova;
+mod seed;
 mod source;
 mod step;
+mod vsphere;
 
 use super::{
     early::Variables,
@@ -24,7 +26,7 @@ use super::{
 pub(super) use check::holds;
 pub(super) use step::{literal, steps};
 
-use crate::plan::{Plan, Provider, SecretSource, SourcePlan, VcenterPlan};
+use crate::plan::{Plan, Provider, SecretSource, SourcePlan};
 use std::{collections::BTreeMap, path::Path};
 
 /// The plan of `definition`, which stands at `path`.
@@ -40,6 +42,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         guest,
         provider,
         aws,
+        vsphere: vcenter,
         roles,
         provision,
         seal,
@@ -62,8 +65,10 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     };
     let secrets = secrets(secret, reader);
     let aws = aws::aws(aws, reader);
-    let on_ec2 = ec2::is_meant(&machine);
-    let machine = machine::machine(machine, arch, reader);
+    let vcenter = vsphere::vcenter(vcenter, secrets.as_ref(), reader);
+    let (on_ec2, in_vcenter) = (ec2::is_meant(&machine), vsphere::is_meant(&machine));
+    let (start, machine_at) = (vsphere::start(&source), vsphere::header(&machine));
+    let mut machine = machine::machine(machine, arch, start, reader);
     let instance = machine.as_ref().and_then(|machine| machine.ec2.as_deref());
     ec2::fits(
         on_ec2,
@@ -73,9 +78,14 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         instance.is_some_and(|plan| plan.surrogate.is_some()),
         reader,
     );
+    vsphere::fits(in_vcenter, &source, &output, &verify, reader);
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
-    let usual = if on_ec2 { Provider::Aws } else { Provider::default() };
+    let usual = match (on_ec2, in_vcenter) {
+        (true, _) => Provider::Aws,
+        (_, true) => Provider::Vmware,
+        _ => Provider::default(),
+    };
     let provider = provider.maybe().map(|at| at.map_or(usual, |at| at.value.0));
     let install = install::take(&mut source);
     let mut source = source::source(source, arch, disk, !install.is_absent(), reader);
@@ -91,14 +101,23 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         Field::Good(At { value, .. }) => value.seed.span().cloned(),
         Field::Absent | Field::Bad => None,
     };
-    let installed = install.as_ref().and_then(Option::as_ref).map(install::Early::seed);
-    let usual_seed = if on_ec2 { Some(ec2::seed(source.as_ref())) } else { installed };
+    let early = install.as_ref().and_then(Option::as_ref);
+    let (place, usual_seed) = match (on_ec2, in_vcenter) {
+        (true, _) => (seed::Place::Ec2, Some(ec2::seed(source.as_ref()))),
+        (_, true) => (seed::Place::Vcenter, Some(vsphere::seed(source.as_ref()))),
+        _ => (seed::Place::Libvirt, early.map(install::Early::seed)),
+    };
     let guest = machine::guest(guest, without_cloud_init, usual_seed, reader);
     if let Some(guest) = &guest {
-        ec2::fitting_seed(on_ec2, guest.seed, seed_span.as_ref().unwrap_or(&guest_span), reader)?;
+        let span = seed_span.as_ref().unwrap_or(&guest_span);
+        seed::fits(place, guest.seed, early.is_some(), span, reader)?;
+    }
+    let new_machine = machine.as_mut().and_then(|machine| machine.vsphere.as_mut());
+    if let (vsphere::Start::New, Some(plan), Some(early)) = (start, new_machine, &install) {
+        vsphere::guest_os(plan, early.as_ref().map(install::Early::system), &machine_at, reader);
     }
     if let (Some(Some(early)), Some(guest), Some(source)) = (install, &guest, &mut source) {
-        install::finish(early, guest, seed_span.as_ref(), source, reader)?;
+        install::finish(early, guest, seed_span.as_ref(), in_vcenter, source, reader)?;
     }
     let folders = roles.or(Vec::new())?.into_iter().map(|at| reader.folder.join(at.value.0.text));
     reader.roles.folders = folders.collect();
@@ -109,15 +128,13 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         // Volumes in EBS take no discards.
         seal.trim = false;
     }
-    let (outputs, amis) = deliver::outputs(output, name.as_deref(), arch, firmware, reader).unzip();
+    let deliveries = deliver::outputs(output, name.as_deref(), arch, firmware, reader);
     let verify = deliver::verify(verify, firmware, arch, reader);
     if let (Some(guest), Some(seal), Some(verify)) = (&guest, &seal, &verify) {
         login::recognisable(&guest_span, guest, seal, verify, reader)?;
     }
-    let mut machine = machine;
-    if let (Some(plan), Some([ami, ..])) =
-        (machine.as_mut().and_then(|machine| machine.ec2.as_mut()), amis.as_deref())
-    {
+    let instance = machine.as_mut().and_then(|machine| machine.ec2.as_mut());
+    if let (Some(plan), Some([ami, ..])) = (instance, deliveries.as_ref().map(|made| made.amis.as_slice())) {
         ec2::encrypt(plan, ami);
     }
     let places = match var {
@@ -126,8 +143,11 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     };
     reader.refuse_useless_variables(&places);
     matrix?;
+    let (name, deliveries) = (name?, deliveries?);
+    // Where only files are wanted, nothing stays there.
+    let image = in_vcenter.then(|| deliveries.vsphere.unwrap_or_else(|| vsphere::nothing(&name)));
     Some(Plan {
-        name: name?,
+        name,
         arch: arch?,
         matrix: reader.scope.matrix.values(),
         definition: path.to_owned(),
@@ -136,13 +156,13 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         guest: guest?,
         provider: provider?,
         aws: aws?,
-        vcenter: VcenterPlan::default(),
+        vcenter: vcenter?,
         provision: provision?,
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
-        outputs: outputs?,
-        amis: amis?,
-        vsphere: None,
+        outputs: deliveries.files,
+        amis: deliveries.amis,
+        vsphere: image,
         verify: verify?,
         secrets: secrets?,
     })

@@ -43,7 +43,8 @@ pub(super) fn source(
     let is_bad = matches!(source.bootstrap, Field::Bad)
         || matches!(source.disk, Field::Bad)
         || matches!(source.iso, Field::Bad)
-        || matches!(source.ami, Field::Bad);
+        || matches!(source.ami, Field::Bad)
+        || matches!(source.vsphere, Field::Bad);
     if is_bad {
         return None;
     }
@@ -52,6 +53,7 @@ pub(super) fn source(
         ("disk", source.disk.span()),
         ("iso", source.iso.span()),
         ("ami", source.ami.span()),
+        ("vsphere", source.vsphere.span()),
     ];
     if !check::exactly_one(&span, "`[source]`", &given, reader) {
         return None;
@@ -64,6 +66,9 @@ pub(super) fn source(
     }
     if let Some(at) = source.ami.maybe()? {
         return super::ec2::source(at, reader).map(SourcePlan::Ami);
+    }
+    if let Some(at) = source.vsphere.maybe()? {
+        return super::vsphere::source(at, reader).map(SourcePlan::Vsphere);
     }
     self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }

@@ -1,35 +1,164 @@
 //! A machine: its state, its keyboard, how it stops.
-use super::Vsphere;
+use super::{Vsphere, address, export, image};
 use crate::{
-    cx::{Cx, ResourceRef},
-    driver::{DriverError, ExportedDisk, GuestAddresses, Machine, MachineEvent, MachineSpec, MachineState},
+    cx::{Cx, Look, ResourceRef, Sight, WaitError},
+    driver::{
+        Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent,
+        MachineSpec, MachineState, Wanted,
+    },
     value::HumanDuration,
-    vsphere,
+    vsphere::{
+        self, VsphereError, VsphereErrorKind,
+        machine::{KeyPress, PowerState},
+    },
 };
 use async_trait::async_trait;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::JoinHandle};
+
+/// A watcher looks after so many looks of others: nobody needs to know within a second.
+const WATCHED: u32 = 2;
+/// Tools that do not answer are asked so often: they may have been restarted by an upgrade.
+const ASKED: u32 = 5;
 
 /// One machine.
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) driver: Vsphere,
     pub(super) machine: vsphere::machine::Machine,
+    /// The image's name, for marks.
+    pub(super) image: String,
     resource: ResourceRef,
+    /// Whose build made it; for what comes without one.
+    cx: Cx,
     events: broadcast::Sender<MachineEvent>,
+    watcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Built {
+    fn drop(&mut self) {
+        self.unwatch();
+    }
 }
 
 impl Built {
     /// `cx`: whose build made it.
-    pub(super) fn new(driver: Vsphere, cx: &Cx, _: &MachineSpec, machine: vsphere::machine::Machine) -> Self {
+    pub(super) fn new(
+        driver: Vsphere,
+        cx: &Cx,
+        spec: &MachineSpec,
+        machine: vsphere::machine::Machine,
+    ) -> Self {
         let build = cx.id().as_str();
         let resource = vsphere::resource(&driver.vcenter, vsphere::Kind::Machine, machine.path(), build, &[]);
-        Self { driver, machine, resource, events: broadcast::Sender::new(16) }
+        Self {
+            driver,
+            machine,
+            image: spec.image.clone(),
+            resource,
+            cx: cx.clone(),
+            events: broadcast::Sender::new(16),
+            watcher: Mutex::default(),
+        }
     }
+
+    /// Undo data for it, by itself and not by its name.
+    pub(super) fn own_resource(&self, cx: &Cx) -> ResourceRef {
+        let moref = self.machine.moref().to_string();
+        let details = [("moref", moref.as_str())];
+        let (vcenter, path) = (&self.driver.vcenter, self.machine.path());
+        vsphere::resource(vcenter, vsphere::Kind::Machine, path, cx.id().as_str(), &details)
+    }
+
+    /// Watches for its end, and for questions: until one is answered it stands still.
+    fn watch(&self) {
+        let (machine, events) = (self.machine.clone(), self.events.clone());
+        let every = self.driver.pace.every * WATCHED;
+        let task = tokio::spawn(async move {
+            let mut asked = String::new();
+            loop {
+                tokio::time::sleep(every).await;
+                let (event, ends) = match machine.power().await {
+                    Ok((PowerState::Off, _)) => (MachineEvent::Off, true),
+                    Ok((PowerState::Suspended, _)) => {
+                        (MachineEvent::Paused("it was suspended".to_owned()), true)
+                    }
+                    Ok((PowerState::On, Some(question))) if question.id != asked => {
+                        asked.clone_from(&question.id);
+                        (MachineEvent::Paused(question.to_string()), false)
+                    }
+                    Err(error) if error.kind() == VsphereErrorKind::NotFound => {
+                        (MachineEvent::Gone("not in the vCenter any more".to_owned()), true)
+                    }
+                    // A server that does not answer says nothing about the machine.
+                    Ok(_) | Err(_) => continue,
+                };
+                let _ = events.send(event);
+                if ends {
+                    return;
+                }
+            }
+        });
+        self.unwatch();
+        *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    fn unwatch(&self) {
+        if let Some(watcher) = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            watcher.abort();
+        }
+    }
+
+    /// Asks the guest to shut down. `false` if it is off already.
+    async fn ask_to_shut_down(&self, cx: &Cx) -> Result<bool, DriverError> {
+        if self.machine.power().await?.0 == PowerState::Off {
+            return Ok(false);
+        }
+        let limit = self.driver.pace.every * ASKED;
+        let what = format!("VMware's tools to shut down `{}`", self.machine.path());
+        let last: Mutex<Option<VsphereError>> = Mutex::default();
+        let asked = cx
+            .wait_for(&what, limit, self.driver.pace.every, || async {
+                match self.machine.shut_down_guest().await {
+                    Ok(()) => Look::Ready(()),
+                    Err(error) if error.fault().is_some_and(|fault| fault.is("ToolsUnavailable")) => {
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        Look::NotYet(vec![Sight::no("tools", "not running")])
+                    }
+                    Err(error) => Look::Hopeless(Box::new(error)),
+                }
+            })
+            .await;
+        let Err(error) = asked else { return Ok(true) };
+        let refused = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (error, refused) {
+            // What the server said to it is the reason.
+            (WaitError::TimedOut { .. }, Some(refused)) => Err(DriverError::from(refused).hint(
+                "a vCenter has no power button: VMware's tools shut the guest down. Install `open-vm-tools` in the image and let it start",
+            )),
+            (error, _) => Err(waited(error)),
+        }
+    }
+}
+
+/// Why a wait ended, in the server's words where there are some.
+pub(super) fn waited(error: WaitError) -> DriverError {
+    match error {
+        WaitError::Hopeless { what, source } => match source.downcast::<VsphereError>() {
+            Ok(error) => DriverError::from(*error),
+            Err(source) => WaitError::Hopeless { what, source }.into(),
+        },
+        other => other.into(),
+    }
+}
+
+fn unsupported(attempt: impl Into<String>, why: &str) -> DriverError {
+    DriverError::new(DriverErrorKind::Unsupported, attempt).because(why)
 }
 
 #[async_trait]
@@ -38,12 +167,14 @@ impl Machine for Built {
         &self.resource
     }
 
-    async fn power_on(&self, _: &Cx) -> Result<(), DriverError> {
-        Err(super::unwritten())
+    async fn power_on(&self, cx: &Cx) -> Result<(), DriverError> {
+        self.machine.power_on(cx).await?;
+        self.watch();
+        Ok(())
     }
 
-    async fn ssh_address(&self, _: &Cx) -> Result<SocketAddr, DriverError> {
-        Err(super::unwritten())
+    async fn ssh_address(&self, cx: &Cx) -> Result<SocketAddr, DriverError> {
+        address::settled(self, cx).await
     }
 
     async fn guest_addresses(&self) -> Option<GuestAddresses> {
@@ -55,7 +186,11 @@ impl Machine for Built {
     }
 
     async fn state(&self) -> Result<MachineState, DriverError> {
-        Err(super::unwritten())
+        Ok(match self.machine.power().await? {
+            (PowerState::On, None) => MachineState::Running,
+            (PowerState::On, Some(_)) | (PowerState::Suspended, _) => MachineState::Paused,
+            (PowerState::Off, _) => MachineState::Off,
+        })
     }
 
     fn events(&self) -> broadcast::Receiver<MachineEvent> {
@@ -67,26 +202,67 @@ impl Machine for Built {
     }
 
     async fn screenshot(&self) -> Result<Vec<u8>, DriverError> {
-        Err(super::unwritten())
+        let name = self.machine.moref().id.clone();
+        let path = self.cx.work().join(format!("screen-{name}.png"));
+        self.machine.screenshot(&self.cx, &path).await?;
+        let picture = tokio::fs::read(&path).await.map_err(|error| {
+            let attempt = format!("read `{}`", path.display());
+            DriverError::new(DriverErrorKind::Other, attempt).because(error)
+        })?;
+        let _ = tokio::fs::remove_file(&path).await;
+        Ok(picture)
     }
 
     async fn screen_text(&self) -> Result<String, DriverError> {
-        Err(super::unwritten())
+        let attempt = format!("read the screen of `{}`", self.machine.path());
+        Err(unsupported(attempt, "a vCenter shows pictures of a screen, and no text")
+            .hint("wait for a time before keys are pressed: `after = \"10s\"`"))
     }
 
-    async fn send_keys(&self, _: &[u32], _: Duration) -> Result<(), DriverError> {
-        Err(super::unwritten())
+    async fn send_keys(&self, keys: &[u32], hold: Duration) -> Result<(), DriverError> {
+        self.send_chords(&[keys.to_vec()], hold).await
     }
 
-    async fn shut_down(&self, _: &Cx, _: HumanDuration) -> Result<(), DriverError> {
-        Err(super::unwritten())
+    /// The interface presses keys for as long as it likes.
+    async fn send_chords(&self, chords: &[Vec<u32>], _: Duration) -> Result<(), DriverError> {
+        let mut presses = Vec::new();
+        for keys in chords {
+            let Some(pressed) = KeyPress::of_linux(keys) else {
+                let attempt = format!("press keys at the console of `{}`", self.machine.path());
+                let why = format!("a USB keyboard has no such keys (Linux codes {keys:?})");
+                return Err(unsupported(attempt, &why));
+            };
+            presses.extend(pressed);
+        }
+        Ok(self.machine.press(&self.cx, &presses).await?)
+    }
+
+    async fn shut_down(&self, cx: &Cx, limit: HumanDuration) -> Result<(), DriverError> {
+        self.unwatch();
+        if self.ask_to_shut_down(cx).await? {
+            self.machine.wait_until_off(cx, limit.get()).await.map_err(|error| {
+                let late = error.kind() == VsphereErrorKind::Timeout;
+                let error = DriverError::from(error);
+                if late { error.hint("raise `guest.shutdown-timeout` if it is only slow") } else { error }
+            })?;
+        }
+        let _ = self.events.send(MachineEvent::Off);
+        Ok(())
     }
 
     async fn power_off(&self) -> Result<(), DriverError> {
-        Err(super::unwritten())
+        self.unwatch();
+        Ok(self.machine.pull_plug().await?)
     }
 
-    async fn export(&self, _: &Cx, _: usize) -> Result<ExportedDisk, DriverError> {
-        Err(super::unwritten())
+    async fn export(&self, cx: &Cx, index: usize) -> Result<ExportedDisk, DriverError> {
+        export::disk(self, cx, index).await
+    }
+
+    async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
+        match wanted {
+            Wanted::Vsphere(plan) => image::capture(self, cx, plan).await,
+            Wanted::Ami(_) => Err(unsupported("make an AMI", "a vCenter cannot do that")),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The driver for vSphere: machines of a vCenter that are new, copies, or out of a content library, and what is made of them there.
 //!
 //! Read in this order: [`find`] looks whether all is there, and [`source`] for what a build starts from; [`create`] makes the machine, as
-//! [`describe`] says it in a vCenter's words, with what [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it, and
-//! [`export`] brings its disk here.
+//! [`describe`] says it in a vCenter's words, with what [`media`] brought into its drives; [`machine`] is one that exists, [`address`] the way to its guest; [`image`] makes a result of it,
+//! [`library`] one of a content library, and [`export`] brings its disk here.
 //!
 //! Everything bears the build's mark from its first moment; [`crate::vsphere`] journals and removes it.
 mod address;
@@ -12,6 +12,7 @@ mod export;
 mod fault;
 mod find;
 mod image;
+mod library;
 mod machine;
 mod media;
 mod source;
@@ -48,11 +49,6 @@ impl Default for Pace {
     }
 }
 
-/// Of what is not written yet.
-fn unwritten() -> DriverError {
-    DriverError::new(DriverErrorKind::Unsupported, "do that in a vCenter")
-}
-
 /// What a machine can be made of, by the id that others know it by.
 #[derive(Debug, Clone)]
 enum Origin {
@@ -73,6 +69,8 @@ pub struct Vsphere {
     pace: Pace,
     /// What was found or made, by its id.
     origins: Arc<Mutex<BTreeMap<String, Origin>>>,
+    /// What was made and may be kept, by its id.
+    made: Arc<Mutex<BTreeMap<String, image::Made>>>,
     /// What was brought to machines, which they do not keep.
     brought: Arc<Mutex<BTreeMap<Moref, media::Brought>>>,
 }
@@ -92,6 +90,7 @@ impl Vsphere {
             result,
             pace: Pace::default(),
             origins: Arc::default(),
+            made: Arc::default(),
             brought: Arc::default(),
         }
     }
@@ -101,6 +100,11 @@ impl Vsphere {
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
+    }
+
+    /// A machine that is there already.
+    pub fn adopt(&self, cx: &Cx, spec: &MachineSpec, machine: vsphere::machine::Machine) -> Box<dyn Machine> {
+        Box::new(machine::Built::new(self.clone(), cx, spec, machine))
     }
 
     /// Takes from a machine, which is off, what it is not to keep: its seed, the media that the build brought, drives that were made for

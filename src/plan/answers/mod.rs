@@ -11,6 +11,7 @@ mod tests;
 
 pub use check::AnswersProblem;
 pub(crate) use check::is_login;
+pub use start::NotTyped;
 
 use crate::{
     plan::{Firmware, Provider, SeedKind},

@@ -6,14 +6,48 @@
 //! ([parse-anaconda-repo](https://github.com/rhinstaller/anaconda/blob/main/dracut/parse-anaconda-repo.sh)).
 use super::{AnswersPlan, InstallSystem, Installer};
 use crate::{
-    plan::{AnswerPlace, InstallerBoot},
-    value::Arch,
+    plan::{AnswerPlace, Firmware, InstallerBoot, TypedStep, TypedWait},
+    value::{Arch, HumanDuration},
 };
 
 /// What installers print is followed on the last console.
 const CONSOLES: &[&str] = &["console=tty0", "console=ttyS0,115200n8"];
 /// There is no `ttyS0` on ARM's machines.
 const CONSOLES_ARM: &[&str] = &["console=tty0", "console=ttyAMA0,115200n8"];
+
+/// From power-on to GRUB's menu, which waits 30 s on Ubuntu's media and 60 s on Anaconda's. image-builder waits as long.
+const TO_THE_MENU: HumanDuration = HumanDuration::seconds(10);
+const TO_THE_PROMPT: HumanDuration = HumanDuration::seconds(2);
+/// What is typed while GRUB reads a file may get lost.
+const READS_KERNEL: HumanDuration = HumanDuration::seconds(5);
+const READS_INITRD: HumanDuration = HumanDuration::seconds(15);
+
+/// Why goldsmith knows no keys that start an installer with its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTyped {
+    /// Answers are found in the initial RAM disk only.
+    #[error(
+        "the installer of {0} has its answers in its initial RAM disk, for which its kernel would have to be started directly"
+    )]
+    Initrd(InstallSystem),
+    /// By BIOS the media start with another boot loader than GRUB.
+    #[error("by BIOS, goldsmith knows no keys for the boot menu of {0}")]
+    Bios(InstallSystem),
+}
+
+impl NotTyped {
+    /// What to do instead.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Initrd(_) => {
+                "install it under KVM, where that is possible, make an `ova`, and `goldsmith publish vsphere`; or write answers and keys of your own:                  `[source.iso.answers]` and `[[source.iso.type]]`"
+            }
+            Self::Bios(_) => {
+                "write `firmware = \"efi\"` in `[machine]`, or say what to type in `[[source.iso.type]]`"
+            }
+        }
+    }
+}
 
 impl AnswersPlan {
     /// Where the installer finds its answers. A volume is gone when the installed system boots for the first time: cloud-init in it
@@ -45,6 +79,49 @@ impl AnswersPlan {
         }
     }
 
+    /// The same as `direct` by keys, for machines whose kernel cannot be started directly: on the command line of GRUB. What is started by
+    /// keys already stays.
+    ///
+    /// By EFI all media have GRUB, by BIOS only Ubuntu's: RHEL's up to 9 have isolinux, and so have Photon's and Debian's. The commands are
+    /// `linux` and `initrd` everywhere: lorax writes `linuxefi` into the menus of Anaconda's media, but in Red Hat's GRUB for EFI that is
+    /// the same function under its older name (`grub-core/loader/i386/efi/linux.c` registers both), and ARM's GRUB has `linux` alone.
+    ///
+    /// # Errors
+    /// When there are no such keys.
+    pub fn typed(&self, direct: &InstallerBoot) -> Result<InstallerBoot, NotTyped> {
+        let InstallerBoot::Direct { kernel, initrd, arguments, .. } = direct else {
+            return Ok(direct.clone());
+        };
+        if self.place() == AnswerPlace::Initrd {
+            return Err(NotTyped::Initrd(self.system));
+        }
+        if self.firmware == Firmware::Bios && self.installer != Installer::Subiquity {
+            return Err(NotTyped::Bios(self.system));
+        }
+        let (usual_kernel, usual_initrd) = self.kernel_and_initrd();
+        let kernel = grub_word(kernel.as_deref().unwrap_or(usual_kernel));
+        let initrd = grub_word(initrd.as_deref().unwrap_or(usual_initrd));
+        let words: Vec<String> = arguments.iter().map(|word| grub_word(word)).collect();
+        let line = format!("linux {kernel} {}", words.join(" "));
+        let step = |label: &str, after, keys: String| TypedStep {
+            label: label.to_owned(),
+            wait: TypedWait::Time(after),
+            keys,
+        };
+        Ok(InstallerBoot::Typed {
+            steps: vec![
+                step("open GRUB's command line", TO_THE_MENU, "c".to_owned()),
+                step("load the kernel", TO_THE_PROMPT, format!("{}<enter>", as_keys(line.trim_end()))),
+                step(
+                    "load the initial RAM disk",
+                    READS_KERNEL,
+                    format!("initrd {}<enter>", as_keys(&initrd)),
+                ),
+                step("start the installer", READS_INITRD, "boot<enter>".to_owned()),
+            ],
+        })
+    }
+
     fn kernel_and_initrd(&self) -> (&'static str, &'static str) {
         match (self.installer, self.arch) {
             (Installer::Subiquity, _) => ("/casper/vmlinuz", "/casper/initrd"),
@@ -74,4 +151,18 @@ impl AnswersPlan {
             ],
         }
     }
+}
+
+/// One word of GRUB's command line, which reads quotes as a shell does.
+fn grub_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// In the notation of boot commands, in which `<` begins the name of a key.
+fn as_keys(text: &str) -> String {
+    text.replace('<', "<<On><<Off>")
 }

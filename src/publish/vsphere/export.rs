@@ -8,8 +8,8 @@ use crate::{
     },
     publish::stage::stage,
     vsphere::{
-        Lease, LeaseDevice, LeaseProgress, ManifestEntry, Moref, Named, Node, VCenter, VsphereError,
-        VsphereErrorKind,
+        DiskThere, Lease, LeaseDevice, LeaseProgress, ManifestEntry, Moref, Named, Node, VCenter,
+        VsphereError, VsphereErrorKind,
         machine::Machine,
         nfc::{Download, Moved, Piece},
     },
@@ -118,7 +118,7 @@ impl Export<'_> {
             _ => vcenter.properties(machine.moref(), &["config.hardware.device"]).await?,
         };
         let devices = found.get("config.hardware.device").map(|all| all.nodes.as_slice()).unwrap_or_default();
-        let offered = offered(devices);
+        let offered = DiskThere::all(devices);
         let lease = vcenter.export(what).await?;
         let fetched = self.fetch_held(cx, vcenter, machine, &lease, spec, &offered).await;
         match fetched {
@@ -137,14 +137,14 @@ impl Export<'_> {
         machine: &Machine,
         lease: &Lease,
         spec: crate::disk::ova::OvaSpec,
-        told: &[Told],
+        told: &[DiskThere],
     ) -> Result<(Assembly, Vec<Moved>, usize, Vec<u64>), VsphereError> {
         let info = lease.ready(cx).await?;
         let progress = Arc::new(LeaseProgress::default());
         let keeper = lease.keep(&info, &progress);
         // A lease may hold more than disks: the store of UEFI variables, which no image of ours has.
         let disks: Vec<&LeaseDevice> = info.devices.iter().filter(|device| device.disk).collect();
-        let disks = in_order(disks, told);
+        let disks = DiskThere::in_order(disks, told);
         let capacities: Vec<u64> = told.iter().map(|disk| disk.capacity).collect();
         let capacities = capacities.as_slice();
         if disks.len() != capacities.len() || disks.is_empty() {
@@ -251,42 +251,6 @@ fn check_capacities(
     Ok(())
 }
 
-/// A disk as the machine tells it.
-#[derive(Debug)]
-struct Told {
-    capacity: u64,
-    /// Where it hangs, as the keys of leases end: `/ParaVirtualSCSIController0:0`.
-    place: String,
-}
-
-fn offered(devices: &[Node]) -> Vec<Told> {
-    let text = |device: &Node, name: &str| device.text_at(name).unwrap_or_default().to_owned();
-    let told = |disk: &Node| {
-        let key = text(disk, "controllerKey");
-        let controller = devices.iter().find(|device| text(device, "key") == key);
-        let (kind, bus) = controller.map_or_else(Default::default, |controller| {
-            (controller.kind.clone().unwrap_or_default(), text(controller, "busNumber"))
-        });
-        let number = |name: &str| disk.text_at(name).and_then(|text| text.parse::<u64>().ok());
-        let bytes = number("capacityInBytes").filter(|bytes| *bytes > 0);
-        Told {
-            capacity: bytes.or_else(|| number("capacityInKB").map(|kib| kib << 10)).unwrap_or_default(),
-            place: format!("/{kind}{bus}:{}", text(disk, "unitNumber")),
-        }
-    };
-    devices.iter().filter(|device| device.kind.as_deref() == Some("VirtualDisk")).map(told).collect()
-}
-
-/// A lease's disks in the order of the machine, whose first is what it boots from. Keys that say nothing leave the order as it is; then
-/// sizes that do not fit are found at the end.
-fn in_order<'a>(disks: Vec<&'a LeaseDevice>, told: &[Told]) -> Vec<&'a LeaseDevice> {
-    let found: Option<Vec<&LeaseDevice>> = told
-        .iter()
-        .map(|one| disks.iter().copied().find(|device| device.key.ends_with(&one.place)))
-        .collect();
-    found.filter(|found| found.len() == disks.len()).unwrap_or(disks)
-}
-
 /// Writes what comes, on a thread of its own.
 fn written(mut slot: Slot, mut from: mpsc::Receiver<Piece>) -> JoinHandle<std::io::Result<()>> {
     tokio::task::spawn_blocking(move || {
@@ -310,45 +274,4 @@ fn snapshot(info: &Node, name: &str) -> Option<Moref> {
         })
     }
     below(info, "rootSnapshotList", name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn disks_are_in_the_order_of_the_machine() {
-        let node = |kind: &str, fields: &[(&str, &str)]| Node {
-            kind: Some(kind.to_owned()),
-            nodes: fields
-                .iter()
-                .map(|(name, text)| Node {
-                    name: (*name).to_owned(),
-                    text: (*text).to_owned(),
-                    ..Node::default()
-                })
-                .collect(),
-            ..Node::default()
-        };
-        let disk = |unit: &str, kib: &str| {
-            node("VirtualDisk", &[("controllerKey", "1000"), ("unitNumber", unit), ("capacityInKB", kib)])
-        };
-        let controller = node("ParaVirtualSCSIController", &[("key", "1000"), ("busNumber", "0")]);
-        let told = offered(&[controller, disk("0", "1024"), disk("1", "2048")]);
-        assert_eq!(told.iter().map(|disk| disk.capacity).collect::<Vec<_>>(), [1 << 20, 2 << 20]);
-        let device = |key: &str| LeaseDevice {
-            key: key.to_owned(),
-            import_key: String::new(),
-            url: "https://esx/nfc/1/disk.vmdk".parse().unwrap(),
-            thumbprint: None,
-            disk: true,
-            target: None,
-            bytes: None,
-        };
-        let (one, two) =
-            (device("/vm-1/ParaVirtualSCSIController0:1"), device("/vm-1/ParaVirtualSCSIController0:0"));
-        assert_eq!(in_order(vec![&one, &two], &told), [&two, &one]);
-        let (one, two) = (device("x"), device("y"));
-        assert_eq!(in_order(vec![&one, &two], &told), [&one, &two]);
-    }
 }

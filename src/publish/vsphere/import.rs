@@ -6,13 +6,14 @@ use crate::{
     publish::stage::stage,
     value::Size,
     vsphere::{
-        Imported, Mark, Moref, OvfImport, Spot, Target, VCenter, VsphereError, VsphereErrorKind,
+        Imported, Mark, Moref, OvfImport, Spot, Tag, Target, VCenter, VsphereError, VsphereErrorKind,
         machine::{Machine, Provisioning},
+        nfc::Supply,
         result::{self, Finish},
     },
 };
 use serde::Serialize;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// The longest name that a vCenter gives a machine, in characters.
 const LONGEST: usize = 80;
@@ -67,54 +68,20 @@ pub struct Published {
     pub replaced: bool,
 }
 
+/// All that is known before anything is made.
+struct Ready {
+    spot: Spot,
+    old: Option<Machine>,
+    import: OvfImport,
+    supplies: BTreeMap<String, Arc<dyn Supply>>,
+}
+
 impl Job<'_> {
     /// Makes the machine. What it made goes again if something fails.
     pub async fn publish(&self, cx: &Cx, vcenter: &VCenter) -> Result<Published, VsphereError> {
-        let (spot, old, import, supplies) = stage(
-            cx,
-            "check",
-            Box::pin(async {
-                self.check()?;
-                let supplies = supply::of_ova(self.ova, self.image)?;
-                let spot = self.target.find(vcenter).await?;
-                spot.chosen.iter().for_each(|why| cx.events().notice(why.clone()));
-                self.check_room(&spot)?;
-                let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
-                let old = result::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
-                let name = match &old {
-                    Some(_) => result::name_until_then(self.name, cx.id()),
-                    None => self.name.to_owned(),
-                };
-                let import = OvfImport {
-                    descriptor: self.ova.descriptor().to_owned(),
-                    path: spot.path_of(&name),
-                    pool: spot.pool.clone(),
-                    host: spot.host.clone(),
-                    datastore: spot.datastore.clone(),
-                    networks,
-                    properties: self.properties.to_vec(),
-                    provisioning: self.provisioning,
-                    note: result::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
-                    name,
-                };
-                Ok::<_, VsphereError>((spot, old, import, supplies))
-            }),
-        )
-        .await?;
-        let (imported, tags) = stage(
-            cx,
-            "upload",
-            Box::pin(async {
-                // What the server does not like about the description is told before anything is made.
-                let spec = vcenter.import_spec(cx, &import).await?;
-                let mark = Mark::of(cx.id(), self.name);
-                let tags = self.finish.tags(cx, vcenter, &mark).await?;
-                let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
-                let imported = vcenter.import(cx, &import, &folder, spec, &mark, &supplies).await?;
-                Ok::<_, VsphereError>((imported, tags))
-            }),
-        )
-        .await?;
+        let ready = stage(cx, "check", Box::pin(self.prepare(cx, vcenter))).await?;
+        let (imported, tags) = stage(cx, "upload", Box::pin(self.bring(cx, vcenter, &ready))).await?;
+        let Ready { spot, old, import, .. } = ready;
         let Imported { machine, files, .. } = imported;
         let machine = Machine::new(vcenter, machine, &import.path);
         let disks = self.disks()?;
@@ -146,6 +113,58 @@ impl Job<'_> {
             repeated: files.iter().map(|file| file.repeated).sum(),
             replaced: old.is_some(),
         })
+    }
+
+    /// Makes the machine and leaves it as it is: marked and journaled, for who goes on with it.
+    pub async fn import(&self, cx: &Cx, vcenter: &VCenter) -> Result<Machine, VsphereError> {
+        let ready = Box::pin(self.prepare(cx, vcenter)).await?;
+        let (imported, _) = Box::pin(self.bring(cx, vcenter, &ready)).await?;
+        Ok(Machine::new(vcenter, imported.machine, &ready.import.path))
+    }
+
+    /// Looks at everything; makes nothing.
+    async fn prepare(&self, cx: &Cx, vcenter: &VCenter) -> Result<Ready, VsphereError> {
+        self.check()?;
+        let supplies = supply::of_ova(self.ova, self.image)?;
+        let spot = self.target.find(vcenter).await?;
+        spot.chosen.iter().for_each(|why| cx.events().notice(why.clone()));
+        self.check_room(&spot)?;
+        let networks = self.target.networks(vcenter, &spot.datacenter, self.ova.networks()).await?;
+        let old = result::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
+        let name = match &old {
+            Some(_) => result::name_until_then(self.name, cx.id()),
+            None => self.name.to_owned(),
+        };
+        let import = OvfImport {
+            descriptor: self.ova.descriptor().to_owned(),
+            path: spot.path_of(&name),
+            pool: spot.pool.clone(),
+            host: spot.host.clone(),
+            datastore: spot.datastore.clone(),
+            networks,
+            properties: self.properties.to_vec(),
+            provisioning: self.provisioning,
+            note: result::line(&self.image.file_name().unwrap_or_default().to_string_lossy()),
+            name,
+        };
+        Ok(Ready { spot, old, import, supplies })
+    }
+
+    /// Makes the machine with all that is in the OVA.
+    async fn bring(
+        &self,
+        cx: &Cx,
+        vcenter: &VCenter,
+        ready: &Ready,
+    ) -> Result<(Imported, Vec<Tag>), VsphereError> {
+        let Ready { spot, import, supplies, .. } = ready;
+        // What the server does not like about the description is told before anything is made.
+        let spec = vcenter.import_spec(cx, import).await?;
+        let mark = Mark::of(cx.id(), self.name);
+        let tags = self.finish.tags(cx, vcenter, &mark).await?;
+        let folder = vcenter.folder_made(cx, &spot.datacenter, &spot.folder_path).await?;
+        let imported = vcenter.import(cx, import, &folder, spec, &mark, supplies).await?;
+        Ok((imported, tags))
     }
 
     /// What can be wrong without a look at the server.

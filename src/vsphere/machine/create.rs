@@ -16,7 +16,8 @@ use std::time::Duration;
 /// Thick disks are written whole.
 const CREATE: Duration = Duration::from_hours(2);
 /// The detail of undo data that names the machine, once it is known.
-pub(super) const MOREF: &str = "moref";
+/// The detail of undo data that names a machine's object.
+pub const MOREF: &str = "moref";
 /// The detail of undo data that names the task that makes the machine.
 pub(super) const TASK: &str = "task";
 

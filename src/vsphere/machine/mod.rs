@@ -20,6 +20,7 @@ mod power;
 mod reconfigure;
 mod remove;
 mod retire;
+mod screen;
 mod snapshot;
 mod spec;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests;
 
 pub use clone::{CloneKind, CloneSpec};
 pub use config::Change;
+pub use create::MOREF;
 pub use device::Device;
 pub use guest::{GuestAddress, GuestInfo, GuestNic};
 pub use keys::KeyPress;

@@ -4,9 +4,11 @@ use crate::{
     cx::{Cx, Look, Sight},
     vsphere::{Node, VsphereError, VsphereErrorKind},
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 const POWER: Duration = Duration::from_mins(5);
+/// For who ends a build, and does not want to wait long.
+const PLUG: Duration = Duration::from_mins(2);
 const EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether a machine waits for an answer instead of starting.
 const ASKED: Duration = Duration::from_secs(3);
@@ -56,6 +58,14 @@ impl Question {
     }
 }
 
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let choices: Vec<String> =
+            self.choices.iter().map(|(key, label)| format!("{key} ({label})")).collect();
+        write!(f, "it asks: {} [{}]", self.text, choices.join(", "))
+    }
+}
+
 impl Machine {
     /// Whether it runs, and what it asks.
     pub async fn power(&self) -> Result<(PowerState, Option<Question>), VsphereError> {
@@ -76,10 +86,8 @@ impl Machine {
         tokio::select! {
             started = started => started.map(drop),
             question = self.asked() => {
-                let choices: Vec<String> =
-                    question.choices.iter().map(|(key, label)| format!("{key} ({label})")).collect();
                 Err(VsphereError::new(VsphereErrorKind::Other, attempt)
-                    .because(format!("it asks: {} [{}]", question.text, choices.join(", ")))
+                    .because(question.to_string())
                     .hint("such questions are about its files or its host; vSphere's client shows it as well"))
             }
         }
@@ -110,6 +118,19 @@ impl Machine {
         let attempt = format!("power off `{}`", self.path);
         let off = self.vcenter.run(cx, attempt, "PowerOffVM_Task", &self.moref, POWER, |_| {}).await;
         self.unless_off(off.map(drop)).await
+    }
+
+    /// As [`Machine::power_off`], for who cleans up: an interruption does not stop it. One that is gone is off.
+    pub async fn pull_plug(&self) -> Result<(), VsphereError> {
+        let attempt = format!("power off `{}`", self.path);
+        let off = async {
+            let task = self.vcenter.begin(&attempt, "PowerOffVM_Task", &self.moref, |_| {}).await?;
+            self.vcenter.finish_undoing(&attempt, "PowerOffVM_Task", &task, PLUG).await.map(drop)
+        };
+        match self.unless_off(off.await).await {
+            Err(error) if error.kind() == VsphereErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     /// It does not matter how a machine that is off came to be so.
@@ -170,6 +191,7 @@ mod tests {
         let question = Question::of(&Node::parse(text).unwrap());
         assert_eq!((question.id.as_str(), question.text.as_str()), ("7", "Did you move or copy it?"));
         let choices = [("2", "I copied it"), ("0", "Cancel")];
+        assert_eq!(question.to_string(), "it asks: Did you move or copy it? [2 (I copied it), 0 (Cancel)]");
         assert_eq!(question.choices, choices.map(|(key, label)| (key.to_owned(), label.to_owned())));
     }
 }

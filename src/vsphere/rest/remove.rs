@@ -28,7 +28,7 @@ pub(in crate::vsphere) async fn remove_tag(
     let (category, name) = pair(resource)?;
     let Some(category) = vcenter.category_named(&category).await? else { return Ok(()) };
     let Some(tag) = vcenter.tag_in(&category, &name).await? else { return Ok(()) };
-    if !is_marked(&tag.description, build(resource)) || vcenter.bearers(&attempt, &tag).await? > 0 {
+    if !is_marked(&tag.description, build(resource)) || vcenter.is_borne(&attempt, &tag).await? {
         return Ok(());
     }
     vcenter.rest(&attempt, &calls::REMOVE_TAG, &[("tag_id", &tag.id)], None).await.map(drop)

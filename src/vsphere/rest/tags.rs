@@ -167,10 +167,25 @@ impl VCenter {
         Ok(texts(&self.rest(attempt, &calls::TAGS_OF_CATEGORY, &arguments, None).await?))
     }
 
-    /// How many things bear a tag.
-    pub(super) async fn bearers(&self, attempt: &str, tag: &Tag) -> Result<usize, VsphereError> {
+    /// Whether anything bears a tag. What was removed a moment ago may still be listed; it does not count.
+    pub(super) async fn is_borne(&self, attempt: &str, tag: &Tag) -> Result<bool, VsphereError> {
         let bearers = self.rest(attempt, &calls::BEARERS, &[("tag_id", &tag.id)], None).await?;
-        Ok(bearers.as_array().map_or(0, Vec::len))
+        for bearer in bearers.as_array().into_iter().flatten() {
+            let text = |name: &str| bearer[name].as_str().unwrap_or_default();
+            let there = match text("type") {
+                "com.vmware.content.library.Item" => self.item(attempt, text("id")).await.map(drop),
+                kind @ "VirtualMachine" => {
+                    self.properties(&Moref::new(kind, text("id")), &["name"]).await.map(drop)
+                }
+                // Nothing that we made.
+                _ => Ok(()),
+            };
+            match there {
+                Err(error) if error.kind() == VsphereErrorKind::NotFound => {}
+                Ok(()) | Err(_) => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     async fn category_for(

@@ -4,24 +4,17 @@
 //! of the call in a volume for cloud-init; one that is stopped is powered off; an image that is created is the stopped disk. Everything
 //! else is moto's.
 use crate::{
+    instance::Instance,
     moto::{self, Moto},
     proxy::{Call, Fate, Proxy, without_second_specification},
     snapshot,
-    support::tool,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
-
-/// The longest that a guest may take to power off.
-const POWER_OFF: Duration = Duration::from_secs(80);
 
 /// The whole of it; it ends with this value.
 pub(crate) struct Cloud {
@@ -42,19 +35,6 @@ struct State {
     running: Option<Instance>,
     launched: u32,
     stopped: Option<PathBuf>,
-}
-
-struct Instance {
-    qemu: Child,
-    disk: PathBuf,
-    monitor: PathBuf,
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
-    }
 }
 
 impl Cloud {
@@ -196,50 +176,13 @@ fn launch(state: &mut State, call: &Call) {
     let base = state.disks.get(&image).or(state.created.as_ref()).expect("the image was made here").clone();
     state.launched += 1;
     let folder = state.folder.join(format!("instance-{}", state.launched));
-    std::fs::create_dir_all(&folder).unwrap();
-    let user_data = call.parameter("UserData").unwrap_or_default();
-    std::fs::write(folder.join("user-data"), BASE64_STANDARD.decode(user_data).unwrap()).unwrap();
+    let user_data = BASE64_STANDARD.decode(call.parameter("UserData").unwrap_or_default()).unwrap();
     let id = format!("instance-id: i-{}\n", state.launched);
-    std::fs::write(folder.join("meta-data"), id).unwrap();
-    tool(
-        "genisoimage",
-        &["-quiet", "-V", "cidata", "-r", "-o", "seed.iso", "user-data", "meta-data"],
-        &folder,
-    );
-    let backing = base.to_str().unwrap();
-    tool("qemu-img", &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, "disk.qcow2"], &folder);
-    let (disk, monitor) = (folder.join("disk.qcow2"), folder.join("monitor"));
-    let qemu = Command::new("qemu-system-x86_64")
-        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m", "1024"])
-        .args(["-nodefaults", "-display", "none"])
-        .args(["-drive", &format!("if=virtio,format=qcow2,file={}", disk.display())])
-        .args(["-drive", "if=virtio,format=raw,readonly=on,file=seed.iso"])
-        .args(["-nic", &format!("user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{}-:22", state.port)])
-        .args(["-serial", "file:serial.log"])
-        .args(["-monitor", &format!("unix:{},server,nowait", monitor.display())])
-        .current_dir(&folder)
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    state.running = Some(Instance { qemu, disk, monitor });
+    state.running = Some(Instance::launch(&folder, &base, &user_data, id.as_bytes(), state.port));
 }
 
 /// Presses the power button and waits, as EC2 does.
 fn stop(state: &mut State) {
-    let Some(mut instance) = state.running.take() else { return };
-    let mut monitor = UnixStream::connect(&instance.monitor).unwrap();
-    monitor.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    let _ = monitor.read(&mut [0; 512]);
-    let begun = Instant::now();
-    while begun.elapsed() < POWER_OFF {
-        let _ = monitor.write_all(b"system_powerdown\n");
-        for _ in 0..40 {
-            if instance.qemu.try_wait().unwrap().is_some() {
-                state.stopped = Some(instance.disk.clone());
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(250));
-        }
-    }
-    panic!("the guest does not power off");
+    let Some(instance) = state.running.take() else { return };
+    state.stopped = Some(instance.power_off());
 }

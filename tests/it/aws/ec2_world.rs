@@ -91,7 +91,7 @@ pub(crate) struct Ec2World {
 
 #[async_trait]
 impl build::World for Ec2World {
-    async fn hypervisor(&self, plan: &Plan) -> Result<Arc<dyn Hypervisor>, DriverError> {
+    async fn hypervisor(&self, _: &Cx, plan: &Plan, _: &Secrets) -> Result<Arc<dyn Hypervisor>, DriverError> {
         let pace = Pace { every: Duration::from_millis(20), ..Pace::default() };
         let ec2 = plan.machine.ec2.as_deref().unwrap().clone();
         Ok(Arc::new(Ec2::new(self.aws.clone(), ec2).with_pace(pace)))
@@ -123,8 +123,14 @@ impl build::World for Ec2World {
         self.real.fetch(cx, plan, secrets).await
     }
 
-    async fn prepare_source(&self, cx: &Cx, plan: &Plan) -> Result<Prepared, BuildError> {
-        let found = self.hypervisor(plan).await?.find_image(cx, &plan.source, Arch::X86_64).await?;
+    async fn prepare_source(
+        &self,
+        cx: &Cx,
+        plan: &Plan,
+        hypervisor: &dyn Hypervisor,
+        _: &Secrets,
+    ) -> Result<Prepared, BuildError> {
+        let found = hypervisor.find_image(cx, &plan.source, Arch::X86_64).await?;
         Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }))
     }
 

@@ -47,31 +47,7 @@ impl Bench {
 
     /// A library, made as an administrator would.
     pub(super) async fn library(&self) -> Library {
-        let root = self.vcenter.service("rootFolder").unwrap();
-        let datastore = self.vcenter.all_named(Named::Datastore, &root).await.unwrap().remove(0).0;
-        let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
-        let at = |path: &str| format!("{}/rest/com/vmware/{path}", self.vcsim.url());
-        let session = client
-            .post(at("cis/session"))
-            .basic_auth(self.vcsim.user(), Some(self.vcsim.password()))
-            .send()
-            .await
-            .unwrap();
-        let session: Value = serde_json::from_str(&session.text().await.unwrap()).unwrap();
-        let spec = json!({ "create_spec": {
-            "name": LIBRARY, "type": "LOCAL",
-            "storage_backings": [{ "type": "DATASTORE", "datastore_id": datastore.id }],
-        } });
-        let made = client
-            .post(at("content/local-library"))
-            .header("vmware-api-session-id", session["value"].as_str().unwrap())
-            .header("content-type", "application/json")
-            .body(spec.to_string())
-            .send()
-            .await
-            .unwrap();
-        assert!(made.status().is_success(), "{}", made.text().await.unwrap());
-        self.vcenter.library(LIBRARY).await.unwrap()
+        make_library(&self.vcsim, &self.vcenter).await
     }
 
     /// Where the file of an item is on this machine.
@@ -109,6 +85,31 @@ impl Bench {
             Remover(&self.vcenter).undo(&undo, &Stop::default()).await.unwrap();
         }
     }
+}
+
+/// A library, made as an administrator would.
+pub(super) async fn make_library(vcsim: &Vcsim, vcenter: &VCenter) -> Library {
+    let root = vcenter.service("rootFolder").unwrap();
+    let datastore = vcenter.all_named(Named::Datastore, &root).await.unwrap().remove(0).0;
+    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
+    let at = |path: &str| format!("{}/rest/com/vmware/{path}", vcsim.url());
+    let session =
+        client.post(at("cis/session")).basic_auth(vcsim.user(), Some(vcsim.password())).send().await.unwrap();
+    let session: Value = serde_json::from_str(&session.text().await.unwrap()).unwrap();
+    let spec = json!({ "create_spec": {
+        "name": LIBRARY, "type": "LOCAL",
+        "storage_backings": [{ "type": "DATASTORE", "datastore_id": datastore.id }],
+    } });
+    let made = client
+        .post(at("content/local-library"))
+        .header("vmware-api-session-id", session["value"].as_str().unwrap())
+        .header("content-type", "application/json")
+        .body(spec.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    vcenter.library(LIBRARY).await.unwrap()
 }
 
 /// The mark of a build.
