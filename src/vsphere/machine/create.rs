@@ -16,6 +16,8 @@ use std::time::Duration;
 /// Thick disks are written whole.
 const CREATE: Duration = Duration::from_hours(2);
 /// The detail of undo data that names the machine, once it is known.
+/// The detail of undo data that names what the method was called on that makes the machine.
+pub(super) const ON: &str = "on";
 /// The detail of undo data that names a machine's object.
 pub const MOREF: &str = "moref";
 /// The detail of undo data that names the task that makes the machine.
@@ -93,7 +95,8 @@ impl VCenter {
             Undo::Resource(resource(self, Kind::Machine, path, cx.id().as_str(), details))
         };
         cx.check()?;
-        let handle = cx.undo().plan(undo(&[]))?;
+        // If the answer is lost, only this tells which task it may be.
+        let handle = cx.undo().plan(undo(&[(ON, &this.to_string())]))?;
         let task = self.begin(attempt, method, this, fill).await?;
         // Who undoes this waits for the end of the task: what is made a moment after a look would stay for ever.
         cx.undo().resolve(handle, undo(&[(TASK, &task.to_string())]))?;

@@ -1,7 +1,7 @@
 //! How machines and folders that a build made are removed: only what bears its mark, only folders that are empty.
 use super::{
     Machine, PowerState,
-    create::{MOREF, TASK, result_moref},
+    create::{MOREF, ON, TASK, result_moref},
 };
 use crate::{
     cx::{ResourceRef, Stop},
@@ -15,7 +15,7 @@ const DESTROY: Duration = Duration::from_mins(15);
 const MADE: Duration = Duration::from_mins(10);
 const MADE_HURRIED: Duration = Duration::from_secs(5);
 
-/// Removes a machine with its disks, if it bears the build's mark. Without the mark it is somebody else's, or a result: it stays, which is `Ok`.
+/// Removes a machine with its disks, if it bears the build's mark, or the build's id in its name. Without it, it is somebody else's, or a result: it stays, which is `Ok`.
 pub(in crate::vsphere) async fn remove_machine(
     vcenter: &VCenter,
     resource: &ResourceRef,
@@ -24,8 +24,11 @@ pub(in crate::vsphere) async fn remove_machine(
     let attempt = format!("remove {resource}");
     let build = resource.details.get(BUILD).map(String::as_str).unwrap_or_default();
     let Some(moref) = find(vcenter, resource, &attempt, stop).await? else { return Ok(()) };
-    let properties = vcenter.properties(&moref, &["config.annotation", "runtime.powerState"]).await?;
-    if !is_marked(properties.text("config.annotation").unwrap_or_default(), build) {
+    let properties = vcenter.properties(&moref, &["config.annotation", "name"]).await?;
+    let marked = is_marked(properties.text("config.annotation").unwrap_or_default(), build);
+    // A copy may get its annotation a moment after its name. A build's id in both names is as good as a mark.
+    let named = !build.is_empty() && resource.id.contains(build);
+    if !(marked || named && properties.text("name").is_some_and(|name| name.contains(build))) {
         return Ok(());
     }
     let machine = Machine::new(vcenter, moref, &resource.id);
@@ -61,8 +64,29 @@ async fn find(
             Err(_) => {}
         }
     }
+    if let Some(on) = detail(ON) {
+        settle(vcenter, attempt, &on, stop).await?;
+    }
     let found = vcenter.at_path(&resource.id).await?;
     Ok(found.filter(|moref| moref.kind == "VirtualMachine"))
+}
+
+/// Waits for the end of tasks on an object: the answer that named ours was lost, and what it makes is not there before its end.
+async fn settle(vcenter: &VCenter, attempt: &str, on: &Moref, stop: &Stop) -> Result<(), VsphereError> {
+    let recent = vcenter.properties(&vcenter.service("taskManager")?, &["recentTask"]).await?;
+    let recent = recent.morefs("recentTask");
+    let limit = if stop.is_hurried() { MADE_HURRIED } else { MADE };
+    for (task, info) in vcenter.properties_of_all(&recent, &["info.entity", "info.state"]).await? {
+        let goes_on = matches!(info.text("info.state"), Some("queued" | "running"));
+        if goes_on && info.moref("info.entity").as_ref() == Some(on) {
+            match vcenter.finish_undoing(attempt, "a task that may make it", &task, limit).await {
+                Err(error) if error.kind() == VsphereErrorKind::Timeout => return Err(error),
+                // Whatever it made is found by its path.
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes a folder for machines if it is empty. One that is in use stays, which is `Ok`.

@@ -42,7 +42,7 @@ fn a_disk_becomes_a_template_and_that_is_built_on_by_real_guests() {
     // A build there: cloned, provisioned, sealed, shut down, exported, made a template; a copy of it is checked from inside.
     let text = format!(
         "name = \"web\"\narch = \"x86_64\"\n\
-         [vsphere]\nserver = \"{url}\"\nthumbprint = \"{thumbprint}\"\nuser = \"{user}\"\ndatastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\n\
+         [vsphere]\nserver = \"{url}\"\nthumbprint = \"{thumbprint}\"\nuser = \"{user}\"\ndatastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\ncluster = \"DC0_C0\"\n\
          folder = \"images/web\"\n\
          [source.vsphere]\nclone = \"base\"\n\
          [machine]\ndriver = \"vsphere\"\ncpus = 2\nmemory = \"1GiB\"\n\

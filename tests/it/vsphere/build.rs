@@ -34,12 +34,12 @@ impl Scene {
     }
 
     /// The definition, with more in its tables.
-    fn define(&self, vsphere: &str, machine: &str, rest: &str) {
+    fn define(&self, cluster: &str, machine: &str, rest: &str) {
         let text = format!(
             "name = \"web\"\narch = \"x86_64\"\n\
              [secret.vcenter]\nenv = \"THE_PASSWORD\"\n\
              [vsphere]\nserver = \"{}\"\nthumbprint = \"{}\"\nuser = \"{}\"\npassword = \"vcenter\"\n\
-             datastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\nfolder = \"images/web\"\n{vsphere}\n\
+             datastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\nfolder = \"images/web\"\ncluster = \"{cluster}\"\n\
              [source.vsphere]\nclone = \"base\"\n\
              [machine]\ndriver = \"vsphere\"\n[machine.vsphere]\nip-networks = [\"127.0.0.0/8\"]\nip-settle = \"100ms\"\n{machine}\n\
              [guest]\nconnect-timeout = \"4s\"\n\
@@ -112,7 +112,7 @@ async fn wait_for(fits: impl Fn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_kill_9_gc_removes_what_a_build_made() {
     let scene = Scene::new();
-    scene.define("", "", "");
+    scene.define("DC0_C0", "", "");
     let mut child = scene.start();
     scene.wait_until_it_runs().await;
     child.kill().unwrap();
@@ -127,7 +127,7 @@ async fn after_kill_9_gc_removes_what_a_build_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_leaves_nothing_and_needs_no_password_twice() {
     let scene = Scene::new();
-    scene.define("", "", "");
+    scene.define("DC0_C0", "", "");
     let child = scene.start();
     scene.wait_until_it_runs().await;
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
@@ -140,7 +140,7 @@ async fn an_interruption_leaves_nothing_and_needs_no_password_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_in_the_middle_is_renewed_and_a_guest_that_never_speaks_is_told() {
     let scene = Scene::new();
-    scene.define("", "ssh-port = 1", "");
+    scene.define("DC0_C0", "ssh-port = 1", "");
     let child = scene.start();
     scene.wait_until_it_runs().await;
     scene.vcsim.expire();
@@ -160,13 +160,13 @@ async fn a_session_that_ends_in_the_middle_is_renewed_and_a_guest_that_never_spe
 }
 
 #[test_case(&json!({"match": "CloneVM_Task", "task": {"type": "NoDiskSpace", "message": "Insufficient disk space"}}), &["Insufficient disk space"]; "a datastore that is full")]
-#[test_case(&json!({"match": "CloneVM_Task", "fault": {"type": "NoPermission", "privilege": "VirtualMachine.Provisioning.DeployTemplate"}}), &["VirtualMachine.Provisioning.DeployTemplate"]; "a privilege that is missing")]
+#[test_case(&json!({"match": "CloneVM_Task", "fault": {"type": "NoPermission", "fields": {"PrivilegeId": "VirtualMachine.Provisioning.DeployTemplate"}}}), &["VirtualMachine.Provisioning.DeployTemplate"]; "a privilege that is missing")]
 #[test_case(&json!({"match": "PowerOnVM_Task", "task": {"type": "InvalidState", "message": "not in this state"}}), &["not in this state"]; "a machine that does not start")]
 #[test_case(&json!({"match": "CloneVM_Task", "lose_answer": true}), &[]; "an answer that is lost")]
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_is_told_and_leaves_nothing(rule: &serde_json::Value, words: &[&str]) {
     let scene = Scene::new();
-    scene.define("", "", "");
+    scene.define("DC0_C0", "", "");
     scene.vcsim.fault(rule);
     let output = scene.build();
     let text = said(&output);
@@ -174,6 +174,7 @@ async fn trouble_is_told_and_leaves_nothing(rule: &serde_json::Value, words: &[&
     for word in words {
         assert!(text.contains(word), "{word}: {text}");
     }
+    println!("{text}");
     scene.assert_clean(words.first().unwrap_or(&"trouble")).await;
 }
 
@@ -187,12 +188,12 @@ async fn what_cannot_be_is_told_before_anything_is_made() {
     );
     assert!(output.status.success(), "{}", said(&output));
     let before = scene.vcsim.counters().get("CloneVM_Task").copied().unwrap_or_default();
-    for (vsphere, rest, words) in [
-        ("", "", &["web-1"][..]),
-        ("cluster = \"none\"", "", &["none"]),
-        ("", "[[output]]\nformat = \"ami\"", &["ami"]),
+    for (cluster, rest, words) in [
+        ("DC0_C0", "", &["web-1"][..]),
+        ("none", "", &["none"]),
+        ("DC0_C0", "[[output]]\nformat = \"ami\"", &["ami"]),
     ] {
-        scene.define(vsphere, "", rest);
+        scene.define(cluster, "", rest);
         let output = scene.build();
         let text = said(&output);
         assert!(!output.status.success() && words.iter().all(|word| text.contains(word)), "{text}");
