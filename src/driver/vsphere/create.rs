@@ -11,7 +11,7 @@ use crate::{
     driver::{DriverError, DriverErrorKind, MachineSpec},
     value::Secret,
     vsphere::{
-        DeploySpec, Item, Mark, Spot,
+        DeploySpec, Item, Mark, Spot, VsphereErrorKind,
         machine::{BootDevice, Cd, Change, CloneKind, CloneSpec, Device, Home, Machine, Network, PowerState},
     },
 };
@@ -62,7 +62,7 @@ pub(super) async fn copy(
     let home = driver.home(cx, &spot, !spec.optical.is_empty()).await?;
     let mut brought = media::bring(driver, cx, &spot, &spec.optical).await?;
     brought.keys = keys(&seed);
-    let change = copy.change(seed);
+    let change = driver.change(seed, copy.furnished);
     let machine = match &origin {
         Origin::Machine { .. } => copy.clone(&origin, change, &home).await?,
         Origin::Item(item) => copy.deploy(item, &change, &home, &spot, &networks).await?,
@@ -82,7 +82,7 @@ pub(super) async fn copy(
 /// The role of a machine that proves a result.
 const PROOF: &str = "proof";
 
-/// A machine that an installer has filled, and which is off: it gets other media and a seed.
+/// A machine that an installer has filled, or that was imported, and which is off: it gets other media and a seed.
 pub(super) async fn go_on(
     driver: &Vsphere,
     cx: &Cx,
@@ -97,20 +97,61 @@ pub(super) async fn go_on(
     }
     let seed = media::seed(spec).await?;
     machine.eject_cds(cx).await?;
-    let earlier = driver.taken_from(&machine).emptied(driver, cx).await;
+    let earlier = driver.taken_from(&machine);
+    // One that was imported is not yet what the plan says; one that was made here is.
+    let imported = earlier.is_none();
+    let earlier = earlier.unwrap_or_default().emptied(driver, cx).await;
     let mut brought = if spec.optical.is_empty() {
         media::Brought::default()
     } else {
-        let spot = driver.target().find(&driver.vcenter).await?;
+        let mut spot = driver.target().find(&driver.vcenter).await?;
+        if spot.cluster.is_some() {
+            // Another one may have most room by now; the machine's hosts see its own for sure.
+            let used = driver.vcenter.properties(machine.moref(), &["datastore"]).await?.morefs("datastore");
+            spot.datastore = used.into_iter().next().unwrap_or(spot.datastore);
+        }
         media::bring(driver, cx, &spot, &spec.optical).await?
     };
     brought.keys = keys(&seed);
     brought.drives = machine.insert_cds(cx, &brought.images).await?;
     driver.brought_to(&machine, earlier.and(brought));
-    if !seed.is_empty() {
-        machine.reconfigure(cx, &Change { extra: seed, ..Change::default() }).await?;
+    apply(cx, &machine, &driver.change(seed, imported)).await?;
+    if imported {
+        if let Some(size) = driver.plan.disk {
+            machine.grow_first_disk(cx, size).await?;
+        }
+        if let Some(version) = driver.hardware() {
+            machine.upgrade(cx, Some(&version)).await?;
+        }
     }
     Ok(machine)
+}
+
+impl Vsphere {
+    /// What differs from the source: the seed, and of one that is `furnished` all that the plan says of a machine.
+    fn change(&self, seed: Vec<(String, Secret)>, furnished: bool) -> Change {
+        if !furnished {
+            return Change { extra: seed, ..Change::default() };
+        }
+        let mut extra = self.extra();
+        extra.extend(seed);
+        Change {
+            annotation: None,
+            cpus: self.plan.cpus,
+            cores_per_socket: self.plan.cores_per_socket,
+            memory_mib: self.plan.memory.map(mib),
+            extra,
+        }
+    }
+}
+
+/// Changes a machine, if there is something to change.
+async fn apply(cx: &Cx, machine: &Machine, change: &Change) -> Result<(), DriverError> {
+    let said = change.cpus.is_some() || change.cores_per_socket.is_some() || change.memory_mib.is_some();
+    if said || !change.extra.is_empty() {
+        machine.reconfigure(cx, change).await?;
+    }
+    Ok(())
 }
 
 fn keys(seed: &[(String, Secret)]) -> Vec<String> {
@@ -138,23 +179,6 @@ impl Copy<'_> {
             Some(moref) => Ok(Origin::Machine { moref, path: id.to_owned(), linked: false, snapshot: None }),
             None => Err(DriverError::new(DriverErrorKind::NotFound, format!("start from `{id}`"))
                 .because("the vCenter has no machine and no template at this path")),
-        }
-    }
-
-    /// What differs from the source.
-    fn change(&self, seed: Vec<(String, Secret)>) -> Change {
-        let plan = &self.driver.plan;
-        if !self.furnished {
-            return Change { extra: seed, ..Change::default() };
-        }
-        let mut extra = self.driver.extra();
-        extra.extend(seed);
-        Change {
-            annotation: None,
-            cpus: plan.cpus,
-            cores_per_socket: plan.cores_per_socket,
-            memory_mib: plan.memory.map(mib),
-            extra,
         }
     }
 
@@ -203,14 +227,15 @@ impl Copy<'_> {
             provisioning: Some(provisioning(plan.provisioning)),
             accept_licences: false,
         };
-        let machine = self.driver.vcenter.deploy(cx, &self.mark, item, &spec).await?;
-        let same = change.cpus.is_none()
-            && change.cores_per_socket.is_none()
-            && change.memory_mib.is_none()
-            && change.extra.is_empty();
-        if !same {
-            machine.reconfigure(cx, change).await?;
-        }
+        let deployed = self.driver.vcenter.deploy(cx, &self.mark, item, &spec).await;
+        let machine = deployed.map_err(|error| {
+            let unsaid = networks.is_empty() && error.kind() == VsphereErrorKind::Usage;
+            match error.hint_text() {
+                None if unsaid => DriverError::from(error).hint("say where its network cards' cables go"),
+                _ => error.into(),
+            }
+        })?;
+        apply(cx, &machine, change).await?;
         if let Some(size) = plan.disk.filter(|_| self.furnished) {
             machine.grow_first_disk(cx, size).await?;
         }

@@ -43,15 +43,13 @@ pub(super) async fn bring(
     for Optical { path, digest } in optical {
         cx.check()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let image = match digest {
-            Some(digest) => datastore.cached(cx, path, digest, &name).await?,
-            None => {
-                let file = datastore.upload_temporary(cx, path, &name).await?;
-                brought.files.push(file.undo);
-                file.full_path
-            }
-        };
-        brought.images.push(image);
+        if let Some(digest) = digest {
+            brought.images.push(datastore.cached(cx, path, digest, &name).await?);
+        } else {
+            let file = datastore.upload_temporary(cx, path, &name).await?;
+            brought.files.push(file.undo);
+            brought.images.push(file.full_path);
+        }
     }
     Ok(brought)
 }
@@ -88,16 +86,16 @@ impl Vsphere {
         all.insert(machine.moref().clone(), brought);
     }
 
-    /// What `machine` was brought, which nobody remembers any more.
-    pub(super) fn taken_from(&self, machine: &Machine) -> Brought {
+    /// What `machine` was brought, which nobody remembers any more; nothing if it was not made here.
+    pub(super) fn taken_from(&self, machine: &Machine) -> Option<Brought> {
         let mut all = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(machine.moref()).unwrap_or_default()
+        all.remove(machine.moref())
     }
 }
 
 /// Takes from a machine, which is off, what it was brought: its seed, the media in its drives, the drives that were made for them.
 pub(super) async fn forget(driver: &Vsphere, cx: &Cx, machine: &Machine) -> Result<(), DriverError> {
-    let Brought { images, files, drives, keys } = driver.taken_from(machine);
+    let Brought { images, files, drives, keys } = driver.taken_from(machine).unwrap_or_default();
     let forgotten = async {
         if !keys.is_empty() {
             // A key without a value is removed.

@@ -47,6 +47,11 @@ async fn machine(
         return Err(VsphereError::new(VsphereErrorKind::Usage, format!("copy `{said}`"))
             .because(format!("it is no machine, but a {}", moref.kind)));
     }
+    if linked && driver.plan.disk.is_some() {
+        return Err(VsphereError::new(VsphereErrorKind::Usage, format!("make a linked copy of `{said}`"))
+            .because("the disks of a linked copy have the size of the original's")
+            .hint("leave out `machine.disk`, or make a full copy"));
+    }
     let machine = Machine::new(vcenter, moref.clone(), vcenter.path_of(&moref).await?);
     let snapshot = which(&machine, linked, snapshot).await?;
     let paths = [

@@ -425,3 +425,35 @@ async fn cloud_init_is_told_by_the_machine_s_configuration() {
     nothing_is_left(&world, &driver, &["original"]).await;
     assert_requests_valid(&world.vcsim);
 }
+
+#[tokio::test]
+async fn a_machine_that_was_imported_becomes_what_was_asked_for() {
+    let world = World::start(&[]).await;
+    let (vcenter, cx) = (&world.vcenter, &world.cx);
+    let imported = vcenter.create_machine(cx, &world.spec("imported"), &world.home).await.unwrap();
+    let plan = VsphereMachinePlan {
+        cpus: Some(8),
+        memory: Some(Size::gib(4)),
+        disk: Some(Size::gib(30)),
+        extra_config: [("disk.EnableUUID".to_owned(), "TRUE".to_owned())].into(),
+        ..VsphereMachinePlan::default()
+    };
+    let driver = driver(vcenter, place(), plan);
+    let seed = Optical { path: file(cx, "seed-build.iso", b"seed"), digest: None };
+    let resource = imported.resource(cx.id().as_str());
+    let wanted = MachineSpec { optical: vec![seed], ..spec("build", Boot::Made(resource.clone())) };
+    let made = driver.create(cx, &wanted).await.unwrap_or_else(|error| panic!("{}", unhappy(&error)));
+    assert_eq!(made.resource().id, "/DC0/vm/imported");
+    let paths = ["config.hardware.numCPU", "config.hardware.memoryMB"];
+    let properties = vcenter.properties(imported.moref(), &paths).await.unwrap();
+    assert_eq!(paths.map(|path| properties.text(path).unwrap()), ["8", "4096"]);
+    assert_eq!(extra(&imported, "disk.EnableUUID").await.as_deref(), Some("TRUE"));
+    let devices = imported.devices().await.unwrap();
+    assert_eq!(devices.iter().find_map(Device::capacity), Some(30 << 30));
+    let image = format!("[LocalDS_0] goldsmith/build/{}-seed-build.iso", cx.id());
+    assert_eq!(images(&imported).await, [Some(image)]);
+    driver.forget(cx, &resource).await.unwrap();
+    assert_eq!(images(&imported).await, [] as [Option<String>; 0], "the drive was made for the seed");
+    nothing_is_left(&world, &driver, &[]).await;
+    assert_requests_valid(&world.vcsim);
+}

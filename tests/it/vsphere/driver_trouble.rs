@@ -10,6 +10,7 @@ use super::{
 use goldsmith::{
     driver::{Boot, DriverError, DriverErrorKind, Hypervisor as _, MachineSpec},
     plan::{VcenterPlan, VsphereMachinePlan},
+    value::Arch,
     vsphere::machine::Home,
 };
 use serde_json::{Value, json};
@@ -115,6 +116,12 @@ async fn what_cannot_be_is_told_and_somebody_else_s_machine_stays() {
     let error = driver_of_small.create(cx, &spec("build", Boot::Image(image.id.clone()))).await.unwrap_err();
     assert!(told(&error).contains("cannot shrink to 1 GiB"), "{}", told(&error));
     nothing_is_left(&world, &driver_of_small, &["original"]).await;
+    // A larger one of a linked copy.
+    let larger = VsphereMachinePlan { disk: Some(goldsmith::value::Size::gib(30)), ..copies.clone() };
+    let source = copy_of("original", true, None);
+    let found = driver(vcenter, place(), larger).find_image(cx, &source, Arch::X86_64).await;
+    let error = found.unwrap_err();
+    assert!(told(&error).contains("have the size of the original's"), "{}", told(&error));
     // A path that nothing is at.
     let driver = driver(vcenter, place(), copies);
     let error = driver.create(cx, &spec("build", Boot::Image("/DC0/vm/none".to_owned()))).await.unwrap_err();
