@@ -73,7 +73,8 @@ impl Deploy<'_> {
             Box::pin(async {
                 result::check_name(self.name, self.replace)?;
                 let (_, item) = self.item.find(vcenter).await?;
-                let spot = self.target.find(cx, vcenter).await?;
+                let spot = self.target.find(vcenter).await?;
+                spot.chosen.iter().for_each(|why| cx.events().notice(why.clone()));
                 let old = result::in_the_way(vcenter, &spot.path_of(self.name), self.replace).await?;
                 let (package, networks, network) = self.networks(vcenter, &item, &spot).await?;
                 Ok::<_, VsphereError>((item, spot, old, package, networks, network))

@@ -34,8 +34,18 @@ fn a_disk_becomes_a_template_and_that_is_built_on_by_real_guests() {
     let (from, to) = (disk.to_str().unwrap(), ova.to_str().unwrap());
     run(&home, &host, &["convert", from, "-o", to]);
     let session_of = ["--server", &url, "--thumbprint", &thumbprint, "--user", &user];
-    let publish =
-        ["publish", "vsphere", to, "--template", "--cluster", "DC0_C0", "--network", "VM Network", "--datastore", "LocalDS_0"];
+    let publish = [
+        "publish",
+        "vsphere",
+        to,
+        "--template",
+        "--cluster",
+        "DC0_C0",
+        "--network",
+        "VM Network",
+        "--datastore",
+        "LocalDS_0",
+    ];
     run(&home, &host, &[&publish[..], &session_of[..]].concat());
     std::fs::remove_file(&ova).unwrap();
 
