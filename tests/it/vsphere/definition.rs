@@ -371,6 +371,7 @@ fn a_new_machine_that_cannot_be_is_refused(machine: &str, expected: &str) {
     "cannot be replaced give it another `name`"
 )]
 #[test_case("vsphere = { name = \"\" }", "`` is not a name")]
+#[test_case("vsphere = { name = \"a/b\" }", "`a/b` cannot be the name")]
 #[test_case("vsphere = { tags = { os = [] } }", "the category `os` has no tag")]
 #[test_case("vsphere = { tags = { os = 7 } }", "takes a string, or a list of them")]
 #[test_case("vsphere = { as = \"ova\" }", "`ova` is not a result in a vCenter")]

@@ -149,6 +149,18 @@ fn kind(
 }
 
 fn fitting_name(plan: &VsphereImagePlan, place: &Span, reader: &mut Reader<'_>) -> Option<()> {
+    if plan.name.contains(['/', '\\', '%']) {
+        reader
+            .report(
+                place,
+                format!(
+                    "`{}` cannot be the name: a vCenter writes `/`, `\\` and `%` in another way",
+                    plan.name
+                ),
+            )
+            .help("leave them out; `folder` in `[vsphere]` says where it is");
+        return None;
+    }
     let most = if plan.replace { LONGEST - SUFFIX } else { LONGEST };
     let long = plan.name.chars().count();
     if long > most {
