@@ -68,12 +68,11 @@ pub(super) async fn build(
     let facts = furnish(cx, world, plan, &ready, &spec, &keys, stages, live).await?;
     let access = live.access.clone();
     stages.run("shut-down", access, shut_down(cx, plan, live)).await?;
-    let files = match plan.outputs.is_empty() {
-        true => Converted { outputs: Vec::new(), sent: None },
-        false => {
-            let bring = Box::pin(bring(cx, world, plan, &facts, &keys, &ready, live));
-            stages.run("convert", None, bring).await?
-        }
+    let files = if plan.outputs.is_empty() {
+        Converted { outputs: Vec::new(), sent: None }
+    } else {
+        let bring = Box::pin(bring(cx, world, plan, &facts, &keys, &ready, live));
+        stages.run("convert", None, bring).await?
     };
     let (captured, machine) = stages.run("image", None, capture(cx, wanted, undoer, live)).await?;
 

@@ -65,7 +65,7 @@ impl Keys {
         let seed =
             (self.kind == SeedKind::NoCloud).then(|| Optical { path: self.seed.clone(), digest: None });
         let optical = spec.optical.iter().cloned().chain(seed).collect();
-        MachineSpec { boot, instance, optical, ..spec }
+        MachineSpec { boot, optical, instance, ..spec }
     }
 
     /// How we log in.

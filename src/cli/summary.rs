@@ -247,6 +247,16 @@ fn next(theme: &Theme, made: &BuildResult, plan: &Plan) -> Option<(&'static str,
     ))
 }
 
+/// The label of an image that a hypervisor keeps.
+fn what(kind: KeptKind) -> &'static str {
+    match kind {
+        KeptKind::Ami => "ami",
+        KeptKind::Machine => "machine",
+        KeptKind::Template => "template",
+        KeptKind::LibraryItem => "item",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,15 +273,5 @@ mod tests {
     fn proofs_wrap_between_and_not_inside() {
         let parts = ["aaaa".to_owned(), "bbbb".to_owned(), "cccc".to_owned()];
         assert_eq!(wrapped(&parts, " - ", 12), ["aaaa - bbbb", "cccc"]);
-    }
-}
-
-/// The label of an image that a hypervisor keeps.
-fn what(kind: KeptKind) -> &'static str {
-    match kind {
-        KeptKind::Ami => "ami",
-        KeptKind::Machine => "machine",
-        KeptKind::Template => "template",
-        KeptKind::LibraryItem => "item",
     }
 }

@@ -26,8 +26,9 @@ type rule struct {
 	After int `json:"after"`
 	// Waits so long; then what the other fields say, or nothing else.
 	DelayMS int `json:"delay_ms"`
-	// Waits until this file is there, while UNTIL.asked says about which object: whoever plays the host does something meanwhile.
-	Until string `json:"until"`
+	// The call (ShutdownGuest) is answered at once, and its machine is off when this file is there. The file with `.asked` after its
+	// name says which machine: whoever plays the host does what takes time meanwhile.
+	OffWhen string `json:"off_when"`
 	// An HTTP status, with a body.
 	Status int    `json:"status"`
 	Body   string `json:"body"`
@@ -116,9 +117,6 @@ func (f *fixture) trouble(w *recorder, r *http.Request, st *state) bool {
 	}
 	st.exchange.Fault = "as a test asked for: " + rule.Match
 	time.Sleep(time.Duration(rule.DelayMS) * time.Millisecond)
-	if rule.Until != "" {
-		rule.hold(st.exchange.Object)
-	}
 	switch {
 	case rule.Status != 0:
 		w.WriteHeader(rule.Status)
@@ -130,6 +128,9 @@ func (f *fixture) trouble(w *recorder, r *http.Request, st *state) bool {
 			break
 		}
 		refuse(w, rule.Fault.Message, fault)
+	case rule.OffWhen != "" && st.method != nil:
+		go rule.switchOff(st.method.This)
+		write(w, http.StatusOK, []byte(fmt.Sprintf(`<%sResponse xmlns="urn:vim25"/>`, st.method.Name)))
 	case rule.Task != nil && st.method != nil:
 		f.failingTask(w, st.method, rule.Task)
 	case rule.LoseAnswer:
@@ -148,13 +149,25 @@ func (f *fixture) trouble(w *recorder, r *http.Request, st *state) bool {
 	return true
 }
 
-// hold waits for whoever plays the host, but not for ever.
-func (r *rule) hold(object string) {
-	if err := os.WriteFile(r.Until+".asked", []byte(object), 0o600); err != nil {
+// switchOff waits for whoever plays the host, but not for ever.
+func (r *rule) switchOff(ref types.ManagedObjectReference) {
+	if err := os.WriteFile(r.OffWhen+".asked", []byte(ref.String()), 0o600); err != nil {
 		log.Print(err)
 	}
-	for begun := time.Now(); time.Since(begun) < 5*time.Minute && !exists(r.Until); {
+	for begun := time.Now(); !exists(r.OffWhen); {
+		if time.Since(begun) > 5*time.Minute {
+			return
+		}
 		time.Sleep(100 * time.Millisecond)
+	}
+	if vm, ok := simulator.Map.Get(ref).(*simulator.VirtualMachine); ok {
+		simulator.Map.WithLock(vm, func() {
+			off := types.VirtualMachinePowerStatePoweredOff
+			simulator.Map.Update(vm, []types.PropertyChange{
+				{Name: "runtime.powerState", Val: off},
+				{Name: "summary.runtime.powerState", Val: off},
+			})
+		})
 	}
 }
 

@@ -1,8 +1,8 @@
 //! A host of the simulated vCenter: what is powered on there boots here.
 //!
 //! It watches the inventory. A machine that is powered on boots a copy of the base's disk, or, when it proves a result, of the disk that was
-//! shut down last; what `guestinfo` tells cloud-init is in a volume. When the vCenter is asked to shut a guest down, the fixture holds the
-//! call until the guest is off and its disk is what exports of the machine serve.
+//! shut down last; what `guestinfo` tells cloud-init is in a volume. When the vCenter is asked to shut a guest down, its machine is off
+//! as soon as the guest is, and exports of it serve the guest's disk.
 use crate::{instance::Instance, support::tool, vcsim::Vcsim};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use goldsmith::{
@@ -132,7 +132,7 @@ impl Work {
     /// The next guest that is to shut down is waited for.
     fn hold_shutdown(&self, number: u32) -> PathBuf {
         let until = self.folder.join(format!("shut-down-{number}"));
-        self.vcsim.fault(&json!({ "match": "ShutdownGuest", "until": until }));
+        self.vcsim.fault(&json!({ "match": "ShutdownGuest", "off_when": until }));
         until
     }
 

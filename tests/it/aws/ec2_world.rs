@@ -212,7 +212,8 @@ pub(crate) async fn build(proxy: &Proxy, plan: Plan, log_in: bool) -> Built {
     let aws = session(&proxy.url()).await;
     let world = Ec2World { real: RealWorld::new(dirs.clone()), aws, log_in, seen: Mutex::default() };
     let job = Job { plan: Arc::new(plan), image: None, ami: None, on_error: OnError::Cleanup };
-    let outcome = build::run(&world, &job, &dirs, vec![], &Stop::default(), &NoHooks).await.unwrap();
+    let running = build::run(&world, &job, &dirs, vec![], &Stop::default(), &NoHooks);
+    let outcome = Box::pin(running).await.unwrap();
     Built { outcome, seen: world.seen.into_inner().unwrap(), _root: root }
 }
 
