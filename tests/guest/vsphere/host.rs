@@ -11,7 +11,7 @@ use goldsmith::{
 };
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -50,6 +50,7 @@ impl Host {
             stopped: Arc::clone(&stopped),
             running: BTreeMap::new(),
             launched: 0,
+            off: BTreeSet::new(),
         };
         let end = Arc::clone(&over);
         let worker = std::thread::spawn(move || state.run(&end));
@@ -92,6 +93,8 @@ struct Work {
     stopped: Arc<Mutex<Vec<PathBuf>>>,
     running: BTreeMap<Moref, Instance>,
     launched: u32,
+    /// Those that were shut down: the vCenter says so a moment later.
+    off: BTreeSet<Moref>,
 }
 
 impl Work {
@@ -114,7 +117,8 @@ impl Work {
                 tool("qemu-img", &options, &self.folder);
                 self.vcsim.disk(&object.id, 0, &vmdk);
                 self.stopped.lock().unwrap().push(disk);
-                std::fs::write(&until, b"").unwrap();
+                self.off.insert(object);
+                std::fs::write(&until, "off").unwrap();
                 until = self.hold_shutdown(self.launched);
                 continue;
             }
@@ -122,7 +126,7 @@ impl Work {
             self.running
                 .retain(|object, _| machines.iter().any(|machine| machine.object == *object && machine.on));
             for machine in machines.into_iter().filter(|machine| machine.on) {
-                if !self.running.contains_key(&machine.object) {
+                if !self.running.contains_key(&machine.object) && !self.off.contains(&machine.object) {
                     self.launch(&machine);
                 }
             }

@@ -206,15 +206,17 @@ pub(crate) struct Built {
     pub(crate) _root: tempfile::TempDir,
 }
 
-pub(crate) async fn build(proxy: &Proxy, plan: Plan, log_in: bool) -> Built {
-    let root = tempfile::tempdir().unwrap();
-    let dirs = Dirs::under(root.path());
-    let aws = session(&proxy.url()).await;
-    let world = Ec2World { real: RealWorld::new(dirs.clone()), aws, log_in, seen: Mutex::default() };
-    let job = Job { plan: Arc::new(plan), image: None, ami: None, on_error: OnError::Cleanup };
-    let running = build::run(&world, &job, &dirs, vec![], &Stop::default(), &NoHooks);
-    let outcome = Box::pin(running).await.unwrap();
-    Built { outcome, seen: world.seen.into_inner().unwrap(), _root: root }
+pub(crate) fn build(proxy: &Proxy, plan: Plan, log_in: bool) -> impl Future<Output = Built> {
+    // Each test would hold all of it on its stack.
+    Box::pin(async move {
+        let root = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(root.path());
+        let aws = session(&proxy.url()).await;
+        let world = Ec2World { real: RealWorld::new(dirs.clone()), aws, log_in, seen: Mutex::default() };
+        let job = Job { plan: Arc::new(plan), image: None, ami: None, on_error: OnError::Cleanup };
+        let outcome = build::run(&world, &job, &dirs, vec![], &Stop::default(), &NoHooks).await.unwrap();
+        Built { outcome, seen: world.seen.into_inner().unwrap(), _root: root }
+    })
 }
 
 /// Everything of a build that is there in the account; what is terminated is not.

@@ -174,7 +174,6 @@ async fn trouble_is_told_and_leaves_nothing(rule: &serde_json::Value, words: &[&
     for word in words {
         assert!(text.contains(word), "{word}: {text}");
     }
-    println!("{text}");
     scene.assert_clean(words.first().unwrap_or(&"trouble")).await;
 }
 
