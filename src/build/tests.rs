@@ -304,7 +304,7 @@ fn plan(out: &Path) -> Plan {
         vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
-        seal: SealPlan { sysprep: true, trim: true },
+        seal: SealPlan { sysprep: true, zero: false, trim: true },
         outputs: vec![output(OutputFormat::RawGz), output(OutputFormat::Qcow2), output(OutputFormat::Raw)],
         amis: vec![AmiPlan::new("tiny", Arch::X86_64, BootMode::Uefi)],
         vsphere: None,

@@ -57,7 +57,7 @@ fn subject(source: SourcePlan) -> Subject {
         vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
-        seal: SealPlan { sysprep: true, trim: true },
+        seal: SealPlan { sysprep: true, zero: false, trim: true },
         outputs: vec![],
         amis: vec![],
         vsphere: None,

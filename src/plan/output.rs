@@ -130,6 +130,8 @@ pub struct OvaPlan {
 pub struct SealPlan {
     /// Empty machine-id, remove host keys, logs, caches, cloud-init's state and the host name.
     pub sysprep: bool,
+    /// Overwrite freed blocks before that: where blocks go back in larger pieces than the guest's, or not at all, their old content would stay.
+    pub zero: bool,
     /// Give freed blocks back, so that they become holes.
     pub trim: bool,
 }

@@ -48,6 +48,7 @@ pub async fn seal(cx: &Cx, guest: &Guest, plan: &Plan) -> Result<SealReport, Sea
         .env("BUILD_USER", Secret::new(&guest.login().user))
         .env("KEY", Secret::new(key))
         .env("SYSPREP", yes(plan.seal.sysprep))
+        .env("ZERO", yes(plan.seal.zero))
         .env("TRIM", yes(plan.seal.trim))
         .env("OWN_HOST_KEY", yes(plan.guest.seed == SeedKind::Login))
         // Whom Ignition gave our key, the system has anyway.

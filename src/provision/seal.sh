@@ -1,6 +1,6 @@
 # The seal: removes from the guest what the build left. Runs once, as root, as the last script of a build.
 #
-# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, TRIM  yes or no;
+# In:  BUILD_USER  the login of the build; KEY  the base64 body of its public key; SYSPREP, ZERO, TRIM  yes or no;
 #      OWN_HOST_KEY  yes when its host key was the image's all along, instead of the build's
 #      KEEP_USER  yes when the login of the build is a user that the system has anyway
 # Out: lines that begin with `@seal`: removed THING, trimmed BYTES, note TEXT. Everything else is the tools' own.
@@ -227,6 +227,19 @@ if [ "$TRIM" = yes ]; then
     mkswap ${uuid:+-U "$uuid"} ${label:+-L "$label"} "$area" >/dev/null
     removed "content of swap $area"
   done
+fi
+if [ "$ZERO" = yes ]; then
+  # Each file system once, wherever else it is mounted. What fills it ends with an error, that nothing is left.
+  awk '$3 ~ /^(ext[234]|xfs|btrfs|f2fs)$/ && $4 ~ /^rw(,|$)/ && !seen[$1]++ { print $2 }' /proc/mounts | while read -r place; do
+    fill=$place/.goldsmith-zeroes
+    (umask 077 && dd if=/dev/zero of="$fill" bs=1M 2>/dev/null) || true
+    sync
+    rm -f "$fill"
+    removed "what was in the free space of $place"
+  done
+  sync
+fi
+if [ "$TRIM" = yes ]; then
   if has fstrim; then
     trimmed=$(fstrim -av 2>&1 || true)
     printf '%s\n' "$trimmed"

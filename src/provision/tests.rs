@@ -59,7 +59,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         vcenter: crate::plan::VcenterPlan::default(),
         provision: steps,
         roles: vec![],
-        seal: SealPlan { sysprep: true, trim: true },
+        seal: SealPlan { sysprep: true, zero: false, trim: true },
         outputs: vec![],
         amis: vec![],
         vsphere: None,

@@ -41,7 +41,7 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
         vcenter: crate::plan::VcenterPlan::default(),
         provision: vec![],
         roles: vec![],
-        seal: SealPlan { sysprep: true, trim: true },
+        seal: SealPlan { sysprep: true, zero: false, trim: true },
         outputs: vec![],
         amis: vec![],
         vsphere: None,

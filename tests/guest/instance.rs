@@ -46,7 +46,10 @@ impl Instance {
         let qemu = Command::new("qemu-system-x86_64")
             .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max,-svm", "-smp", "2", "-m", "1024"])
             .args(["-nodefaults", "-display", "none"])
-            .args(["-drive", &format!("if=virtio,format=qcow2,discard=unmap,file={}", disk.display())])
+            .args([
+                "-drive",
+                &format!("if=virtio,format=qcow2,discard=unmap,detect-zeroes=unmap,file={}", disk.display()),
+            ])
             .args(["-drive", "if=virtio,format=raw,readonly=on,file=seed.iso"])
             .args(["-nic", &format!("user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22")])
             .args(["-serial", "file:serial.log"])

@@ -220,11 +220,12 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
         let note = theme.paint(Tone::Dim, format!("({}, {digest})", input.at));
         row(if index == 0 { "downloads" } else { "" }, format!("{} {note}", input.url));
     }
-    let seal: Vec<&str> = [(plan.seal.sysprep, "sysprep"), (plan.seal.trim, "trim")]
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, what)| *what)
-        .collect();
+    let seal: Vec<&str> =
+        [(plan.seal.sysprep, "sysprep"), (plan.seal.zero, "zero"), (plan.seal.trim, "trim")]
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, what)| *what)
+            .collect();
     row("seal", if seal.is_empty() { "nothing is removed".to_owned() } else { seal.join(&dot) });
     for (index, output) in plan.outputs.iter().enumerate() {
         let level = output.level.map(|level| format!(", level {level}")).unwrap_or_default();

@@ -248,6 +248,9 @@ table! {
     "`[seal]`", Seal {
         /// Empty the machine id; remove host keys, logs, caches, cloud-init's state and the host name. Default: true.
         sysprep: optional bool,
+        /// Overwrite free space with zeroes before that. Local disks need it not: they take back each block that the guest frees. Those of a
+        /// vCenter take back larger pieces, in which old content would stay, such as keys of the build. Default: with `driver = "vsphere"`.
+        zero: optional bool,
         /// Give freed blocks back, so that they become holes. Default: true.
         trim: optional bool,
     }

@@ -18,12 +18,14 @@ use crate::{
 };
 use std::path::{Component, Path, PathBuf};
 
-pub(super) fn seal(seal: Field<Seal>) -> Option<SealPlan> {
+/// `elsewhere`: the disk is one of a vCenter's.
+pub(super) fn seal(seal: Field<Seal>, elsewhere: bool) -> Option<SealPlan> {
     match seal.maybe()? {
-        None => Some(SealPlan { sysprep: true, trim: true }),
+        None => Some(SealPlan { sysprep: true, zero: elsewhere, trim: true }),
         Some(At { value, .. }) => {
-            let (sysprep, trim) = (value.sysprep.or(true), value.trim.or(true));
-            Some(SealPlan { sysprep: sysprep?, trim: trim? })
+            let (sysprep, zero, trim) =
+                (value.sysprep.or(true), value.zero.or(elsewhere), value.trim.or(true));
+            Some(SealPlan { sysprep: sysprep?, zero: zero?, trim: trim? })
         }
     }
 }

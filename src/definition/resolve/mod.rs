@@ -123,7 +123,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
     let trim_said = matches!(&seal, Field::Good(At { value, .. }) if value.trim.span().is_some());
-    let mut seal = deliver::seal(seal);
+    let mut seal = deliver::seal(seal, in_vcenter);
     if let Some(seal) = seal.as_mut().filter(|_| on_ec2 && !trim_said) {
         // Volumes in EBS take no discards.
         seal.trim = false;
