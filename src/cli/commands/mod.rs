@@ -2,6 +2,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod build;
+mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
 pub(in crate::cli) mod gc;
@@ -39,6 +40,12 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
         Command::Publish { what: args::Publish::Vsphere(arguments) } => {
             vsphere::publish::run(&arguments, console)
+        }
+        Command::Publish { what: args::Publish::CloudStack(arguments) } => {
+            cloudstack::publish::run(&arguments, console)
+        }
+        Command::CloudStack { what: args::CloudStack::Download(arguments) } => {
+            cloudstack::download::run(&arguments, console)
         }
         Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
             vsphere::export::run(&arguments, console)
