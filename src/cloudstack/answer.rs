@@ -42,7 +42,9 @@ impl Fault {
 
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self.code {
-            401 => "look at the API key, its secret key, and whether its user is enabled and may make this call",
+            401 => {
+                "look at the API key, its secret key, and whether its user is enabled and may make this call"
+            }
             429 => "the cloud limits how often it is called; try again later",
             531 => "the user of the keys may not do this; an administrator of the domain or of the cloud may",
             532 | 535 => {
@@ -87,8 +89,10 @@ mod tests {
 
     #[test]
     fn errors_are_told_by_their_numbers() {
-        let fault = |code: u64, text: &str| Fault::of(&json!({"errorcode": code, "errortext": text})).unwrap();
-        let gone = "Invalid parameter id value=x due to incorrect long value format, or entity does not exist";
+        let fault =
+            |code: u64, text: &str| Fault::of(&json!({"errorcode": code, "errortext": text})).unwrap();
+        let gone =
+            "Invalid parameter id value=x due to incorrect long value format, or entity does not exist";
         for (code, text, kind) in [
             (401, "unable to verify user credentials", CloudStackErrorKind::Auth),
             (431, gone, CloudStackErrorKind::NotFound),

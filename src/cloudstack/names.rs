@@ -141,7 +141,10 @@ mod tests {
             assert!(words.iter().all(|word| why.contains(word)), "{why}");
         }
         let error = choose("zone", &zones, "x").unwrap_err();
-        assert!(std::error::Error::source(&error).unwrap().to_string().contains("there are: Zone-A"), "{error:?}");
+        assert!(
+            std::error::Error::source(&error).unwrap().to_string().contains("there are: Zone-A"),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -44,9 +44,12 @@ impl Endpoint {
     /// An endpoint from what a user says, which may be the address of the user interface.
     pub fn new(said: &str, trust: Trust) -> Result<Self, CloudStackError> {
         let usage = |why: String| {
-            CloudStackError::new(CloudStackErrorKind::Usage, format!("understand the cloud's address `{said}`"))
-                .because(why)
-                .hint("it is that of the API, such as `https://cloud.example.com/client/api`")
+            CloudStackError::new(
+                CloudStackErrorKind::Usage,
+                format!("understand the cloud's address `{said}`"),
+            )
+            .because(why)
+            .hint("it is that of the API, such as `https://cloud.example.com/client/api`")
         };
         let bare = said.trim();
         let text = if bare.contains("://") { bare.to_owned() } else { format!("https://{bare}") };

@@ -31,12 +31,14 @@ impl CloudStack {
 fn judge(id: &str, zones: &[Named], found: &[Template]) -> Look<Vec<Template>> {
     let attempt = |zone: &Named| format!("have the template {id} ready in the zone `{}`", zone.name);
     if found.is_empty() {
-        let error = CloudStackError::new(CloudStackErrorKind::NotFound, format!("wait for the template {id}"));
+        let error =
+            CloudStackError::new(CloudStackErrorKind::NotFound, format!("wait for the template {id}"));
         return Look::Hopeless(Box::new(error.because("it is not there any more")));
     }
     let (mut ready, mut seen) = (Vec::new(), Vec::new());
     for zone in zones {
-        let there = found.iter().find(|template| template.zone.as_ref().is_none_or(|there| there.id == zone.id));
+        let there =
+            found.iter().find(|template| template.zone.as_ref().is_none_or(|there| there.id == zone.id));
         match there {
             Some(template) if template.ready => {
                 seen.push(Sight::yes(&zone.name, "ready"));

@@ -142,11 +142,7 @@ fn environment(variable: &dyn Fn(&str) -> Option<String>) -> Section {
     }
 }
 
-fn place_of(
-    endpoint: &Endpoint,
-    ini: &Ini,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Option<Place> {
+fn place_of(endpoint: &Endpoint, ini: &Ini, variable: &dyn Fn(&str) -> Option<String>) -> Option<Place> {
     std::iter::once(environment(variable)).chain(ini.0.values().cloned()).find_map(|set| {
         let (key, secret) = (set.key?, set.secret?);
         let same = match set.endpoint {

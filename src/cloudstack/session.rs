@@ -110,7 +110,9 @@ impl CloudStack {
         for page in 1.. {
             let params = params.clone().with("page", page).with("pagesize", PAGE);
             let mut answer = self.call(attempt, command, &params).await?;
-            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else { break };
+            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else {
+                break;
+            };
             let count = answer.get("count").and_then(Value::as_u64);
             let came = items.len();
             all.extend(items);
@@ -183,7 +185,9 @@ impl CloudStack {
     fn foreign(&self, attempt: &str, command: &str, status: u16) -> CloudStackError {
         let endpoint = &self.place().endpoint;
         let (kind, hint) = match status {
-            429 | 500..=599 => (CloudStackErrorKind::Unavailable, "something before the cloud may be down; try again later"),
+            429 | 500..=599 => {
+                (CloudStackErrorKind::Unavailable, "something before the cloud may be down; try again later")
+            }
             _ => (
                 CloudStackErrorKind::Unsupported,
                 "is this the address of the API? It is such as `https://cloud.example.com/client/api`",
@@ -222,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_wrong_clock_is_told_where_a_signature_was_refused() {
-        let fault = || Fault { code: 401, text: "unable to verify user credentials and/or request signature".into() };
+        let fault =
+            || Fault { code: 401, text: "unable to verify user credentials and/or request signature".into() };
         assert!(of("x", fault(), Some(900)).hint_text().unwrap().contains("15 min behind"));
         assert!(of("x", fault(), Some(-900)).hint_text().unwrap().contains("ahead"));
         assert!(of("x", fault(), Some(3)).hint_text().unwrap().contains("API key"));

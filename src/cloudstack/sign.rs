@@ -60,9 +60,18 @@ mod tests {
     /// The example of CloudStack's developer's guide.
     #[test]
     fn parameters_are_sorted_and_the_signature_is_escaped() {
-        let params = [("response", "json"), ("command", "listUsers"), ("apiKey", "plgWJfZK4gyS3mOMTVmjUVg-X-jlWlnfaUJ9GAbBbf9EdM-kAYMmAiLqzzq1ElZLYq_u38zCm0bewzGUdP66mg")];
+        let params = [
+            ("response", "json"),
+            ("command", "listUsers"),
+            (
+                "apiKey",
+                "plgWJfZK4gyS3mOMTVmjUVg-X-jlWlnfaUJ9GAbBbf9EdM-kAYMmAiLqzzq1ElZLYq_u38zCm0bewzGUdP66mg",
+            ),
+        ];
         let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let secret = Secret::new("VDaACYb0LV9eNjTetIOElcVQkvJck_J_QljX_FcHRj87ZKiy0z0ty0ZsYBkoXkY9b7eq1EhwJaw7FF3akA3KBQ");
+        let secret = Secret::new(
+            "VDaACYb0LV9eNjTetIOElcVQkvJck_J_QljX_FcHRj87ZKiy0z0ty0ZsYBkoXkY9b7eq1EhwJaw7FF3akA3KBQ",
+        );
         let form = signed(params, &secret);
         assert!(form.starts_with("apiKey=plgWJfZK4gyS3mOMTVmjUVg-X-jlWlnfaUJ9GAbBbf9EdM"), "{form}");
         assert!(form.ends_with("&response=json&signature=TTpdDq%2F7j%2FJ58XCRHomKoQXEQds%3D"), "{form}");

@@ -250,7 +250,10 @@ mod tests {
             Template::of(&json!({"id": 7, "isready": ready, "status": status, "downloaddetails": details}))
         };
         assert_eq!(of("UploadError", &[], false).failure().unwrap(), "UploadError");
-        assert_eq!(of("no space", &["DOWNLOAD_ERROR"], false).failure().unwrap(), "no space (DOWNLOAD_ERROR)");
+        assert_eq!(
+            of("no space", &["DOWNLOAD_ERROR"], false).failure().unwrap(),
+            "no space (DOWNLOAD_ERROR)"
+        );
         assert_eq!(of("50% Downloaded", &["DOWNLOAD_ERROR", "DOWNLOAD_IN_PROGRESS"], false).failure(), None);
         assert_eq!(of("Download Complete", &["DOWNLOADED", "DOWNLOAD_ERROR"], true).failure(), None);
         assert_eq!(of("Processing", &[], false).failure(), None);

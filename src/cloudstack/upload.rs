@@ -147,7 +147,8 @@ impl CloudStack {
         };
         let error = CloudStackError::new(kind, attempt).because(why);
         Err(match status.as_u16() {
-            413 => error.hint("a proxy before the storage VM does not take files of this size; `--url` does without"),
+            413 => error
+                .hint("a proxy before the storage VM does not take files of this size; `--url` does without"),
             _ => error,
         })
     }
@@ -165,7 +166,8 @@ fn host(url: &str) -> String {
 
 /// What stands before and after a file in a form with one field (RFC 7578).
 fn frame(boundary: &str, name: &str) -> (String, String) {
-    let name: String = name.chars().map(|c| if matches!(c, '"' | '\\') || c.is_control() { '_' } else { c }).collect();
+    let name: String =
+        name.chars().map(|c| if matches!(c, '"' | '\\') || c.is_control() { '_' } else { c }).collect();
     let head = format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"files[]\"; filename=\"{name}\"\r\n\
          Content-Type: application/octet-stream\r\n\r\n"

@@ -55,12 +55,9 @@ pub struct Downloaded {
 impl Download<'_> {
     /// Fetches it. The file has its name when it is whole.
     pub async fn run(&self, cx: &Cx, cloud: &CloudStack) -> Result<Downloaded, CloudStackError> {
-        let template = stage(
-            cx,
-            "check",
-            Box::pin(async { cx.stop().unless_cancelled(self.find(cloud)).await? }),
-        )
-        .await?;
+        let template =
+            stage(cx, "check", Box::pin(async { cx.stop().unless_cancelled(self.find(cloud)).await? }))
+                .await?;
         let url = stage(
             cx,
             "extract",
@@ -94,7 +91,9 @@ impl Download<'_> {
         all.retain(|template| template.id == meant.id);
         let attempt = || format!("download the template `{}`", meant.name);
         let Some(found) = all.into_iter().find(|template| template.ready) else {
-            return Err(CloudStackError::new(CloudStackErrorKind::Usage, attempt()).because("it is not ready"));
+            return Err(
+                CloudStackError::new(CloudStackErrorKind::Usage, attempt()).because("it is not ready")
+            );
         };
         if !found.extractable {
             return Err(CloudStackError::new(CloudStackErrorKind::Permission, attempt())

@@ -159,8 +159,10 @@ impl Job<'_> {
             From::File(_, image) => (None, Some(image.file_bytes)),
             From::Url(url, _) => (Some(without_login(url)), None),
         };
-        let checksum_compared =
-            made.sha256.as_ref().is_some_and(|ours| there.iter().any(|one| super::ready::compared(ours, one)));
+        let checksum_compared = made
+            .sha256
+            .as_ref()
+            .is_some_and(|ours| there.iter().any(|one| super::ready::compared(ours, one)));
         Ok(Published {
             endpoint: cloud.place().endpoint.to_string(),
             name: self.name.to_owned(),

@@ -1,7 +1,9 @@
 //! Making the template: an upload, begun again when it was cut, or an address that the cloud fetches.
 use super::job::{From, Job, Ready};
 use crate::{
-    cloudstack::{self, CloudStack, CloudStackError, CloudStackErrorKind, Mark, Params, Posted, Source, digest_of},
+    cloudstack::{
+        self, CloudStack, CloudStackError, CloudStackErrorKind, Mark, Params, Posted, Source, digest_of,
+    },
     cx::{Cx, Undo, UndoHandle},
     publish::cloudstack::Image,
 };
@@ -107,8 +109,11 @@ impl Job<'_> {
         // The cloud compares it with what arrives.
         let (size, sha256) = digest_of(cx, path).await?;
         if size != image.file_bytes {
-            return Err(CloudStackError::new(CloudStackErrorKind::Usage, format!("read `{}`", path.display()))
-                .because("the file changes while it is read"));
+            return Err(CloudStackError::new(
+                CloudStackErrorKind::Usage,
+                format!("read `{}`", path.display()),
+            )
+            .because("the file changes while it is read"));
         }
         let name = format!("{}.{}", plain(self.name), self.format.end());
         let mut number = 0;

@@ -83,7 +83,8 @@ impl Job<'_> {
         ] {
             if asked && !told {
                 let hint = "clouds may let administrators alone set it".to_owned();
-                cx.events().warn(format!("the template is not {flag}, although that was asked for"), Some(hint));
+                cx.events()
+                    .warn(format!("the template is not {flag}, although that was asked for"), Some(hint));
             }
         }
         cx.check()?;

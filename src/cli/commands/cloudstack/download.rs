@@ -55,7 +55,8 @@ pub(in crate::cli::commands) fn run(
     }
     if console.verbosity() != Verbosity::Quiet {
         let theme = console.err_theme();
-        let compared = if downloaded.checksum_compared { "as the cloud tells it" } else { "the cloud tells none" };
+        let compared =
+            if downloaded.checksum_compared { "as the cloud tells it" } else { "the cloud tells none" };
         console.note(&format!(
             "{} {} of {} in {} ({}, sha256 {}: {compared})",
             theme.mark(true),

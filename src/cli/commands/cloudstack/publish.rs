@@ -93,7 +93,10 @@ pub(in crate::cli::commands) fn run(
 /// What is at an address.
 fn format(arguments: &PublishCloudStack, url: &url::Url) -> Result<ImageFormat, Problem> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Problem::usage(format!("a cloud fetches from http and https, not from {}", url.scheme())));
+        return Err(Problem::usage(format!(
+            "a cloud fetches from http and https, not from {}",
+            url.scheme()
+        )));
     }
     match &arguments.format {
         Some(said) => ImageFormat::named(said).ok_or_else(|| {
@@ -154,7 +157,9 @@ mod tests {
 
     #[test]
     fn a_template_is_called_as_its_file() {
-        for (path, name) in [("/a/web-1.qcow2", "web-1"), ("/web.v2.QCOW2.bz2", "web.v2"), ("/web.img", "web")] {
+        for (path, name) in
+            [("/a/web-1.qcow2", "web-1"), ("/web.v2.QCOW2.bz2", "web.v2"), ("/web.img", "web")]
+        {
             assert_eq!(stem(Path::new(path), ImageFormat::Qcow2), name);
         }
     }
