@@ -68,7 +68,7 @@ fn hint(template: &Template) -> Option<&'static str> {
     if template.status.starts_with("Upload") || is("UPLOAD_ERROR") || is("ABANDONED") {
         return Some(
             "the storage VM's log (/var/log/cloud/cloud.out) says why; a cloud gives up uploads that take longer than its setting \
-             `upload.operation.timeout`, 10 minutes unless changed, and `--url` does without",
+             `upload.operation.timeout`, 10 or 60 minutes unless changed, and `--url` does without",
         );
     }
     is("DOWNLOAD_ERROR").then_some("the storage VM fetches the file: can it reach the address, and is it allowed (`secstorage.allowed.internal.sites`)?")

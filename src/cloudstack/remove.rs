@@ -128,7 +128,7 @@ async fn delete(cloud: &CloudStack, id: &str, stop: &Stop) -> Result<(), CloudSt
             Err(error) if is_uploading(&error) => {
                 if stop.is_hurried() || tokio::time::Instant::now() >= deadline {
                     return Err(error.hint(
-                        "the cloud gives the upload up by itself some minutes later (`upload.operation.timeout`); \
+                        "the cloud gives the upload up by itself after a time (`upload.operation.timeout`, 10 or 60 minutes unless changed); \
                          then `goldsmith gc` removes it",
                     ));
                 }

@@ -15,8 +15,6 @@ const ATTEMPTS: usize = 6;
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long a signature is good. A server may refuse more than 15 minutes.
 const GOOD: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
-/// What a list gives at once; servers refuse more than 500.
-const PAGE: usize = 500;
 /// An answer may be that large, in bytes.
 const LARGEST: usize = 64 << 20;
 /// A pause that a server asks for is not longer than this, in seconds.
@@ -106,21 +104,22 @@ impl CloudStack {
         field: &str,
         params: &Params,
     ) -> Result<Vec<Value>, CloudStackError> {
-        let mut all = Vec::new();
-        for page in 1.. {
-            let params = params.clone().with("page", page).with("pagesize", PAGE);
+        let mut all: Vec<Value> = Vec::new();
+        // The first answer has as many as the server gives at once: to ask for more than that is an error, and how much that is, it does not tell.
+        let mut page = 1;
+        let mut size = None;
+        loop {
+            let params = params.clone().maybe("page", size.map(|_| page)).maybe("pagesize", size);
             let mut answer = self.call(attempt, command, &params).await?;
-            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else {
-                break;
-            };
-            let count = answer.get("count").and_then(Value::as_u64);
+            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else { break };
+            let count = answer.get("count").and_then(Value::as_u64).unwrap_or_default();
             let came = items.len();
             all.extend(items);
-            // Not every answer tells how many there are.
-            let enough = count.map_or(came < PAGE, |count| all.len() as u64 >= count);
-            if came == 0 || enough {
+            if came == 0 || all.len() as u64 >= count {
                 break;
             }
+            size.get_or_insert(came);
+            page += 1;
         }
         Ok(all)
     }

@@ -16,6 +16,9 @@ pub(crate) const ZONES: [(&str, &str); 3] = [
 ];
 pub(crate) const PROJECT: &str = "e7ce14a8-abb7-48b9-931f-5f426febed6d";
 
+/// What a list gives at once.
+const PAGE: usize = 200;
+
 /// A call as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -210,8 +213,11 @@ impl Cloud {
             }
             "listOsTypes" => {
                 let all: Vec<Value> = os_types();
-                let size: usize = param("pagesize").unwrap().parse().unwrap();
-                let page: usize = param("page").unwrap().parse().unwrap();
+                let size: usize = param("pagesize").map_or(PAGE, |size| size.parse().unwrap());
+                if size > PAGE {
+                    return Err((431, format!("Page size can not exceed max allowed page size value: {PAGE}")));
+                }
+                let page: usize = param("page").map_or(1, |page| page.parse().unwrap());
                 let some: Vec<Value> = all.iter().skip((page - 1) * size).take(size).cloned().collect();
                 Ok(json!({"count": all.len(), "ostype": some}))
             }
