@@ -92,12 +92,11 @@ impl Said {
         };
         let of = |what: fn(&Section) -> Option<Secret>| sets.iter().find_map(what);
         // How a server is recognised belongs to the address that it is said of.
-        let (address, beside) = match &self.endpoint {
-            Some(said) => (Some(said.clone()), None),
-            None => {
-                let set = sets.iter().find(|set| set.endpoint.is_some());
-                (set.and_then(|set| set.endpoint.clone()), set)
-            }
+        let (address, beside) = if let Some(said) = &self.endpoint {
+            (Some(said.clone()), None)
+        } else {
+            let set = sets.iter().find(|set| set.endpoint.is_some());
+            (set.and_then(|set| set.endpoint.clone()), set)
         };
         let address = address.ok_or_else(|| {
             lacks(

@@ -111,7 +111,9 @@ impl CloudStack {
         loop {
             let params = params.clone().maybe("page", size.map(|_| page)).maybe("pagesize", size);
             let mut answer = self.call(attempt, command, &params).await?;
-            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else { break };
+            let Value::Array(items) = answer.get_mut(field).map(Value::take).unwrap_or_default() else {
+                break;
+            };
             let count = answer.get("count").and_then(Value::as_u64).unwrap_or_default();
             let came = items.len();
             all.extend(items);

@@ -215,7 +215,10 @@ impl Cloud {
                 let all: Vec<Value> = os_types();
                 let size: usize = param("pagesize").map_or(PAGE, |size| size.parse().unwrap());
                 if size > PAGE {
-                    return Err((431, format!("Page size can not exceed max allowed page size value: {PAGE}")));
+                    return Err((
+                        431,
+                        format!("Page size can not exceed max allowed page size value: {PAGE}"),
+                    ));
                 }
                 let page: usize = param("page").map_or(1, |page| page.parse().unwrap());
                 let some: Vec<Value> = all.iter().skip((page - 1) * size).take(size).cloned().collect();
@@ -463,7 +466,11 @@ fn size_of(bytes: &[u8]) -> u64 {
     } else if bytes.len() > 512 && bytes[bytes.len() - 512..].starts_with(b"conectix") {
         at(bytes.len() - 512 + 48)
     } else {
-        bytes.len() as u64
+        // The description of an OVA stands plainly in it.
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(64 << 10)]);
+        let capacity =
+            text.split("ovf:capacity=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
+        capacity.unwrap_or(bytes.len() as u64)
     }
 }
 
