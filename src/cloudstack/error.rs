@@ -40,12 +40,13 @@ pub struct CloudStackError {
     attempt: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     hint: Option<String>,
+    unsent: bool,
 }
 
 impl CloudStackError {
     /// `attempt` completes the sentence "could not …".
     pub fn new(kind: CloudStackErrorKind, attempt: impl Into<String>) -> Self {
-        Self { kind, attempt: attempt.into(), source: None, hint: None }
+        Self { kind, attempt: attempt.into(), source: None, hint: None, unsent: false }
     }
 
     /// The server answered with `fault` when asked to do `attempt` ("could not …").
@@ -68,6 +69,18 @@ impl CloudStackError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Notes that the other side never heard of it.
+    #[must_use]
+    pub(super) fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// Whether the other side never heard of it.
+    pub fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     /// What kind it is.

@@ -32,7 +32,7 @@ pub use error::{CloudStackError, CloudStackErrorKind};
 pub use names::{Named, choose};
 pub use params::Params;
 pub use place::{Endpoint, Place, Trust};
-pub use remove::{BUILD, DRIVER, Mark, TEMPLATE, mark_of, remove, remove_with, resource};
+pub use remove::{BUILD, DRIVER, Mark, TEMPLATE, mark_of, remove, remove_with, resource, unsent};
 pub use said::Said;
 pub use session::CloudStack;
 pub use template::{Scope, Template, TemplateTag};

@@ -13,8 +13,13 @@ pub const BUILD: &str = "build";
 const NAME: &str = "name";
 /// The detail that has the identifier of its project.
 const PROJECT: &str = "project";
+/// How long a cloud may take to notice that an upload was cut.
+const NOTICED: Duration = Duration::from_mins(4);
 /// The detail that has the address.
 const ENDPOINT: &str = "endpoint";
+
+/// The detail of a template whose file was never begun to be sent.
+const UNSENT: &str = "unsent";
 
 /// What a template bears in its description until it is a result, so that it can be found without its identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +66,12 @@ pub fn resource(
     ResourceRef { driver: DRIVER.to_owned(), kind: TEMPLATE.to_owned(), id, details }
 }
 
+/// The same for a template whose file was never begun to be sent: the cloud waits for it for a long time, and so it cannot be deleted soon.
+pub fn unsent(mut resource: ResourceRef) -> ResourceRef {
+    resource.details.insert(UNSENT.to_owned(), "true".to_owned());
+    resource
+}
+
 fn endpoint(resource: &ResourceRef) -> Option<Endpoint> {
     serde_json::from_str(resource.details.get(ENDPOINT)?).ok()
 }
@@ -98,7 +109,8 @@ pub async fn remove_with(
             .because("this goldsmith does not know such a thing: a newer one made it"));
     }
     if !resource.id.starts_with("goldsmith-build:") {
-        return delete(cloud, &resource.id, stop).await;
+        let limit = if resource.details.contains_key(UNSENT) { Duration::ZERO } else { NOTICED };
+        return delete(cloud, &resource.id, limit, stop).await;
     }
     let scope = Scope { project: resource.details.get(PROJECT).cloned() };
     let name = resource.details.get(NAME).map(String::as_str);
@@ -111,17 +123,16 @@ pub async fn remove_with(
         .collect();
     ids.dedup();
     for id in ids {
-        delete(cloud, &id, stop).await?;
+        delete(cloud, &id, NOTICED, stop).await?;
     }
     Ok(())
 }
 
 /// Deletes a template. One whose upload was cut cannot be deleted before the cloud has noticed, which it looks for once a minute
 /// (`upload.monitoring.interval`).
-async fn delete(cloud: &CloudStack, id: &str, stop: &Stop) -> Result<(), CloudStackError> {
-    const LIMIT: Duration = Duration::from_mins(4);
+async fn delete(cloud: &CloudStack, id: &str, limit: Duration, stop: &Stop) -> Result<(), CloudStackError> {
     const EVERY: Duration = Duration::from_secs(2);
-    let deadline = tokio::time::Instant::now() + LIMIT;
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         match cloud.delete_undone(id, stop).await {
             Err(error) if error.kind() == CloudStackErrorKind::NotFound => return Ok(()),

@@ -118,8 +118,8 @@ impl CloudStack {
                 let hint = "storage VMs have an address and a certificate of their own (`--ca-file` and `--insecure` are for both); \
                      where neither can be had, `--url` has the cloud fetch the file itself";
                 return Err(match failed.kind() {
-                    CloudStackErrorKind::Trust => failed.hint(hint),
-                    _ if error.is_connect() => failed.hint(hint),
+                    CloudStackErrorKind::Trust => failed.hint(hint).unsent(),
+                    _ if error.is_connect() => failed.hint(hint).unsent(),
                     _ => failed,
                 });
             }

@@ -2,7 +2,8 @@
 use super::job::{From, Job, Ready};
 use crate::{
     cloudstack::{
-        self, CloudStack, CloudStackError, CloudStackErrorKind, Mark, Params, Posted, Source, digest_of,
+        self, CloudStack, CloudStackError, CloudStackErrorKind, Mark, Params, Posted, Source, Ticket,
+        digest_of,
     },
     cx::{Cx, Undo, UndoHandle},
     publish::cloudstack::Image,
@@ -129,7 +130,7 @@ impl Job<'_> {
             let ticket = cloud.upload_ticket(self.name, &params).await?;
             self.known(cx, cloud, ready, undo, &ticket.id)?;
             let source = Source { path, name: &name, size, sha256: &sha256 };
-            match cloud.post_file(cx, &ticket, source).await {
+            match self.post(cx, cloud, &ticket, source).await {
                 Ok(posted) => {
                     if let Posted::Unanswered(why) = posted {
                         cx.events().warn(
@@ -139,6 +140,12 @@ impl Job<'_> {
                     }
                     let repeated = number - 1;
                     return Ok(Made { id: ticket.id, undo, sha256: Some(sha256), repeated });
+                }
+                Err(error) if error.is_unsent() => {
+                    let resource =
+                        cloudstack::resource(cloud, &ready.scope, self.name, cx.id(), Ok(&ticket.id));
+                    cx.undo().resolve(undo, Undo::Resource(cloudstack::unsent(resource)))?;
+                    return Err(error);
                 }
                 Err(error) if error.kind() == CloudStackErrorKind::Unavailable && number < ATTEMPTS => {
                     let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -150,6 +157,33 @@ impl Job<'_> {
                     cx.stop().unless_cancelled(tokio::time::sleep(wait)).await?;
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Sends it; again to the same place while nobody there hears of it.
+    async fn post(
+        &self,
+        cx: &Cx,
+        cloud: &CloudStack,
+        ticket: &Ticket,
+        source: Source<'_>,
+    ) -> Result<Posted, CloudStackError> {
+        let mut number = 0;
+        loop {
+            number += 1;
+            match cloud.post_file(cx, ticket, source).await {
+                Err(error)
+                    if error.is_unsent()
+                        && error.kind() == CloudStackErrorKind::Unavailable
+                        && number < ATTEMPTS =>
+                {
+                    let wait = Duration::from_secs(1 << number);
+                    cx.stop().unless_cancelled(tokio::time::sleep(wait)).await?;
+                }
+                posted => return posted,
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The Python of the peers.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let path = root().join("target/peers/bin/python");
     assert!(path.exists(), "{} is missing: run `make setup-test`", path.display());
     path

@@ -89,6 +89,8 @@ pub(crate) struct Cloud {
     /// What the next template's checksum is told as.
     pub(crate) lie: Option<String>,
     pub(crate) address: String,
+    /// Where the storage VM is, if it is not there: `https://127.0.0.1:1`.
+    pub(crate) storage: Option<String>,
     jobs: BTreeMap<String, Job>,
 }
 
@@ -131,6 +133,10 @@ pub(crate) fn refusal(command: &str, (code, text): &Refusal) -> Value {
 }
 
 impl Cloud {
+    fn storage(&self) -> String {
+        self.storage.clone().unwrap_or_else(|| format!("http://{}", self.address))
+    }
+
     /// An empty one, whose storage VM is there, too.
     pub(crate) fn at(address: String) -> Self {
         Self { address, ..Self::default() }
@@ -230,7 +236,7 @@ impl Cloud {
                 let id = self.make(call, vec![(param("zoneid").unwrap(), 2)], "NotUploaded");
                 Ok(json!({"getuploadparams": {
                     "id": id,
-                    "postURL": format!("http://{}/upload/{id}", self.address),
+                    "postURL": format!("{}/upload/{id}", self.storage()),
                     "metadata": format!("meta-{id}"),
                     "expires": "2099-01-01T00:00:00.000Z",
                     "signature": format!("sign-{id}"),

@@ -8,3 +8,4 @@ mod faults;
 mod publish;
 mod server;
 mod shapes;
+mod tls;
