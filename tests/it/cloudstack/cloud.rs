@@ -54,7 +54,7 @@ pub(crate) enum Sent {
     Damaged,
     /// It arrives, and fails afterwards.
     Fails,
-    /// It is refused before it arrives.
+    /// It is refused.
     Refused,
     /// It is not read on after its first bytes.
     Hangs,

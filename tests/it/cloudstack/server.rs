@@ -184,10 +184,6 @@ async fn store(
         }
         cloud.sent.pop_front()
     };
-    if fate == Some(Sent::Refused) {
-        cloud.lock().unwrap().cut(id);
-        return Ok(text(400, "the url has expired."));
-    }
     let length: usize = told("content-length").parse().unwrap();
     let (mut form, mut body) = (Vec::new(), request.into_body());
     loop {
@@ -214,6 +210,11 @@ async fn store(
         }
     }
     assert_eq!(form.len(), length, "the length of the form was told");
+    // Whoever refuses without reading may cut the connection before the answer is through.
+    if fate == Some(Sent::Refused) {
+        cloud.lock().unwrap().cut(id);
+        return Ok(text(400, "the url has expired."));
+    }
     let Some(mut file) = file_in(&form, &told("content-type")) else {
         cloud.lock().unwrap().cut(id);
         return Ok(text(422, "received entity is not a file"));
