@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod build;
 pub mod cli;
+pub mod cloudstack;
 pub mod cx;
 pub mod definition;
 pub mod disk;

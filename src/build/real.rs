@@ -7,6 +7,7 @@ use super::{
     world::{Session, Upload, World},
 };
 use crate::{
+    cloudstack::{self, CloudStack},
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
@@ -32,19 +33,37 @@ pub struct RealWorld {
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
     vcenters: Vcenters,
+    /// Whose keys may be known to nobody else.
+    cloud: Option<CloudStack>,
 }
 
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
         let fetcher = Arc::new(Fetcher::new(dirs.cache()));
-        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default() }
+        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default(), cloud: None }
     }
 
     /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
     #[must_use]
     pub fn with_vcenter(self, vcenter: VCenter) -> Self {
         Self { vcenters: Vcenters::with(vcenter), ..self }
+    }
+
+    /// What is in this cloud is removed with the keys of this session. Anything else needs keys from the environment.
+    #[must_use]
+    pub fn with_cloud(self, cloud: CloudStack) -> Self {
+        Self { cloud: Some(cloud), ..self }
+    }
+
+    async fn remove_from_cloud(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
+        let removed = match self.cloud.as_ref().filter(|cloud| cloud.holds(resource)) {
+            Some(cloud) => cloudstack::remove_with(cloud, resource, stop).await,
+            None => cloudstack::remove(resource, stop).await,
+        };
+        removed.map_err(|error| {
+            DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
+        })
     }
 
     /// Ends sessions that builds opened. What is removed later needs another one.
@@ -157,6 +176,7 @@ impl World for RealWorld {
         match (resource.driver.as_str(), resource.details.get("uri")) {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
             ("aws", _) => remove_from_aws(resource, stop).await,
+            (cloudstack::DRIVER, _) => self.remove_from_cloud(resource, stop).await,
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),

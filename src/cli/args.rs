@@ -5,6 +5,7 @@ mod ami;
 mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
+mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
 mod publish;
@@ -22,6 +23,7 @@ pub(super) use ami::*;
 pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
 pub(super) use publish::*;
@@ -179,12 +181,14 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+            ("goldsmith publish cloudstack web.qcow2 --zone zone1", "a template of a disk"),
         ]))
     )]
     #[cfg_attr(
         not(feature = "aws"),
         command(after_help = examples(&[
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+            ("goldsmith publish cloudstack web.qcow2 --zone zone1", "a template of a disk"),
         ]))
     )]
     Publish {
@@ -200,6 +204,14 @@ pub(super) enum Command {
     Vsphere {
         #[command(subcommand)]
         what: Vsphere,
+    },
+    /// Look after templates of a cloud that CloudStack manages
+    #[command(name = "cloudstack", after_help = examples(&[
+        ("goldsmith cloudstack download web-1 -o web.qcow2", "the file of a template"),
+    ]))]
+    CloudStack {
+        #[command(subcommand)]
+        what: CloudStack,
     },
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]

@@ -28,6 +28,14 @@ pub(super) const VARIABLES: &[Variable] = &[
         help: "the same as govc knows it; also GOVC_USERNAME, GOVC_PASSWORD and GOVC_INSECURE",
     },
     Variable {
+        name: "CLOUDSTACK_ENDPOINT",
+        help: "the cloud; also CLOUDSTACK_KEY and CLOUDSTACK_SECRET, or CLOUDSTACK_API_URL, CLOUDSTACK_API_KEY and CLOUDSTACK_SECRET_KEY",
+    },
+    Variable {
+        name: "CLOUDSTACK_REGION",
+        help: "section of ~/.cloudstack.ini; CLOUDSTACK_CONFIG names another file",
+    },
+    Variable {
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",
     },

@@ -2,6 +2,7 @@
 use super::{exit::Exit, failure, theme::Theme};
 use crate::{
     build::{BuildError, BuildErrorKind, DirError},
+    cloudstack::{CloudStackError, CloudStackErrorKind},
     cx::causes,
     disk::{DiskError, DiskErrorKind},
     source::iso::IsoError,
@@ -30,6 +31,8 @@ pub(super) enum Problem {
     Aws(crate::aws::AwsError),
     /// A vCenter said no.
     Vsphere(VsphereError),
+    /// A cloud said no.
+    CloudStack(CloudStackError),
     /// A bug.
     Internal(String),
 }
@@ -86,6 +89,12 @@ impl Problem {
                 VsphereErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::CloudStack(error) => match error.kind() {
+                CloudStackErrorKind::Usage => Exit::Usage,
+                CloudStackErrorKind::Auth | CloudStackErrorKind::Trust => Exit::Preflight,
+                CloudStackErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -107,6 +116,10 @@ impl Problem {
                 failure::chain(theme, &causes(error), &hints)
             }
             Self::Vsphere(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::CloudStack(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

@@ -1,10 +1,13 @@
 //! Images in Amazon's cloud: made of disks, copied, shared, named by channels, listed in tables, exported, released to the
 //! Marketplace, retired. Images in a vCenter: made of OVAs, and exported as such.
+//! Templates of clouds that CloudStack manages: uploaded or fetched by the cloud, and downloaded.
 //!
 //! Nothing here prints; what is found and done is data, and progress is events. Start reading at `ebs`, which makes a snapshot of a
-//! disk, and `ami`, which makes an image of a snapshot and looks after it; or at [`vsphere`].
+//! disk, and `ami`, which makes an image of a snapshot and looks after it; or at
+//! [`vsphere`] and [`cloudstack`].
 #[cfg(feature = "aws")]
 pub mod ami;
+pub mod cloudstack;
 #[cfg(feature = "aws")]
 pub mod ebs;
 #[cfg(feature = "aws")]

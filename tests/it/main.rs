@@ -4,6 +4,7 @@ mod answers;
 #[cfg(feature = "aws")]
 mod aws;
 mod cli;
+mod cloudstack;
 mod context;
 mod convert;
 mod definition;

@@ -16,10 +16,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     // Amazon's accounts: the driver for EC2 and publishing meet there.
     ("aws", &["cx", "value"]),
+    // Clouds of CloudStack: publishing, and later a driver, meet there.
+    ("cloudstack", &["cx", "value"]),
     // vCenters: the driver and publishing meet there.
     ("vsphere", &["cx", "value"]),
     // A webhook is told by the one HTTP client that there is.
-    ("publish", &["aws", "cx", "disk", "fetch", "plan", "value", "vsphere"]),
+    ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "plan", "value", "vsphere"]),
     ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
@@ -29,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "build",
         &[
             "aws",
+            "cloudstack",
             "vsphere",
             "publish",
             "cx",
@@ -49,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "aws",
+            "cloudstack",
             "publish",
             "build",
             "cx",
@@ -183,7 +187,8 @@ fn foreign_crates_stay_in_their_room() {
         ("virt", &["src/driver/libvirt"]),
         ("virt_sys", &["src/driver/libvirt"]),
         ("kvm_ioctls", &["src/driver/libvirt"]),
-        ("reqwest", &["src/fetch", "src/source", "src/vsphere"]),
+        ("reqwest", &["src/cloudstack", "src/fetch", "src/source", "src/vsphere"]),
+        ("hmac", &["src/cloudstack"]),
         ("aws_config", &["src/aws"]),
         ("aws_sdk_ec2", &["src/aws", "src/publish", "src/driver/ec2"]),
         ("aws_sdk_ebs", &["src/aws", "src/publish"]),

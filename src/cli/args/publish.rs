@@ -1,7 +1,7 @@
 //! Where an image may be published.
 #[cfg(feature = "aws")]
 use super::PublishAmi;
-use super::{PublishVsphere, examples};
+use super::{PublishCloudStack, PublishVsphere, examples};
 use clap::Subcommand;
 
 /// Where the image is made.
@@ -40,4 +40,23 @@ pub(in crate::cli) enum Publish {
         ]),
     )]
     Vsphere(Box<PublishVsphere>),
+    /// Upload a disk to a cloud that CloudStack manages, as a template
+    #[command(
+        name = "cloudstack",
+        long_about = "Upload a disk to a cloud that CloudStack manages, as a template.\n\n\
+            A QCOW2 (for KVM), an OVA (VMware) or a VHD (XenServer, Hyper-V) is sent to the cloud's storage VM, which compares its SHA-256; \
+            an upload that is cut begins again. With `--url`, the cloud fetches the image itself. The command ends when the template is ready \
+            in all zones. What was made is removed if anything fails, or by `goldsmith gc`. An existing template of the name is never touched, \
+            unless it was published before and `--replace` is said.\n\n\
+            Address and keys come from CLOUDSTACK_ENDPOINT, CLOUDSTACK_KEY and CLOUDSTACK_SECRET (or CLOUDSTACK_API_URL, CLOUDSTACK_API_KEY and \
+            CLOUDSTACK_SECRET_KEY), or from a section of ~/.cloudstack.ini.",
+        after_help = examples(&[
+            ("goldsmith publish cloudstack node.qcow2 --zone zone1", "a template, by the environment's keys"),
+            ("goldsmith publish cloudstack node.qcow2 --region lab --zone a --zone b", "by a section of ~/.cloudstack.ini, in two zones"),
+            ("goldsmith publish cloudstack node.qcow2 --name rhel-9 --os-type 'Red Hat Enterprise Linux 9' --replace", "in place of an older one"),
+            ("goldsmith publish cloudstack --url https://images.example.com/node.qcow2 --name node-1", "fetched by the cloud"),
+            ("goldsmith publish cloudstack node.qcow2 --json | tail -1 | jq -r .id", "for scripts"),
+        ]),
+    )]
+    CloudStack(Box<PublishCloudStack>),
 }

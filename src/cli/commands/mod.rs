@@ -2,6 +2,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod build;
+mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
 pub(in crate::cli) mod gc;
@@ -41,6 +42,15 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
             vsphere::publish::run(&arguments, console)
         }
         Command::Vsphere { what } => vsphere::command(&what, console),
+        Command::Publish { what: args::Publish::CloudStack(arguments) } => {
+            cloudstack::publish::run(&arguments, console)
+        }
+        Command::CloudStack { what: args::CloudStack::Download(arguments) } => {
+            cloudstack::download::run(&arguments, console)
+        }
+        Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
+            vsphere::export::run(&arguments, console)
+        }
         #[cfg(feature = "aws")]
         Command::Ami(arguments) => aws::ami(&arguments, console),
         #[cfg(feature = "aws")]
