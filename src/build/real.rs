@@ -11,6 +11,7 @@ use crate::{
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
+    nutanix::{self, Prism},
     plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan, VsphereSourcePlan},
     provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk, Installer, KeptSource, MadeSource, Prepared, SourceError},
@@ -32,19 +33,26 @@ pub struct RealWorld {
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
     vcenters: Vcenters,
+    prism: Option<Prism>,
 }
 
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
         let fetcher = Arc::new(Fetcher::new(dirs.cache()));
-        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default() }
+        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default(), prism: None }
     }
 
     /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
     #[must_use]
     pub fn with_vcenter(self, vcenter: VCenter) -> Self {
         Self { vcenters: Vcenters::with(vcenter), ..self }
+    }
+
+    /// What is in this Prism Central is removed with what it knows. Anything else needs a password from the environment.
+    #[must_use]
+    pub fn with_prism(self, prism: Prism) -> Self {
+        Self { prism: Some(prism), ..self }
     }
 
     /// Ends sessions that builds opened. What is removed later needs another one.
@@ -158,6 +166,15 @@ impl World for RealWorld {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
             ("aws", _) => remove_from_aws(resource, stop).await,
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
+            (nutanix::DRIVER, _) => {
+                let removed = match self.prism.as_ref().filter(|prism| prism.holds(resource)) {
+                    Some(prism) => nutanix::remove_with(prism, resource).await,
+                    None => nutanix::remove(resource).await,
+                };
+                removed.map_err(|error| {
+                    DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
+                })
+            }
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }

@@ -4,6 +4,7 @@ use crate::{
     build::{BuildError, BuildErrorKind, DirError},
     cx::causes,
     disk::{DiskError, DiskErrorKind},
+    nutanix::{PrismError, PrismErrorKind},
     source::iso::IsoError,
     vsphere::{VsphereError, VsphereErrorKind},
 };
@@ -30,6 +31,8 @@ pub(super) enum Problem {
     Aws(crate::aws::AwsError),
     /// A vCenter said no.
     Vsphere(VsphereError),
+    /// A Prism Central said no.
+    Prism(PrismError),
     /// A bug.
     Internal(String),
 }
@@ -86,6 +89,12 @@ impl Problem {
                 VsphereErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::Prism(error) => match error.kind() {
+                PrismErrorKind::Usage => Exit::Usage,
+                PrismErrorKind::Auth | PrismErrorKind::Trust => Exit::Preflight,
+                PrismErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -107,6 +116,10 @@ impl Problem {
                 failure::chain(theme, &causes(error), &hints)
             }
             Self::Vsphere(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::Prism(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

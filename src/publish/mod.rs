@@ -1,8 +1,8 @@
 //! Images in Amazon's cloud: made of disks, copied, shared, named by channels, listed in tables, exported, released to the
-//! Marketplace, retired. Images in a vCenter: made of OVAs, and exported as such.
+//! Marketplace, retired. Images in a vCenter: made of OVAs, and exported as such. Images in a Prism Central of Nutanix's: made of disks.
 //!
 //! Nothing here prints; what is found and done is data, and progress is events. Start reading at `ebs`, which makes a snapshot of a
-//! disk, and `ami`, which makes an image of a snapshot and looks after it; or at [`vsphere`].
+//! disk, and `ami`, which makes an image of a snapshot and looks after it; or at [`vsphere`], or at [`nutanix`].
 #[cfg(feature = "aws")]
 pub mod ami;
 #[cfg(feature = "aws")]
@@ -11,6 +11,7 @@ pub mod ebs;
 pub mod marketplace;
 #[cfg(feature = "aws")]
 pub mod notify;
+pub mod nutanix;
 mod stage;
 #[cfg(feature = "aws")]
 pub mod table;
