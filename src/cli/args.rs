@@ -7,6 +7,7 @@ mod ami_test;
 mod aws;
 #[cfg(feature = "aws")]
 mod marketplace;
+mod nutanix;
 mod publish;
 #[cfg(feature = "aws")]
 mod publish_ami;
@@ -22,6 +23,7 @@ pub(super) use ami_test::*;
 pub(super) use aws::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
+pub(super) use nutanix::*;
 pub(super) use publish::*;
 #[cfg(feature = "aws")]
 pub(super) use publish_ami::*;
@@ -175,12 +177,14 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+            ("goldsmith publish nutanix web.qcow2 --config nutanix.json", "an image of a Prism Central"),
         ]))
     )]
     #[cfg_attr(
         not(feature = "aws"),
         command(after_help = examples(&[
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
+            ("goldsmith publish nutanix web.qcow2 --config nutanix.json", "an image of a Prism Central"),
         ]))
     )]
     Publish {

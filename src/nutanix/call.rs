@@ -42,7 +42,16 @@ struct Failed {
 impl<'a> Call<'a> {
     fn new(attempt: &'a str, method: reqwest::Method, path: impl Into<String>) -> Self {
         let path = path.into();
-        Self { attempt, method, path, query: Vec::new(), body: None, reads: false, request_id: None, etag: None }
+        Self {
+            attempt,
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            reads: false,
+            request_id: None,
+            etag: None,
+        }
     }
 
     /// Reads something.
@@ -139,7 +148,11 @@ impl Prism {
         if !(200..300).contains(&status) {
             let pause = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
             let error = PrismError::of(call.attempt, Fault::of_answer(&name, status, &text));
-            return Err(failed(error, matches!(status, 429 | 503), pause.map(|pause| pause.min(LONGEST_PAUSE))));
+            return Err(failed(
+                error,
+                matches!(status, 429 | 503),
+                pause.map(|pause| pause.min(LONGEST_PAUSE)),
+            ));
         }
         if text.trim().is_empty() {
             return Ok(Answer { value: Value::Null, etag });
@@ -185,9 +198,8 @@ impl Prism {
         const LIMIT: usize = 100;
         let mut found: Vec<Value> = Vec::new();
         for page in 0.. {
-            let mut call = Call::get(attempt, path)
-                .query("$page", page.to_string())
-                .query("$limit", LIMIT.to_string());
+            let mut call =
+                Call::get(attempt, path).query("$page", page.to_string()).query("$limit", LIMIT.to_string());
             if let Some(filter) = filter {
                 call = call.query("$filter", filter);
             }

@@ -76,7 +76,8 @@ impl Prism {
                 let id = cx.id().uuid(&format!("category {key}={value}"));
                 let answer = self.send(Call::post(&attempt, V4, body).request_id(id)).await?.value;
                 let uuid = answer["data"]["extId"].as_str().ok_or_else(|| {
-                    PrismError::new(PrismErrorKind::Other, &attempt).because("the answer does not tell its id")
+                    PrismError::new(PrismErrorKind::Other, &attempt)
+                        .because("the answer does not tell its id")
                 })?;
                 Ok(Category { key: key.to_owned(), value: value.to_owned(), uuid: Some(uuid.to_owned()) })
             }
@@ -92,9 +93,8 @@ impl Prism {
     ) -> Result<(), PrismError> {
         let name = value.map_or_else(|| key.to_owned(), |value| format!("{key}={value}"));
         let attempt = format!("remove the category `{name}`");
-        let is_ours = |entry: &Value| {
-            entry["description"].as_str().is_some_and(|text| super::is_marked(text, build))
-        };
+        let is_ours =
+            |entry: &Value| entry["description"].as_str().is_some_and(|text| super::is_marked(text, build));
         let gone = |removed: Result<Answer, PrismError>| found(removed).map(drop);
         if self.dialect() == Dialect::V3 {
             let path = value.map_or_else(|| key_path(key), |value| value_path(key, value));

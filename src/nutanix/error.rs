@@ -130,8 +130,11 @@ impl From<WaitError> for PrismError {
         match error {
             WaitError::Cancelled(cancelled) => cancelled.into(),
             WaitError::TimedOut { what, limit, seen } => {
-                Self::new(PrismErrorKind::Timeout, format!("wait for {what}"))
-                    .because(WaitError::TimedOut { what, limit, seen })
+                Self::new(PrismErrorKind::Timeout, format!("wait for {what}")).because(WaitError::TimedOut {
+                    what,
+                    limit,
+                    seen,
+                })
             }
             WaitError::Hopeless { what, source } => match source.downcast::<Self>() {
                 Ok(error) => *error,

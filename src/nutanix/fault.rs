@@ -29,7 +29,8 @@ impl Fault {
             return fault;
         };
         fault.take(&answer["message_list"], "reason");
-        let error = if answer["data"]["error"].is_null() { &answer["error"] } else { &answer["data"]["error"] };
+        let error =
+            if answer["data"]["error"].is_null() { &answer["error"] } else { &answer["data"]["error"] };
         fault.take(error, "code");
         let details = &error["validationErrorMessages"];
         fault.take(details, "location");
@@ -105,7 +106,9 @@ impl Fault {
     /// What to do about it.
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self.kind() {
-            PrismErrorKind::Auth => "user or password are wrong, or the account is locked: log in at https://PRISM:9440 once",
+            PrismErrorKind::Auth => {
+                "user or password are wrong, or the account is locked: log in at https://PRISM:9440 once"
+            }
             PrismErrorKind::Permission => {
                 "the user's role lacks a right: for images it is Create, View and Delete Image, and View Cluster"
             }
@@ -159,7 +162,9 @@ mod tests {
         assert!(fault.to_string().contains("Quota exceeded for images (VMM-20000)"));
         let v4 = r#"{"data": {"error": {"statusCode": 400, "error": "Bad Request", "validationErrorMessages":
             [{"location": "body.name", "message": "must not be null"}]}}}"#;
-        assert!(Fault::of_answer("POST /images", 400, v4).to_string().contains("must not be null (body.name)"));
+        assert!(
+            Fault::of_answer("POST /images", 400, v4).to_string().contains("must not be null (body.name)")
+        );
         assert_eq!(Fault::of_answer("GET /x", 503, "<html>").to_string(), "GET /x was answered with 503");
     }
 

@@ -130,7 +130,8 @@ impl Prism {
             cx.undo().resolve(handle, undo(uuid))?;
         }
         let lacks = |what: &str| {
-            PrismError::new(PrismErrorKind::Other, &attempt).because(format!("the answer does not tell {what}"))
+            PrismError::new(PrismErrorKind::Other, &attempt)
+                .because(format!("the answer does not tell {what}"))
         };
         let task = task_of(self.dialect(), &answer).ok_or_else(|| lacks("its task"))?;
         let done = self.finish(cx, &attempt, &task, MAKING).await?;
@@ -146,7 +147,8 @@ impl Prism {
             match self.image(uuid).await {
                 Ok(image) => match (&image.state, image.bytes) {
                     (ImageState::Failed(why), _) => {
-                        let error = PrismError::new(PrismErrorKind::Other, format!("get the image `{name}` ready"));
+                        let error =
+                            PrismError::new(PrismErrorKind::Other, format!("get the image `{name}` ready"));
                         Look::Hopeless(Box::new(error.because(why.clone())))
                     }
                     (ImageState::Ready, Some(1..)) => Look::Ready(image),
@@ -170,11 +172,7 @@ impl Prism {
         Ok(self.look_at_image(&attempt, uuid).await?.0)
     }
 
-    async fn look_at_image(
-        &self,
-        attempt: &str,
-        uuid: &str,
-    ) -> Result<(Image, Option<String>), PrismError> {
+    async fn look_at_image(&self, attempt: &str, uuid: &str) -> Result<(Image, Option<String>), PrismError> {
         let answer = self.send(Call::get(attempt, self.image_path(uuid))).await?;
         let entry = match self.dialect() {
             Dialect::V3 => &answer.value,
@@ -254,7 +252,8 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
                 }
             }
             if !new.clusters.is_empty() {
-                let list = new.clusters.iter().map(|cluster| json!({ "kind": "cluster", "uuid": cluster.uuid }));
+                let list =
+                    new.clusters.iter().map(|cluster| json!({ "kind": "cluster", "uuid": cluster.uuid }));
                 resources["initial_placement_ref_list"] = list.collect();
             }
             let mut metadata = json!({ "kind": "image" });
@@ -284,10 +283,12 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
             match &new.source {
                 ImageSource::Sent => {}
                 ImageSource::Url(url) => {
-                    image["source"] = json!({ "$objectType": "vmm.v4.content.UrlSource", "url": url.as_str() });
+                    image["source"] =
+                        json!({ "$objectType": "vmm.v4.content.UrlSource", "url": url.as_str() });
                 }
                 ImageSource::Object(key) => {
-                    image["source"] = json!({ "$objectType": "vmm.v4.content.ObjectsLiteSource", "key": key });
+                    image["source"] =
+                        json!({ "$objectType": "vmm.v4.content.ObjectsLiteSource", "key": key });
                 }
             }
             if let Some(sha256) = new.sha256 {
@@ -299,8 +300,12 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
                     new.clusters.iter().map(|cluster| Value::from(cluster.uuid.as_str())).collect();
             }
             if !new.categories.is_empty() {
-                image["categoryExtIds"] =
-                    new.categories.iter().filter_map(|category| category.uuid.clone()).map(Value::from).collect();
+                image["categoryExtIds"] = new
+                    .categories
+                    .iter()
+                    .filter_map(|category| category.uuid.clone())
+                    .map(Value::from)
+                    .collect();
             }
             image
         }
@@ -319,7 +324,11 @@ fn read(dialect: Dialect, entry: &Value) -> Option<Image> {
             let state = match status["state"].as_str() {
                 Some("COMPLETE") => ImageState::Ready,
                 Some("ERROR") => {
-                    let why = super::Fault::of_answer("it", 0, &json!({ "message_list": status["message_list"] }).to_string());
+                    let why = super::Fault::of_answer(
+                        "it",
+                        0,
+                        &json!({ "message_list": status["message_list"] }).to_string(),
+                    );
                     ImageState::Failed(if why.messages.is_empty() {
                         "the server says that it failed, and not why".to_owned()
                     } else {

@@ -76,12 +76,7 @@ struct Told {
 
 impl Prism {
     /// Sends a file to the store under `key`. It is in the journal from before its first byte.
-    pub async fn stage(
-        &self,
-        cx: &Cx,
-        key: &str,
-        (path, bytes): (&Path, u64),
-    ) -> Result<Staged, PrismError> {
+    pub async fn stage(&self, cx: &Cx, key: &str, (path, bytes): (&Path, u64)) -> Result<Staged, PrismError> {
         let attempt = format!("upload `{}`", path.display());
         let undo = |upload: &[(&str, &str)]| {
             Undo::Resource(resource(self, Kind::Object, key, cx.id().as_str(), upload))
@@ -112,7 +107,8 @@ impl Prism {
         upload: &str,
         etags: &[(u64, String)],
     ) -> Result<(), PrismError> {
-        let mut body = String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+        let mut body =
+            String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
         for (number, etag) in etags {
             let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
             body.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
@@ -190,9 +186,9 @@ impl Prism {
         let response = request.send().await.map_err(|error| http::failed(attempt, &error))?;
         let status = response.status().as_u16();
         let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(ToOwned::to_owned);
-        let text = http::text(response).await.map_err(|error| {
-            PrismError::new(PrismErrorKind::Unavailable, attempt).because(error)
-        })?;
+        let text = http::text(response)
+            .await
+            .map_err(|error| PrismError::new(PrismErrorKind::Unavailable, attempt).because(error))?;
         if (200..300).contains(&status) {
             return Ok(Told { etag, text });
         }

@@ -92,8 +92,9 @@ pub async fn digest_of(cx: &Cx, path: &Path, bytes: u64) -> Result<Digest, Prism
     };
     let hash = watch(cx, &attempt, ("digest", bytes), &count, work).await?;
     let hash = hash.map_err(|why| unreadable(path, why))?;
-    Digest::from_bytes(DigestAlgorithm::Sha256, &hash)
-        .ok_or_else(|| PrismError::new(PrismErrorKind::Other, attempt).because("its digest has another length"))
+    Digest::from_bytes(DigestAlgorithm::Sha256, &hash).ok_or_else(|| {
+        PrismError::new(PrismErrorKind::Other, attempt).because("its digest has another length")
+    })
 }
 
 /// A file of the user's could not be read.

@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_as_people_write_it() {
-        let url =
-            |host: &str, port| Server { host: host.to_owned(), port, trust: Trust::System }.url();
+        let url = |host: &str, port| Server { host: host.to_owned(), port, trust: Trust::System }.url();
         for (host, port, expected) in [
             ("pc.example.com", None, "https://pc.example.com:9440/"),
             ("pc.example.com", Some(444), "https://pc.example.com:444/"),

@@ -55,14 +55,20 @@ impl Prism {
         let root = place.server.url()?;
         let client = http::client(&place.server)?;
         let made = |dialect| Self {
-            inner: Arc::new(Inner { place: place.clone(), root: root.clone(), client: client.clone(), dialect }),
+            inner: Arc::new(Inner {
+                place: place.clone(),
+                root: root.clone(),
+                client: client.clone(),
+                dialect,
+            }),
         };
         if let Some(dialect) = dialect {
             return Ok(made(dialect));
         }
         let asked = made(Dialect::V4);
         let attempt = format!("log in to the Prism Central {} as `{}`", place.server, place.user);
-        let question = Call::get(&attempt, "api/vmm/v4.0/content/images").query("$page", "0").query("$limit", "1");
+        let question =
+            Call::get(&attempt, "api/vmm/v4.0/content/images").query("$page", "0").query("$limit", "1");
         match asked.send(question).await {
             Ok(_) => Ok(asked),
             Err(error) if is_unknown_there(&error) => Ok(made(Dialect::V3)),

@@ -79,7 +79,8 @@ mod tests {
     fn hmac_is_that_of_the_rfc() {
         let found = hex::encode(hmac(b"Jefe", b"what do ya want for nothing?"));
         assert_eq!(found, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-        let found = hex::encode(hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"));
+        let found =
+            hex::encode(hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"));
         assert_eq!(found, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     }
 }

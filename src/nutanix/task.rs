@@ -1,5 +1,8 @@
 //! Tasks: work that a Prism Central does after it answered.
-use super::{Dialect, Fault, Prism, PrismError, PrismErrorKind, call::{Call, escape}};
+use super::{
+    Dialect, Fault, Prism, PrismError, PrismErrorKind,
+    call::{Call, escape},
+};
 use crate::cx::{Cx, Event, Look, Sight, Unit};
 use serde_json::Value;
 use std::time::Duration;

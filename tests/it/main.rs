@@ -11,6 +11,7 @@ mod from_outside;
 mod installers;
 mod iso;
 mod matrix;
+mod nutanix;
 mod reference;
 mod roles;
 mod tidy;

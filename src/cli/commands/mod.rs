@@ -8,6 +8,7 @@ pub(in crate::cli) mod gc;
 mod init;
 pub(in crate::cli) mod inspect;
 mod load;
+mod nutanix;
 pub(in crate::cli) mod plan;
 mod plan_ec2;
 mod plan_vsphere;
@@ -39,6 +40,9 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Publish { what: args::Publish::Ami(arguments) } => aws::publish::run(&arguments, console),
         Command::Publish { what: args::Publish::Vsphere(arguments) } => {
             vsphere::publish::run(&arguments, console)
+        }
+        Command::Publish { what: args::Publish::Nutanix(arguments) } => {
+            nutanix::publish::run(&arguments, console)
         }
         Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
             vsphere::export::run(&arguments, console)
