@@ -87,7 +87,6 @@ impl Fault {
             404 => PrismErrorKind::NotFound,
             405 | 501 => PrismErrorKind::Unsupported,
             409 => PrismErrorKind::Exists,
-            400 | 422 => PrismErrorKind::Usage,
             429 | 502..=504 => PrismErrorKind::Unavailable,
             _ => PrismErrorKind::Other,
         }

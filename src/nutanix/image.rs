@@ -15,7 +15,9 @@ use std::time::Duration;
 
 /// The longest that a cluster may take to fetch or convert an image.
 const MAKING: Duration = Duration::from_hours(6);
-/// The same to remove one.
+/// The detail of undo data that names a task that makes the image.
+pub(super) const TASK: &str = "task";
+/// The longest that it may take to remove one.
 const REMOVING: Duration = Duration::from_mins(15);
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -103,10 +105,12 @@ impl Prism {
     /// `cx` until that is told otherwise.
     pub async fn make_image(&self, cx: &Cx, new: &NewImage<'_>) -> Result<(String, UndoHandle), PrismError> {
         let attempt = format!("make the image `{}`", new.name);
-        let undo = |id: &str| {
-            Undo::Resource(resource(self, Kind::Image, id, cx.id().as_str(), &[("name", new.name)]))
+        let undo = |id: &str, task: Option<&str>| {
+            let mut details = vec![("name", new.name)];
+            details.extend(task.map(|task| (TASK, task)));
+            Undo::Resource(resource(self, Kind::Image, id, cx.id().as_str(), &details))
         };
-        let handle = cx.undo().plan(undo(new.name))?;
+        let handle = cx.undo().plan(undo(new.name, None))?;
         let body = body(self.dialect(), &Mark::of(cx.id()), new);
         let call = match self.dialect() {
             Dialect::V3 => Call::post(&attempt, "api/nutanix/v3/images", body),
@@ -120,23 +124,23 @@ impl Prism {
                 let made = self.images_named(new.name).await.unwrap_or_default();
                 let ours = made.into_iter().find(|image| is_marked(&image.description, cx.id().as_str()));
                 let Some(image) = ours else { return Err(error) };
-                cx.undo().resolve(handle, undo(&image.uuid))?;
+                cx.undo().resolve(handle, undo(&image.uuid, None))?;
                 return Ok((image.uuid, handle));
             }
             Err(error) => return Err(error),
         };
-        let told = answer["metadata"]["uuid"].as_str();
-        if let Some(uuid) = told {
-            cx.undo().resolve(handle, undo(uuid))?;
-        }
         let lacks = |what: &str| {
             PrismError::new(PrismErrorKind::Other, &attempt)
                 .because(format!("the answer does not tell {what}"))
         };
-        let task = task_of(self.dialect(), &answer).ok_or_else(|| lacks("its task"))?;
+        let told = answer["metadata"]["uuid"].as_str();
+        let task = task_of(self.dialect(), &answer);
+        // Until the task is done there may be no image to be seen yet: who undoes this waits for it.
+        cx.undo().resolve(handle, undo(told.unwrap_or(new.name), task.as_deref()))?;
+        let task = task.ok_or_else(|| lacks("its task"))?;
         let done = self.finish(cx, &attempt, &task, MAKING).await?;
         let uuid = told.or_else(|| done.entity("image")).ok_or_else(|| lacks("its id"))?;
-        cx.undo().resolve(handle, undo(uuid))?;
+        cx.undo().resolve(handle, undo(uuid, None))?;
         Ok((uuid.to_owned(), handle))
     }
 
@@ -203,6 +207,17 @@ impl Prism {
         };
         let images = entries.iter().filter_map(|entry| read(self.dialect(), entry));
         Ok(images.filter(|image| image.name == name).collect())
+    }
+
+    /// Waits for the end of a task that makes an image, however it ends: only then is it sure what there is to remove.
+    pub(super) async fn settle_image(&self, task: &str) -> Result<(), PrismError> {
+        match self.finish_undoing("wait for the end of what makes an image", task, REMOVING).await {
+            Err(error) if matches!(error.kind(), PrismErrorKind::Timeout | PrismErrorKind::Unavailable) => {
+                Err(error)
+            }
+            // That it failed, or is forgotten, is an end, too.
+            _ => Ok(()),
+        }
     }
 
     /// Removes an image for good, and waits until it is gone. Gone already is a success.

@@ -117,7 +117,11 @@ impl Prism {
         let ask = Ask::new(reqwest::Method::POST, key)
             .query(format!("uploadId={}", escape(upload)))
             .body(body.into());
-        let told = self.store(attempt, &ask).await?;
+        let told = match self.store(attempt, &ask).await {
+            // An answer that got lost: it was done, and there is no such upload any more. The digest of the image tells if not.
+            Err(error) if error.kind() == PrismErrorKind::NotFound => return Ok(()),
+            told => told?,
+        };
         // This request may fail after its status was sent.
         if let Some(code) = value_of(&told.text, "Code") {
             let why = value_of(&told.text, "Message").unwrap_or_default();

@@ -1,6 +1,8 @@
 //! What a build makes in a Prism Central, as undo data, and how it is removed.
 use super::{
-    Place, Prism, PrismError, PrismErrorKind, Server, is_marked,
+    Place, Prism, PrismError, PrismErrorKind, Server,
+    image::TASK,
+    is_marked,
     objects::UPLOAD,
     said::{user_of, variable},
 };
@@ -106,6 +108,9 @@ pub async fn remove_with(prism: &Prism, resource: &ResourceRef) -> Result<(), Pr
     let build = detail(BUILD).unwrap_or_default();
     match Kind::of(&resource.kind) {
         Some(Kind::Image) => {
+            if let Some(task) = detail(TASK) {
+                prism.settle_image(task).await?;
+            }
             let name = detail("name").unwrap_or(&resource.id);
             remove_marked_image(prism, &resource.id, name, build).await
         }
@@ -121,15 +126,18 @@ pub async fn remove_with(prism: &Prism, resource: &ResourceRef) -> Result<(), Pr
 
 /// By its UUID; by its name if that is all that was known. Without the build's mark it is somebody else's.
 async fn remove_marked_image(prism: &Prism, id: &str, name: &str, build: &str) -> Result<(), PrismError> {
-    let images = if uuid::Uuid::parse_str(id).is_ok() {
+    let mut images = Vec::new();
+    if uuid::Uuid::parse_str(id).is_ok() {
         match prism.image(id).await {
-            Ok(image) => vec![image],
-            Err(error) if error.kind() == PrismErrorKind::NotFound => Vec::new(),
+            Ok(image) => images.push(image),
+            Err(error) if error.kind() == PrismErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-    } else {
-        prism.images_named(name).await?
-    };
+    }
+    // A name may look like a UUID.
+    if images.is_empty() {
+        images = prism.images_named(name).await?;
+    }
     for image in images.iter().filter(|image| is_marked(&image.description, build)) {
         prism.remove_image(&image.uuid).await?;
     }

@@ -137,7 +137,7 @@ impl Job<'_> {
         for handle in &sent.undo {
             cx.undo().keep(*handle)?;
         }
-        cx.undo().keep_where(|undo| is_category(undo))?;
+        cx.undo().keep_where(is_category)?;
         let mut replaced = Vec::new();
         for old in &ready.old {
             match prism.remove_image(&old.uuid).await {
@@ -173,7 +173,7 @@ impl Job<'_> {
             From::File(file) => Some(digest_of(cx, &file.path, file.bytes).await?),
             From::Url(_, sha256) => sha256.cloned(),
         };
-        let same = there.iter().find(|image| self.is_same(image, sha256.as_ref(), &clusters)).cloned();
+        let same = there.iter().find(|image| is_same(image, sha256.as_ref(), &clusters)).cloned();
         if same.is_none()
             && !self.replace
             && let Some(other) = there.first()
@@ -192,15 +192,6 @@ impl Job<'_> {
     fn in_the_way(&self, image: &Image) -> PrismError {
         let attempt = format!("publish the image `{}` in place of {}", self.name, image.uuid);
         PrismError::new(PrismErrorKind::Exists, attempt).hint("choose another `--name`")
-    }
-
-    /// Whether an image can be used instead of a new one.
-    fn is_same(&self, image: &Image, sha256: Option<&Digest>, clusters: &[Cluster]) -> bool {
-        let told = image.sha256.as_deref();
-        image.state == ImageState::Ready
-            && image.bytes.is_some_and(|bytes| bytes > 0)
-            && sha256.is_some_and(|sha256| told == Some(sha256.hex()))
-            && clusters.iter().all(|cluster| image.clusters.contains(&cluster.uuid))
     }
 
     /// What can be wrong without a look at the server.
@@ -306,6 +297,15 @@ impl Job<'_> {
             source,
         }
     }
+}
+
+/// Whether an image can be used instead of a new one.
+fn is_same(image: &Image, sha256: Option<&Digest>, clusters: &[Cluster]) -> bool {
+    let told = image.sha256.as_deref();
+    image.state == ImageState::Ready
+        && image.bytes.is_some_and(|bytes| bytes > 0)
+        && sha256.is_some_and(|sha256| told == Some(sha256.hex()))
+        && clusters.iter().all(|cluster| image.clusters.contains(&cluster.uuid))
 }
 
 /// Categories that were made for a result stay with it.

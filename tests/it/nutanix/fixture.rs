@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -75,6 +76,8 @@ pub(crate) struct Fixture {
 struct Shared {
     state: Mutex<State>,
     calls: Mutex<Vec<Call>>,
+    /// How many came of each name.
+    arrived: Mutex<BTreeMap<String, usize>>,
     wrongs: Mutex<Vec<String>>,
     decide: Mutex<Decide>,
     v3: Schema,
@@ -91,6 +94,7 @@ impl Fixture {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             calls: Mutex::default(),
+            arrived: Mutex::default(),
             wrongs: Mutex::default(),
             decide: Mutex::new(Arc::new(|_: &Call| Fate::Forward)),
             v3: Schema::v3(),
@@ -175,12 +179,16 @@ async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
         body: Bytes::new(),
     };
     {
-        let calls = shared.calls.lock().unwrap();
-        call.number = calls.iter().filter(|known| known.name() == call.name()).count();
+        // Several parts are on their way at once.
+        let mut arrived = shared.arrived.lock().unwrap();
+        let count = arrived.entry(call.name()).or_default();
+        call.number = *count;
+        *count += 1;
     }
     let decide = Arc::clone(&shared.decide.lock().unwrap());
+    let fate = decide(&call);
     // A request that is cut counts, too, with what came of it.
-    if call.is_upload() && matches!(decide(&call), Fate::Cut) {
+    if call.is_upload() && matches!(fate, Fate::Cut) {
         shared.calls.lock().unwrap().push(call);
         let _ = body.frame().await;
         return Err(Severed);
@@ -210,7 +218,7 @@ async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
         }
         response.body(Full::new(answer.body.into())).unwrap()
     };
-    match decide(&call) {
+    match fate {
         Fate::Forward => Ok(answer()),
         Fate::Answer(status, text) => {
             Ok(Response::builder().status(status).body(Full::new(text.into())).unwrap())

@@ -45,6 +45,8 @@ pub(crate) struct State {
     /// Uploads by id: their key and parts.
     pub(crate) uploads: BTreeMap<String, (String, BTreeMap<u64, Vec<u8>>)>,
     tasks: BTreeMap<String, Task>,
+    /// Images that are there when their task is done, by that: v4.
+    pending: BTreeMap<String, Kept>,
     /// Requests of v4 that were answered.
     seen: BTreeMap<String, Answer>,
     /// What can be had from addresses.
@@ -187,9 +189,18 @@ impl State {
             return (image.uuid, self.task(Err(why)));
         }
         let uuid = image.uuid.clone();
-        self.images.push(image);
         let task = self.task(Ok((kind, uuid.clone())));
+        if kind == "image" {
+            self.images.push(image);
+        } else {
+            self.pending.insert(task.clone(), image);
+        }
         (uuid, task)
+    }
+
+    /// All that goes on comes to its end.
+    pub(crate) fn finish_all(&mut self) {
+        self.images.extend(std::mem::take(&mut self.pending).into_values());
     }
 }
 
@@ -461,7 +472,8 @@ fn v4(state: &mut State, call: &Call) -> Answer {
         ("GET", ["prism", "v4.0", "config", "tasks", id]) => {
             let failed = state.failed.unwrap_or("FAILED");
             let id = percent(id);
-            let Some(task) = state.tasks.get_mut(id.trim_start_matches("ZXJnb24=:")) else {
+            let id = id.trim_start_matches("ZXJnb24=:");
+            let Some(task) = state.tasks.get_mut(id) else {
                 return missing();
             };
             let mut said =
@@ -471,6 +483,7 @@ fn v4(state: &mut State, call: &Call) -> Answer {
                 said["status"] = "RUNNING".into();
                 said["progressPercentage"] = (task.looks * 100 / (task.total + 1)).into();
             } else {
+                state.images.extend(state.pending.remove(id));
                 said["progressPercentage"] = 100.into();
                 match &task.end {
                     Ok((rel, uuid)) => {
