@@ -22,6 +22,15 @@ fn is_create(call: &Call) -> bool {
     call.method == "POST" && call.path.ends_with("/images")
 }
 
+#[allow(clippy::disallowed_methods, reason = "a test watches a process of its own")]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn nothing_is_left(prism: &Fixture, api: &str) {
     let state = prism.state();
     assert!(state.images.is_empty(), "{api}: an image is left");
@@ -197,11 +206,8 @@ fn what_a_killed_publish_left_is_removed_by_gc_and_nothing_else() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let begun = Instant::now();
-        while prism.calls().iter().filter(|call| call.is_upload()).count() == before {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{api}: no upload began");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let uploads = || prism.calls().iter().filter(|call| call.is_upload()).count();
+        until("an upload", || uploads() > before);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(bench.journals(), 1);
@@ -232,13 +238,8 @@ fn an_interruption_leaves_nothing() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let begun = Instant::now();
-        while prism.count("GET", "/api/nutanix/v3/tasks") + prism.count("GET", "/api/prism/v4.0/config/tasks")
-            == 0
-        {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{api}: no task began");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let looks = ["/api/nutanix/v3/tasks", "/api/prism/v4.0/config/tasks"];
+        until("a task", || looks.iter().any(|path| prism.count("GET", path) > 0));
         prism.state().slowness = 0;
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();

@@ -25,7 +25,6 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone)]
 struct Task {
     looks: u32,
-    total: u32,
     end: Result<(&'static str, String), String>,
 }
 
@@ -158,7 +157,7 @@ pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
 impl State {
     fn task(&mut self, end: Result<(&'static str, String), String>) -> String {
         let id = fresh();
-        self.tasks.insert(id.clone(), Task { looks: 0, total: self.slowness, end });
+        self.tasks.insert(id.clone(), Task { looks: 0, end });
         id
     }
 
@@ -293,15 +292,15 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
             Answer { status: 200, headers: Vec::new(), body: Vec::new() }
         }
         ("GET", ["tasks", id]) => {
-            let failed = state.failed.unwrap_or("FAILED");
+            let (failed, slowness) = (state.failed.unwrap_or("FAILED"), state.slowness);
             let Some(task) = state.tasks.get_mut(*id) else { return missing() };
             let common =
                 json!({ "uuid": id, "api_version": "3.1", "operation_type": "create_image_intentful" });
             let mut said = common;
-            if task.looks < task.total {
+            if task.looks < slowness {
                 task.looks += 1;
                 said["status"] = "RUNNING".into();
-                said["percentage_complete"] = (task.looks * 100 / (task.total + 1)).into();
+                said["percentage_complete"] = (task.looks * 100 / (slowness + 1)).into();
                 return of(200, &said);
             }
             said["percentage_complete"] = 100.into();
@@ -470,7 +469,7 @@ fn v4(state: &mut State, call: &Call) -> Answer {
             task_answer(state, Ok(("vmm:content:image", (*uuid).to_owned())))
         }
         ("GET", ["prism", "v4.0", "config", "tasks", id]) => {
-            let failed = state.failed.unwrap_or("FAILED");
+            let (failed, slowness) = (state.failed.unwrap_or("FAILED"), state.slowness);
             let id = percent(id);
             let id = id.trim_start_matches("ZXJnb24=:");
             let Some(task) = state.tasks.get_mut(id) else {
@@ -478,10 +477,10 @@ fn v4(state: &mut State, call: &Call) -> Answer {
             };
             let mut said =
                 json!({ "$objectType": "prism.v4.config.Task", "extId": id, "operation": "CreateImage" });
-            if task.looks < task.total {
+            if task.looks < slowness {
                 task.looks += 1;
                 said["status"] = "RUNNING".into();
-                said["progressPercentage"] = (task.looks * 100 / (task.total + 1)).into();
+                said["progressPercentage"] = (task.looks * 100 / (slowness + 1)).into();
             } else {
                 state.images.extend(state.pending.remove(id));
                 said["progressPercentage"] = 100.into();
