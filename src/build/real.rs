@@ -168,8 +168,8 @@ impl World for RealWorld {
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
             (nutanix::DRIVER, _) => {
                 let removed = match self.prism.as_ref().filter(|prism| prism.holds(resource)) {
-                    Some(prism) => nutanix::remove_with(prism, resource).await,
-                    None => nutanix::remove(resource).await,
+                    Some(prism) => nutanix::remove_with(prism, resource, stop).await,
+                    None => nutanix::remove(resource, stop).await,
                 };
                 removed.map_err(|error| {
                     DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)

@@ -7,7 +7,7 @@ use super::{
     task::task_of,
 };
 use crate::{
-    cx::{Cx, Look, Sight, Undo, UndoHandle},
+    cx::{Cx, Look, Sight, Stop, Undo, UndoHandle},
     value::Digest,
 };
 use serde_json::{Value, json};
@@ -210,8 +210,8 @@ impl Prism {
     }
 
     /// Waits for the end of a task that makes an image, however it ends: only then is it sure what there is to remove.
-    pub(super) async fn settle_image(&self, task: &str) -> Result<(), PrismError> {
-        match self.finish_undoing("wait for the end of what makes an image", task, REMOVING).await {
+    pub(super) async fn settle_image(&self, task: &str, stop: &Stop) -> Result<(), PrismError> {
+        match self.finish_undoing("wait for the end of what makes an image", task, REMOVING, stop).await {
             Err(error) if matches!(error.kind(), PrismErrorKind::Timeout | PrismErrorKind::Unavailable) => {
                 Err(error)
             }
@@ -221,7 +221,7 @@ impl Prism {
     }
 
     /// Removes an image for good, and waits until it is gone. Gone already is a success.
-    pub async fn remove_image(&self, uuid: &str) -> Result<(), PrismError> {
+    pub async fn remove_image(&self, uuid: &str, stop: &Stop) -> Result<(), PrismError> {
         let attempt = format!("remove the image {uuid}");
         let mut call = Call::delete(&attempt, self.image_path(uuid));
         if self.dialect() == Dialect::V4 {
@@ -234,7 +234,7 @@ impl Prism {
         }
         let Some(answer) = found(self.send(call).await)? else { return Ok(()) };
         if let Some(task) = task_of(self.dialect(), &answer.value) {
-            self.finish_undoing(&attempt, &task, REMOVING).await?;
+            self.finish_undoing(&attempt, &task, REMOVING, stop).await?;
         }
         Ok(())
     }

@@ -6,7 +6,10 @@ use super::{
     objects::UPLOAD,
     said::{user_of, variable},
 };
-use crate::{cx::ResourceRef, value::Secret};
+use crate::{
+    cx::{ResourceRef, Stop},
+    value::Secret,
+};
 use std::collections::BTreeMap;
 
 /// The word for all of this in journals.
@@ -69,10 +72,10 @@ pub fn resource(
 }
 
 /// Removes a thing for good, as the user whom the environment names. Gone already is `Ok`.
-pub async fn remove(resource: &ResourceRef) -> Result<(), PrismError> {
+pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), PrismError> {
     let place = place(resource)?;
     let dialect = resource.details.get("dialect").and_then(|text| text.parse().ok());
-    remove_with(&Prism::connect(&place, dialect).await?, resource).await
+    remove_with(&Prism::connect(&place, dialect).await?, resource, stop).await
 }
 
 /// Where a thing is.
@@ -103,16 +106,16 @@ impl Prism {
 }
 
 /// As [`remove`], with this session.
-pub async fn remove_with(prism: &Prism, resource: &ResourceRef) -> Result<(), PrismError> {
+pub async fn remove_with(prism: &Prism, resource: &ResourceRef, stop: &Stop) -> Result<(), PrismError> {
     let detail = |name: &str| resource.details.get(name).map(String::as_str);
     let build = detail(BUILD).unwrap_or_default();
     match Kind::of(&resource.kind) {
         Some(Kind::Image) => {
             if let Some(task) = detail(TASK) {
-                prism.settle_image(task).await?;
+                prism.settle_image(task, stop).await?;
             }
             let name = detail("name").unwrap_or(&resource.id);
-            remove_marked_image(prism, &resource.id, name, build).await
+            remove_marked_image(prism, (&resource.id, name), build, stop).await
         }
         Some(Kind::Object) => prism.unstage(&resource.id, detail(UPLOAD)).await,
         Some(Kind::Category) => {
@@ -125,7 +128,12 @@ pub async fn remove_with(prism: &Prism, resource: &ResourceRef) -> Result<(), Pr
 }
 
 /// By its UUID; by its name if that is all that was known. Without the build's mark it is somebody else's.
-async fn remove_marked_image(prism: &Prism, id: &str, name: &str, build: &str) -> Result<(), PrismError> {
+async fn remove_marked_image(
+    prism: &Prism,
+    (id, name): (&str, &str),
+    build: &str,
+    stop: &Stop,
+) -> Result<(), PrismError> {
     let mut images = Vec::new();
     if uuid::Uuid::parse_str(id).is_ok() {
         match prism.image(id).await {
@@ -139,7 +147,7 @@ async fn remove_marked_image(prism: &Prism, id: &str, name: &str, build: &str) -
         images = prism.images_named(name).await?;
     }
     for image in images.iter().filter(|image| is_marked(&image.description, build)) {
-        prism.remove_image(&image.uuid).await?;
+        prism.remove_image(&image.uuid, stop).await?;
     }
     Ok(())
 }

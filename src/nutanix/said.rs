@@ -1,5 +1,5 @@
 //! Which Prism Central, as whom, and how it is known: what the user says, then EKS Anywhere's file, then the environment.
-use super::{Config, Dialect, Place, PrismError, PrismErrorKind, Server, Trust};
+use super::{Config, Place, PrismError, PrismErrorKind, Server, Trust};
 use crate::value::Secret;
 
 /// A variable of the environment that is not empty.
@@ -25,8 +25,6 @@ pub struct Said {
     pub password: Option<Secret>,
     /// How the server is recognised.
     pub trust: Option<Trust>,
-    /// Which dialect is spoken; otherwise the server is asked.
-    pub dialect: Option<Dialect>,
 }
 
 impl Said {

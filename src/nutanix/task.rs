@@ -3,7 +3,7 @@ use super::{
     Dialect, Fault, Prism, PrismError, PrismErrorKind,
     call::{Call, escape},
 };
-use crate::cx::{Cx, Event, Look, Sight, Unit};
+use crate::cx::{Cx, Event, Look, Sight, Stop, Unit};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -72,19 +72,20 @@ impl Prism {
         Ok(ended?)
     }
 
-    /// As [`Prism::finish`], for undoing: nobody interrupts it.
+    /// As [`Prism::finish`], for undoing: only who is in a hurry ends it.
     pub(super) async fn finish_undoing(
         &self,
         attempt: &str,
         task: &str,
         limit: Duration,
+        stop: &Stop,
     ) -> Result<Done, PrismError> {
         let begun = tokio::time::Instant::now();
         loop {
             if let TaskState::Done(done) = self.look_at_task(attempt, task).await? {
                 return Ok(done);
             }
-            if begun.elapsed() >= limit {
+            if begun.elapsed() >= limit || stop.is_hurried() {
                 return Err(PrismError::new(PrismErrorKind::Timeout, attempt)
                     .because(format!("task {task} goes on still after {} s", limit.as_secs())));
             }

@@ -140,7 +140,7 @@ impl Job<'_> {
         cx.undo().keep_where(is_category)?;
         let mut replaced = Vec::new();
         for old in &ready.old {
-            match prism.remove_image(&old.uuid).await {
+            match prism.remove_image(&old.uuid, cx.stop()).await {
                 Ok(()) => replaced.push(old.uuid.clone()),
                 Err(error) => cx.events().warn(
                     format!(
@@ -270,7 +270,7 @@ impl Job<'_> {
                         format!("{error}: {}; it begins again", crate::cx::causes(&error).join(": ")),
                         None,
                     );
-                    prism.remove_image(&uuid).await?;
+                    prism.remove_image(&uuid, cx.stop()).await?;
                     cx.undo().keep(undo)?;
                     cx.stop()
                         .unless_cancelled(tokio::time::sleep(Duration::from_secs(1 << repeated)))

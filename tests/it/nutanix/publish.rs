@@ -122,6 +122,8 @@ fn a_cluster_fetches_from_an_address() {
         let why = bench.refused(prism, 1, &["--url", url, "--checksum", &other, "--name", "other"]);
         assert!(why.contains("Checksum of the image does not match"), "{api}: {why}");
         assert_eq!(prism.state().images.len(), 1);
+        let why = bench.refused(prism, 2, &["--url", "https://u:s3cret@example.com/x", "--name", "x"]);
+        assert!(why.contains("tells a user") && !why.contains("s3cret"), "{why}");
         let why = bench.refused(prism, 2, &["--url", "ftp://example.com/x", "--name", "x"]);
         assert!(why.contains("no address that a cluster fetches from"), "{why}");
     });

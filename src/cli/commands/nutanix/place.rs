@@ -20,7 +20,6 @@ impl PrismArgs {
             user: self.user.clone(),
             password: self.password_file.as_deref().map(first_line).transpose()?,
             trust,
-            dialect: self.api,
         };
         said.place(config).map_err(Problem::Prism)
     }

@@ -37,6 +37,12 @@ pub(in crate::cli::commands) fn run(arguments: &PublishNutanix, console: &Consol
         return Err(Problem::usage(format!("`{url}` is no address that a cluster fetches from"))
             .hint("it begins with https:// or http://"));
     }
+    if arguments.url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+        return Err(Problem::usage(
+            "the address tells a user or a password, which Prism Central would show to everybody",
+        )
+        .hint("download it, and publish the file"));
+    }
     if arguments.checksum.as_ref().is_some_and(|digest| digest.algorithm() != DigestAlgorithm::Sha256) {
         return Err(Problem::usage("Prism Central compares SHA-256 only"));
     }
