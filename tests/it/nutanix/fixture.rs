@@ -1,7 +1,7 @@
 //! A Prism Central for the tests: images, tasks, clusters, categories and the object store, in both dialects, with state. Answers have the
 //! shapes of recorded ones of the real product, as far as there are any. Every request is compared with the tables ([`super::schema`]).
 use super::{
-    prism::{self, State},
+    prism::{self, Answer, State},
     schema::{Asked, Schema},
 };
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub(crate) const USER: &str = "builder@example.com";
 pub(crate) const PASSWORD: &str = "not-the-real-one:7";
 
 /// One call as it came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Call {
     /// Which number it has among those of its method and path, from 0.
     pub(crate) number: usize,
@@ -70,7 +70,7 @@ type Decide = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
 pub(crate) struct Fixture {
     address: SocketAddr,
     shared: Arc<Shared>,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 struct Shared {
@@ -80,6 +80,8 @@ struct Shared {
     arrived: Mutex<BTreeMap<String, usize>>,
     wrongs: Mutex<Vec<String>>,
     decide: Mutex<Decide>,
+    /// Where moto listens, if it is the object store.
+    store: Mutex<Option<u16>>,
     v3: Schema,
     v4: Schema,
 }
@@ -97,6 +99,7 @@ impl Fixture {
             arrived: Mutex::default(),
             wrongs: Mutex::default(),
             decide: Mutex::new(Arc::new(|_: &Call| Fate::Forward)),
+            store: Mutex::default(),
             v3: Schema::v3(),
             v4: Schema::v4(),
         });
@@ -116,12 +119,30 @@ impl Fixture {
                 });
             }
         });
-        Self { address, shared, _runtime: runtime }
+        Self { address, shared, runtime }
     }
 
     /// From now on, this decides.
     pub(crate) fn trouble(&self, decide: impl Fn(&Call) -> Fate + Send + Sync + 'static) {
         *self.shared.decide.lock().unwrap() = Arc::new(decide);
+    }
+
+    /// From now on, moto at this port is the object store.
+    #[cfg(feature = "aws")]
+    pub(crate) fn keep_objects_in(&self, port: u16) {
+        let bucket = Call { method: "PUT".into(), path: format!("{OBJECTS}/vmm-images"), ..Call::default() };
+        let (made, _) = self.runtime.block_on(forward(port, &bucket));
+        assert_eq!(made.status, 200);
+        *self.shared.store.lock().unwrap() = Some(port);
+    }
+
+    /// What is in moto under a key, or nothing.
+    #[cfg(feature = "aws")]
+    pub(crate) fn object(&self, port: u16, key: &str) -> Option<Vec<u8>> {
+        let get =
+            Call { method: "GET".into(), path: format!("{OBJECTS}/vmm-images/{key}"), ..Call::default() };
+        let (answer, _) = self.runtime.block_on(forward(port, &get));
+        (answer.status == 200).then_some(answer.body)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -210,8 +231,13 @@ async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
         shared.v4.wrongs(&asked)
     };
     shared.wrongs.lock().unwrap().extend(wrongs);
+    let store = call.path.starts_with(OBJECTS).then(|| *shared.store.lock().unwrap()).flatten();
+    let kept = match store {
+        Some(port) => Some(keep(shared, port, &call).await),
+        None => None,
+    };
     let answer = || {
-        let answer = prism::answer(&mut shared.state.lock().unwrap(), &call);
+        let answer = kept.unwrap_or_else(|| prism::answer(&mut shared.state.lock().unwrap(), &call));
         let mut response = Response::builder().status(answer.status);
         for (name, value) in answer.headers {
             response = response.header(name, value);
@@ -233,4 +259,39 @@ async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
             Ok(answer())
         }
     }
+}
+
+const OBJECTS: &str = "/api/prism/v4.0/objects";
+
+/// What moto answers. Objects that are whole then are what images can be made of.
+async fn keep(shared: &Shared, port: u16, call: &Call) -> Answer {
+    let (answer, key) = forward(port, call).await;
+    let is_part = call.parameter("partNumber").is_some() || call.raw_query == "uploads=";
+    if answer.status == 200 && !is_part {
+        let get = Call { method: "GET".into(), path: call.path.clone(), ..Call::default() };
+        let (object, _) = forward(port, &get).await;
+        shared.state.lock().unwrap().objects.insert(key, object.body);
+    }
+    answer
+}
+
+/// Sends a call of the object store to moto; the answer, and the key that it was about.
+async fn forward(port: u16, call: &Call) -> (Answer, String) {
+    let path = call.path.strip_prefix(OBJECTS).unwrap();
+    let question = if call.raw_query.is_empty() { "" } else { "?" };
+    let mut request =
+        Request::builder().method(call.method.as_str()).uri(format!("{path}{question}{}", call.raw_query));
+    for (name, value) in call.headers.iter().filter(|(name, _)| name != "connection" && name != "host") {
+        request = request.header(name, value);
+    }
+    request = request.header("host", format!("127.0.0.1:{port}"));
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let answer = sender.send_request(request.body(Full::new(call.body.clone())).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    let etag = answer.headers().get("etag").map(|etag| ("etag", etag.to_str().unwrap().to_owned()));
+    let body = answer.into_body().collect().await.unwrap().to_bytes().to_vec();
+    let key = path.trim_start_matches("/vmm-images").trim_start_matches('/').to_owned();
+    (Answer { status, headers: etag.into_iter().collect(), body }, key)
 }

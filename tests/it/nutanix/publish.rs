@@ -83,6 +83,24 @@ fn a_large_disk_goes_in_parts_whose_signatures_are_those_of_botocore() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn moto_takes_the_parts_and_gives_up_what_failed() {
+    let (bench, prism) = (Bench::new(), Fixture::start(state(true)));
+    let moto = crate::aws::moto::Moto::bare();
+    prism.keep_objects_in(moto.port());
+    let bytes = bench.raw("big.raw", 50);
+    bench.published(&prism, &["big.raw"]);
+    assert!(prism.state().images[0].bytes == bytes, "other bytes arrived");
+    let key = |prism: &Fixture| prism.state().objects.keys().next().cloned().unwrap();
+    assert!(prism.object(moto.port(), &key(&prism)).is_some_and(|object| object == bytes));
+    prism.state().objects.clear();
+    prism.state().fail = Some("no disk".to_owned());
+    let why = bench.refused(&prism, 1, &["big.raw", "--name", "other"]);
+    assert!(why.contains("no disk"), "{why}");
+    assert_eq!(prism.object(moto.port(), &key(&prism)), None, "what was sent in vain is removed");
+}
+
 #[test]
 fn the_file_of_eks_anywhere_says_it_all() {
     both(|bench, prism, _| {
