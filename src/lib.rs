@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod driver;
 pub mod fetch;
 pub mod guest;
+pub mod nutanix;
 pub mod plan;
 pub mod provision;
 pub mod publish;

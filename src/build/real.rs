@@ -12,6 +12,7 @@ use crate::{
     driver::{DriverError, DriverErrorKind, Hypervisor},
     fetch::Fetcher,
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
+    nutanix::{self, Prism},
     plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan, VsphereSourcePlan},
     provision::{self, Secrets, StepError, Supplies},
     source::{self, BaseDisk, Installer, KeptSource, MadeSource, Prepared, SourceError},
@@ -35,19 +36,33 @@ pub struct RealWorld {
     vcenters: Vcenters,
     /// Whose keys may be known to nobody else.
     cloud: Option<CloudStack>,
+    prism: Option<Prism>,
 }
 
 impl RealWorld {
     /// Keeps its files in `dirs`. Connects to nothing yet.
     pub fn new(dirs: Dirs) -> Self {
         let fetcher = Arc::new(Fetcher::new(dirs.cache()));
-        Self { dirs, fetcher, hypervisors: Mutex::default(), vcenters: Vcenters::default(), cloud: None }
+        Self {
+            dirs,
+            fetcher,
+            hypervisors: Mutex::default(),
+            vcenters: Vcenters::default(),
+            cloud: None,
+            prism: None,
+        }
     }
 
     /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
     #[must_use]
     pub fn with_vcenter(self, vcenter: VCenter) -> Self {
         Self { vcenters: Vcenters::with(vcenter), ..self }
+    }
+
+    /// What is in this Prism Central is removed with what it knows. Anything else needs a password from the environment.
+    #[must_use]
+    pub fn with_prism(self, prism: Prism) -> Self {
+        Self { prism: Some(prism), ..self }
     }
 
     /// What is in this cloud is removed with the keys of this session. Anything else needs keys from the environment.
@@ -178,6 +193,15 @@ impl World for RealWorld {
             ("aws", _) => remove_from_aws(resource, stop).await,
             (cloudstack::DRIVER, _) => self.remove_from_cloud(resource, stop).await,
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
+            (nutanix::DRIVER, _) => {
+                let removed = match self.prism.as_ref().filter(|prism| prism.holds(resource)) {
+                    Some(prism) => nutanix::remove_with(prism, resource, stop).await,
+                    None => nutanix::remove(resource, stop).await,
+                };
+                removed.map_err(|error| {
+                    DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
+                })
+            }
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }

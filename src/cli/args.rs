@@ -8,6 +8,7 @@ mod aws;
 mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
+mod nutanix;
 mod publish;
 #[cfg(feature = "aws")]
 mod publish_ami;
@@ -26,6 +27,7 @@ pub(super) use aws::*;
 pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
+pub(super) use nutanix::*;
 pub(super) use publish::*;
 #[cfg(feature = "aws")]
 pub(super) use publish_ami::*;
@@ -182,6 +184,7 @@ pub(super) enum Command {
             ("goldsmith publish ami web.qcow2 --name web-1 --region eu-west-1", "an AMI of a disk"),
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
             ("goldsmith publish cloudstack web.qcow2 --zone zone1", "a template of a disk"),
+            ("goldsmith publish nutanix web.qcow2 --config nutanix.json", "an image of a Prism Central"),
         ]))
     )]
     #[cfg_attr(
@@ -189,6 +192,7 @@ pub(super) enum Command {
         command(after_help = examples(&[
             ("goldsmith publish vsphere web.ova --config vsphere.json --template", "a template of an OVA"),
             ("goldsmith publish cloudstack web.qcow2 --zone zone1", "a template of a disk"),
+            ("goldsmith publish nutanix web.qcow2 --config nutanix.json", "an image of a Prism Central"),
         ]))
     )]
     Publish {

@@ -5,6 +5,7 @@ use crate::{
     cloudstack::{CloudStackError, CloudStackErrorKind},
     cx::causes,
     disk::{DiskError, DiskErrorKind},
+    nutanix::{PrismError, PrismErrorKind},
     source::iso::IsoError,
     vsphere::{VsphereError, VsphereErrorKind},
 };
@@ -33,6 +34,8 @@ pub(super) enum Problem {
     Vsphere(VsphereError),
     /// A cloud said no.
     CloudStack(CloudStackError),
+    /// A Prism Central said no.
+    Prism(PrismError),
     /// A bug.
     Internal(String),
 }
@@ -95,6 +98,12 @@ impl Problem {
                 CloudStackErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::Prism(error) => match error.kind() {
+                PrismErrorKind::Usage => Exit::Usage,
+                PrismErrorKind::Auth | PrismErrorKind::Trust => Exit::Preflight,
+                PrismErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -120,6 +129,10 @@ impl Problem {
                 failure::chain(theme, &causes(error), &hints)
             }
             Self::CloudStack(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::Prism(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

@@ -12,6 +12,7 @@ mod from_outside;
 mod installers;
 mod iso;
 mod matrix;
+mod nutanix;
 mod reference;
 mod roles;
 mod tidy;

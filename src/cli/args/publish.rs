@@ -1,7 +1,7 @@
 //! Where an image may be published.
 #[cfg(feature = "aws")]
 use super::PublishAmi;
-use super::{PublishCloudStack, PublishVsphere, examples};
+use super::{PublishCloudStack, PublishNutanix, PublishVsphere, examples};
 use clap::Subcommand;
 
 /// Where the image is made.
@@ -59,4 +59,20 @@ pub(in crate::cli) enum Publish {
         ]),
     )]
     CloudStack(Box<PublishCloudStack>),
+    /// Upload a disk to a Prism Central of Nutanix's, as an image
+    #[command(
+        long_about = "Upload a disk to a Prism Central of Nutanix's, as an image.\n\n\
+            The file is sent as it is, qcow2 or raw, and compared by its SHA-256. With version 4 of the interface it goes in parts, of \
+            which one whose connection is cut is sent again alone; with version 3 it begins again. An image of the name with the same \
+            bytes is used as it is; another one is never touched, unless it was published before and `--replace` is said. What was made \
+            is removed if anything fails, or by `goldsmith gc`.\n\n\
+            Server, user and password also come from NUTANIX_ENDPOINT, NUTANIX_PORT, NUTANIX_USER and NUTANIX_PASSWORD.",
+        after_help = examples(&[
+            ("goldsmith publish nutanix node.qcow2 --cluster PE-cluster", "by the environment's names"),
+            ("goldsmith publish nutanix node.qcow2 --config nutanix.json --replace", "by the file of EKS Anywhere"),
+            ("goldsmith publish nutanix --url https://example.com/node.qcow2 --name node", "the cluster fetches it"),
+            ("goldsmith publish nutanix node.qcow2 --json | tail -1 | jq -r .uuid", "for scripts"),
+        ]),
+    )]
+    Nutanix(Box<PublishNutanix>),
 }

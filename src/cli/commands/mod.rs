@@ -9,6 +9,7 @@ pub(in crate::cli) mod gc;
 mod init;
 pub(in crate::cli) mod inspect;
 mod load;
+mod nutanix;
 pub(in crate::cli) mod plan;
 mod plan_ec2;
 mod plan_vsphere;
@@ -48,8 +49,8 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::CloudStack { what: args::CloudStack::Download(arguments) } => {
             cloudstack::download::run(&arguments, console)
         }
-        Command::Vsphere { what: args::Vsphere::Export(arguments) } => {
-            vsphere::export::run(&arguments, console)
+        Command::Publish { what: args::Publish::Nutanix(arguments) } => {
+            nutanix::publish::run(&arguments, console)
         }
         #[cfg(feature = "aws")]
         Command::Ami(arguments) => aws::ami(&arguments, console),

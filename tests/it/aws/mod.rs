@@ -13,7 +13,7 @@ mod ec2_world;
 mod export;
 mod fleet;
 mod marketplace;
-mod moto;
+pub(crate) mod moto;
 mod permissions;
 mod proxy;
 mod publish;
