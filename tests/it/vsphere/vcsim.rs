@@ -152,7 +152,9 @@ impl Vcsim {
     /// What was requested so far, in the order in which it came.
     pub(crate) fn trace(&self) -> Vec<Exchange> {
         let text = std::fs::read_to_string(&self.ready.trace).unwrap();
-        let mut trace: Vec<Exchange> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        // The last line may be in the making.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut trace: Vec<Exchange> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         trace.sort_by_key(|one| one.number);
         trace
     }
@@ -218,12 +220,11 @@ impl Vcsim {
         let host = self.admin();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        // In one piece: who answers before all of it is there resets the connection.
+        let length = body.len();
+        let request =
+            format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
