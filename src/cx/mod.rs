@@ -12,6 +12,7 @@
 mod causes;
 mod escape;
 mod event;
+mod failure;
 mod id;
 mod journal;
 mod onlooker;
@@ -22,6 +23,7 @@ mod wait;
 pub use causes::causes;
 pub use escape::{Escapes, Shown, clean_line};
 pub use event::{Check, Event, Events, Level, Record, Sight, Sink, Stream, Unit};
+pub use failure::{Failure, FailureKind};
 pub use id::BuildId;
 pub use journal::{Header, Journal, JournalError, Line, Replay};
 pub use onlooker::Onlooker;

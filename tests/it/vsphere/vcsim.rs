@@ -154,7 +154,8 @@ impl Vcsim {
         let text = std::fs::read_to_string(&self.ready.trace).unwrap();
         // The last line may be in the making.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut trace: Vec<Exchange> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut trace: Vec<Exchange> =
+            whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         trace.sort_by_key(|one| one.number);
         trace
     }
