@@ -15,13 +15,13 @@ use std::{
 use test_case::test_case;
 
 /// A vCenter with a template called `base`, and a definition that clones it.
-struct Scene {
-    bench: Bench,
-    vcsim: Vcsim,
+pub(super) struct Scene {
+    pub(super) bench: Bench,
+    pub(super) vcsim: Vcsim,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (bench, vcsim) = (Bench::new(), Vcsim::start(&["-vm", "0"]));
         bench.ova("base", 8);
         let output = bench.publish(
@@ -36,23 +36,31 @@ impl Scene {
     /// The definition, with more in its tables.
     fn define(&self, cluster: &str, machine: &str, rest: &str) {
         let text = format!(
-            "name = \"web\"\narch = \"x86_64\"\n\
-             [secret.vcenter]\nenv = \"THE_PASSWORD\"\n\
-             [vsphere]\nserver = \"{}\"\nthumbprint = \"{}\"\nuser = \"{}\"\npassword = \"vcenter\"\n\
-             datastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\nfolder = \"images/web\"\ncluster = \"{cluster}\"\n\
+            "{}\
              [source.vsphere]\nclone = \"base\"\n\
              [machine]\ndriver = \"vsphere\"\n[machine.vsphere]\nip-networks = [\"127.0.0.0/8\"]\nip-settle = \"100ms\"\n{machine}\n\
              [guest]\nconnect-timeout = \"4s\"\n\
              [[output]]\nformat = \"vsphere\"\nvsphere = {{ name = \"web-1\", tags = {{ os = \"os:debian\" }} }}\n{rest}\n",
-            self.vcsim.host(),
-            self.vcsim.thumbprint_sha256(),
-            self.vcsim.user(),
+            self.head(cluster),
         );
         std::fs::write(self.bench.path("web.toml"), text).unwrap();
     }
 
+    /// What every definition here begins with.
+    pub(super) fn head(&self, cluster: &str) -> String {
+        format!(
+            "name = \"web\"\narch = \"x86_64\"\n\
+             [secret.vcenter]\nenv = \"THE_PASSWORD\"\n\
+             [vsphere]\nserver = \"{}\"\nthumbprint = \"{}\"\nuser = \"{}\"\npassword = \"vcenter\"\n\
+             datastore = \"LocalDS_0\"\nnetwork = \"VM Network\"\nfolder = \"images/web\"\ncluster = \"{cluster}\"\n",
+            self.vcsim.host(),
+            self.vcsim.thumbprint_sha256(),
+            self.vcsim.user(),
+        )
+    }
+
     /// The password comes by the definition's secret: undo must not need another.
-    fn start(&self) -> Child {
+    pub(super) fn start(&self) -> Child {
         let mut command = self.bench.plain(&["build", "web.toml"]);
         command.env("THE_PASSWORD", self.vcsim.password()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
@@ -62,12 +70,12 @@ impl Scene {
         self.start().wait_with_output().unwrap()
     }
 
-    async fn session(&self) -> VCenter {
+    pub(super) async fn session(&self) -> VCenter {
         VCenter::connect(&place(&self.vcsim)).await.unwrap()
     }
 
     /// Names of all machines, without build ids.
-    async fn machines(&self) -> Vec<String> {
+    pub(super) async fn machines(&self) -> Vec<String> {
         let vcenter = self.session().await;
         let root = vcenter.service("rootFolder").unwrap();
         let all = vcenter.all_named(Named::Machine, &root).await.unwrap();
@@ -95,13 +103,13 @@ impl Scene {
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.flat_map(|path| walk(&path).into_iter().chain([path]).collect::<Vec<_>>()).collect()
 }
 
-async fn wait_for(fits: impl Fn() -> bool) {
+pub(super) async fn wait_for(fits: impl Fn() -> bool) {
     let begun = Instant::now();
     while !fits() {
         assert!(begun.elapsed() < Duration::from_secs(60), "it does not happen");

@@ -2,6 +2,7 @@
 //! fixture and our requests are compared with.
 mod bench;
 mod build;
+mod build_iso;
 mod checks;
 mod clone;
 mod datastore;
