@@ -4,7 +4,10 @@ use crate::{
     cx::{Cx, ResourceRef, Stop},
     disk::ova::Ova,
     driver::{DriverError, DriverErrorKind, vsphere::Vsphere},
-    plan::{Plan, VcenterPlan, VcenterTrust, VsphereMachinePlan, VsphereProvisioning},
+    plan::{
+        Plan, VcenterPlan, VcenterTrust, VsphereImageKind, VsphereImagePlan, VsphereMachinePlan,
+        VsphereProvisioning,
+    },
     provision::Secrets,
     publish::vsphere::Job,
     vsphere::{
@@ -107,7 +110,7 @@ impl Vcenters {
             let job = Job {
                 image,
                 ova: &ova,
-                name: &format!("{}-{}", plan.name, cx.id()),
+                name: &name(cx, plan),
                 target: &target(&said),
                 provisioning: machine.map_or(Provisioning::Thin, |machine| match machine.provisioning {
                     VsphereProvisioning::Thin => Provisioning::Thin,
@@ -125,6 +128,15 @@ impl Vcenters {
         };
         imported.await.map_err(failed)
     }
+}
+
+/// What an imported machine is called: as it will be, if it is to stay and takes nobody's place.
+fn name(cx: &Cx, plan: &Plan) -> String {
+    let stays = |image: &&VsphereImagePlan| {
+        matches!(image.kind, VsphereImageKind::Machine | VsphereImageKind::Template) && !image.replace
+    };
+    let own = plan.vsphere.as_ref().filter(stays).map(|image| image.name.clone());
+    own.unwrap_or_else(|| format!("{}-{}", plan.name, cx.id()))
 }
 
 /// Whether an OVA can be read at all; before anything is made.

@@ -34,6 +34,8 @@ pub enum For {
     Tags,
     /// Custom attributes on results.
     Attributes,
+    /// Builds that start from a machine or a template.
+    Copies,
 }
 
 /// One privilege.
@@ -256,6 +258,30 @@ pub const PRIVILEGES: &[Privilege] = &[
     ),
     privilege("Global.ManageCustomFields", "Global > Manage custom attributes", On::Server, For::Attributes),
     privilege("Global.SetCustomField", "Global > Set custom attribute", On::Folder, For::Attributes),
+    privilege(
+        "VirtualMachine.Config.DiskExtend",
+        "Virtual machine > Change Configuration > Extend virtual disk",
+        On::Folder,
+        For::Copies,
+    ),
+    privilege(
+        "VirtualMachine.Config.UpgradeVirtualHardware",
+        "Virtual machine > Change Configuration > Upgrade virtual machine compatibility",
+        On::Folder,
+        For::Copies,
+    ),
+    privilege(
+        "VirtualMachine.Provisioning.Clone",
+        "Virtual machine > Provisioning > Clone virtual machine",
+        On::Folder,
+        For::Copies,
+    ),
+    privilege(
+        "VirtualMachine.Provisioning.DeployTemplate",
+        "Virtual machine > Provisioning > Deploy template",
+        On::Folder,
+        For::Copies,
+    ),
 ];
 
 impl VCenter {

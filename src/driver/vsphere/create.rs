@@ -9,6 +9,7 @@ use super::{
 use crate::{
     cx::{Cx, ResourceRef},
     driver::{DriverError, DriverErrorKind, MachineSpec},
+    plan::{VsphereImageKind, VsphereImagePlan},
     value::Secret,
     vsphere::{
         DeploySpec, Item, Mark, Spot, VsphereErrorKind,
@@ -21,7 +22,7 @@ pub(super) async fn new(driver: &Vsphere, cx: &Cx, spec: &MachineSpec) -> Result
     let vcenter = &driver.vcenter;
     let spot = driver.target().find(vcenter).await?;
     let mark = Mark::of(cx.id(), &spec.image);
-    let mut new = driver.described(spec, &name(cx.id(), &spec.image, &spec.role), mark)?;
+    let mut new = driver.described(spec, &driver.name_for(cx, spec, &spot).await?, mark)?;
     new.check()?;
     let networks = driver.networks_or_only(&spot).await?;
     new.nics = networks.into_iter().map(|connection| driver.nic(connection.network)).collect();
@@ -48,15 +49,15 @@ pub(super) async fn copy(
     spec: &MachineSpec,
     image: &str,
 ) -> Result<Machine, DriverError> {
+    let spot = driver.target().find(&driver.vcenter).await?;
     let copy = Copy {
         driver,
         cx,
-        name: name(cx.id(), &spec.image, &spec.role),
+        name: driver.name_for(cx, spec, &spot).await?,
         mark: Mark::of(cx.id(), &spec.image),
         furnished: spec.role != PROOF,
     };
     let origin = copy.origin(image).await?;
-    let spot = driver.target().find(&driver.vcenter).await?;
     let networks = driver.networks(&spot).await?;
     let seed = media::seed(spec).await?;
     let home = driver.home(cx, &spot, !spec.optical.is_empty()).await?;
@@ -128,6 +129,17 @@ pub(super) async fn go_on(
 }
 
 impl Vsphere {
+    /// What a machine is called. One that is to stay has its own name from the start if nothing else has that: a change of names takes a
+    /// privilege that EKS Anywhere's role does not have.
+    async fn name_for(&self, cx: &Cx, spec: &MachineSpec, spot: &Spot) -> Result<String, DriverError> {
+        if let Some(name) = self.result.as_ref().filter(|_| spec.role == "build").and_then(own_name)
+            && self.vcenter.at_path(&spot.path_of(name)).await?.is_none()
+        {
+            return Ok(name.to_owned());
+        }
+        Ok(name(cx.id(), &spec.image, &spec.role))
+    }
+
     /// What differs from the source: the seed, and of one that is `furnished` all that the plan says of a machine.
     fn change(&self, seed: Vec<(String, Secret)>, furnished: bool) -> Change {
         if !furnished {
@@ -143,6 +155,11 @@ impl Vsphere {
             extra,
         }
     }
+}
+
+/// The name of a machine that is to stay.
+fn own_name(plan: &VsphereImagePlan) -> Option<&str> {
+    matches!(plan.kind, VsphereImageKind::Machine | VsphereImageKind::Template).then_some(plan.name.as_str())
 }
 
 /// Changes a machine, if there is something to change.

@@ -16,7 +16,7 @@ async fn look(scene: &Scene) -> (Machine, Vec<String>) {
     let vcenter = scene.session().await;
     let root = vcenter.service("rootFolder").unwrap();
     let all = vcenter.all_named(Named::Machine, &root).await.unwrap();
-    let (object, name) = all.into_iter().find(|(_, name)| name.starts_with("web-")).unwrap();
+    let (object, name) = all.into_iter().find(|(_, name)| name == "web").unwrap();
     let machine = Machine::new(&vcenter, object, format!("/DC0/vm/images/web/{name}"));
     let devices = machine.devices().await.unwrap();
     let images = devices.iter().filter_map(Device::image).map(ToOwned::to_owned).collect();

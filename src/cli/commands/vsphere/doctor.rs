@@ -26,6 +26,8 @@ pub(in crate::cli::commands) fn run(arguments: &args::Doctor, console: &Console)
     let config = file.map_or_else(|| Ok(Config::default()), Config::read).map_err(Problem::Vsphere)?;
     let place = said.place(&config)?;
     let target = said.target(spot, &config);
+    let mut purposes = vec![For::Imports, For::Folders, For::Libraries, For::Tags, For::Attributes];
+    purposes.extend(config.source.is_some().then_some(For::Copies));
     let target = VsphereTarget {
         datacenter: target.datacenter,
         cluster: target.cluster.or(target.host),
@@ -35,7 +37,7 @@ pub(in crate::cli::commands) fn run(arguments: &args::Doctor, console: &Console)
         network: target.networks.into_iter().next().map(|network| network.here),
         template: config.source,
         linked_clone: config.linked_clone,
-        purposes: vec![For::Imports, For::Folders, For::Libraries, For::Tags, For::Attributes],
+        purposes,
     };
     let seen = block_on(async {
         let vcenter = VCenter::connect(&place).await?;
