@@ -232,6 +232,11 @@ if [ "$ZERO" = yes ]; then
   # Each file system once, wherever else it is mounted. What fills it ends with an error, that nothing is left.
   awk '$3 ~ /^(ext[234]|xfs|btrfs|f2fs)$/ && $4 ~ /^rw(,|$)/ && !seen[$1]++ { print $2 }' /proc/mounts | while read -r place; do
     fill=$place/.goldsmith-zeroes
+    # Both hold some mebibytes back, from root too: https://docs.kernel.org/admin-guide/ext4.html (reserved_clusters), xfs_io(8) (resblks).
+    for held in /sys/fs/ext4/*/reserved_clusters; do
+      if [ -w "$held" ]; then echo 0 >"$held"; fi
+    done
+    if has xfs_io && [ "$(stat -f -c %T "$place")" = xfs ]; then xfs_io -x -c 'resblks 0' "$place" >/dev/null || true; fi
     (umask 077 && dd if=/dev/zero of="$fill" bs=1M 2>/dev/null) || true
     sync
     rm -f "$fill"
