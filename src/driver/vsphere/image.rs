@@ -64,7 +64,7 @@ pub(super) async fn capture(
 
 /// Remembers what was made: who starts a machine from it knows it by its id, and so does who keeps it.
 pub(super) fn remember(driver: &Vsphere, id: &str, origin: Origin, made: Option<Made>) {
-    driver.origins.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), origin);
+    driver.remember(id, origin);
     if let Some(made) = made {
         driver.made.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), made);
     }
@@ -130,7 +130,7 @@ async fn machine_itself(
     let tags = finish.tags(cx, machine.vcenter(), &mark).await?;
     if !tags.is_empty() {
         // What is made last is undone first: once more after the tags, or these would be in use when it is their turn.
-        let _ = cx.undo().plan(Undo::Resource(built.own_resource(cx)))?;
+        let _ = cx.undo().plan(Undo::Resource(machine.resource(cx.id().as_str())))?;
     }
     let text = description(built, plan, &machine.annotation().await?);
     // Before the snapshot, and while it is no template.

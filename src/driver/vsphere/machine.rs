@@ -70,14 +70,6 @@ impl Built {
         }
     }
 
-    /// Undo data for it, by itself and not by its name.
-    pub(super) fn own_resource(&self, cx: &Cx) -> ResourceRef {
-        let moref = self.machine.moref().to_string();
-        let details = [("moref", moref.as_str())];
-        let (vcenter, path) = (&self.driver.vcenter, self.machine.path());
-        vsphere::resource(vcenter, vsphere::Kind::Machine, path, cx.id().as_str(), &details)
-    }
-
     /// Watches for its end, and for questions: until one is answered it stands still.
     fn watch(&self) {
         let (machine, events) = (self.machine.clone(), self.events.clone());
