@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cx::{Cx, Event, ResourceRef},
     driver::{Boot, Captured, KeptImage, KeptKind, Wanted},
-    plan::{AmiSourcePlan, Plan, SourcePlan, VsphereImageKind, VsphereImagePlan},
+    plan::{AmiSourcePlan, NutanixImageKind, Plan, SourcePlan, VsphereImageKind},
 };
 use std::path::PathBuf;
 
@@ -113,7 +113,9 @@ pub(super) async fn build(
 fn wanted(plan: &Plan) -> Result<Wanted<'_>, BuildError> {
     let ami = plan.amis.first().filter(|_| plan.machine.ec2.is_some()).map(Wanted::Ami);
     let there = plan.vsphere.as_ref().map(Wanted::Vsphere);
-    ami.or(there).ok_or_else(|| {
+    let in_prism = plan.nutanix.as_ref().map(Wanted::Nutanix);
+    let in_cloud = plan.cloudstack.as_ref().map(Wanted::Cloudstack);
+    ami.or(there).or(in_prism).or(in_cloud).ok_or_else(|| {
         BuildError::new(BuildErrorKind::Preflight, "the plan names no image to make of the machine")
     })
 }
@@ -161,6 +163,16 @@ async fn remove(cx: &Cx, machine: &ResourceRef, undoer: &LocalUndoer<'_>) -> Res
         .map_err(|error| BuildError::because("could not remove the machine that was built in", error))
 }
 
+/// Whether nothing is to stay with the hypervisor.
+fn wants_files_only(wanted: Wanted<'_>) -> bool {
+    match wanted {
+        Wanted::Ami(_) => false,
+        Wanted::Vsphere(image) => image.kind == VsphereImageKind::Nothing,
+        Wanted::Nutanix(image) => image.kind == NutanixImageKind::Nothing,
+        Wanted::Cloudstack(image) => !image.stays,
+    }
+}
+
 /// What was delivered besides files.
 enum Made {
     Nothing,
@@ -178,8 +190,11 @@ async fn publish(
     undoer: &LocalUndoer<'_>,
     verified: Vec<Verified>,
 ) -> Result<Made, BuildError> {
-    if matches!(wanted, Wanted::Vsphere(VsphereImagePlan { kind: VsphereImageKind::Nothing, .. })) {
-        remove(cx, machine, undoer).await?;
+    if wants_files_only(wanted) {
+        // An image that was made for the proof only is undone with all that is not kept.
+        if captured.is_the_machine {
+            remove(cx, machine, undoer).await?;
+        }
         return Ok(Made::Nothing);
     }
     let image = ready.hypervisor.keep(cx, captured).await?;

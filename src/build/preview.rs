@@ -11,9 +11,15 @@ pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, Previe
     let facts = match (system, &plan.source) {
         (Some(system), _) => Some(system),
         (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),
-        (None, SourcePlan::Disk(_) | SourcePlan::Iso(_) | SourcePlan::Ami(_) | SourcePlan::Vsphere(_)) => {
-            None
-        }
+        (
+            None,
+            SourcePlan::Disk(_)
+            | SourcePlan::Iso(_)
+            | SourcePlan::Ami(_)
+            | SourcePlan::Vsphere(_)
+            | SourcePlan::Nutanix(_)
+            | SourcePlan::Cloudstack(_),
+        ) => None,
     };
     let Some(system) = facts else { return Ok(None) };
     let efi = plan.machine.firmware == Firmware::Efi;

@@ -181,6 +181,10 @@ impl World for RealWorld {
         if let Some(machine) = &plan.machine.vsphere {
             return Ok(Arc::new(self.vcenters.driver(cx, plan, machine, secrets).await?));
         }
+        if plan.machine.nutanix.is_some() || plan.machine.cloudstack.is_some() {
+            return Err(DriverError::new(DriverErrorKind::Unsupported, "build in a cloud")
+                .because("this version has no driver for it"));
+        }
         if let Some(ec2) = &plan.machine.ec2 {
             return open_ec2(plan, ec2, &self.fetcher).await;
         }
@@ -265,7 +269,10 @@ impl World for RealWorld {
             let description = format!("`{}`, imported", image.display());
             return Ok(Prepared::Made(MadeSource { machine, description }));
         }
-        if matches!(plan.source, SourcePlan::Ami(_) | SourcePlan::Vsphere(_)) {
+        if matches!(
+            plan.source,
+            SourcePlan::Ami(_) | SourcePlan::Vsphere(_) | SourcePlan::Nutanix(_) | SourcePlan::Cloudstack(_)
+        ) {
             let found = hypervisor.find_image(cx, &plan.source, plan.arch).await?;
             cx.events().notice(format!("it starts from {}", found.description));
             return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));

@@ -5,7 +5,7 @@ use crate::{
     disk::ova::Ova,
     driver::{DriverError, DriverErrorKind, vsphere::Vsphere},
     plan::{
-        Plan, VcenterPlan, VcenterTrust, VsphereImageKind, VsphereImagePlan, VsphereMachinePlan,
+        Plan, ServerTrust, VcenterPlan, VsphereImageKind, VsphereImagePlan, VsphereMachinePlan,
         VsphereProvisioning,
     },
     provision::Secrets,
@@ -177,11 +177,11 @@ async fn place(
     };
     let trust = match &plan.trust {
         None => None,
-        Some(VcenterTrust::CaFile(path)) => Some(Trust::CaFile(path.clone())),
-        Some(VcenterTrust::Thumbprint(text)) => {
+        Some(ServerTrust::CaFile(path)) => Some(Trust::CaFile(path.clone())),
+        Some(ServerTrust::Thumbprint(text)) => {
             Some(Trust::Thumbprint(text.parse().map_err(|why: String| failed(why.into()))?))
         }
-        Some(VcenterTrust::Anything) => Some(Trust::Anything),
+        Some(ServerTrust::Anything) => Some(Trust::Anything),
     };
     let place =
         Said { server: plan.server.clone(), user: plan.user.clone(), password, trust }.place(config)?;

@@ -254,6 +254,8 @@ fn what(kind: KeptKind) -> &'static str {
         KeptKind::Machine => "machine",
         KeptKind::Template => "template",
         KeptKind::LibraryItem => "item",
+        KeptKind::Image => "image",
+        KeptKind::Ova => "ova",
     }
 }
 

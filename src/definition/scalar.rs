@@ -377,12 +377,21 @@ pub(super) enum Driver {
     Ec2,
     /// A vCenter.
     Vsphere,
+    /// A Prism Central.
+    Nutanix,
+    /// A cloud of CloudStack.
+    Cloudstack,
 }
 
 impl Choice for Driver {
     const WHAT: &'static str = "a driver";
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("libvirt", Self::Libvirt), ("ec2", Self::Ec2), ("vsphere", Self::Vsphere)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("libvirt", Self::Libvirt),
+        ("ec2", Self::Ec2),
+        ("vsphere", Self::Vsphere),
+        ("nutanix", Self::Nutanix),
+        ("cloudstack", Self::Cloudstack),
+    ];
 }
 
 impl Choice for Arch {
@@ -459,6 +468,10 @@ pub(super) enum Delivery {
     Ami,
     /// What stays in a vCenter.
     Vsphere,
+    /// What stays in a Prism Central.
+    Nutanix,
+    /// What stays in a cloud of CloudStack.
+    Cloudstack,
     /// What Amazon has retired. It is read to say so.
     InstanceStore,
 }
@@ -477,6 +490,8 @@ impl Choice for Delivery {
         ("vhd", Self::File(OutputFormat::Vhd)),
         ("ami", Self::Ami),
         ("vsphere", Self::Vsphere),
+        ("nutanix", Self::Nutanix),
+        ("cloudstack", Self::Cloudstack),
         ("instance-store", Self::InstanceStore),
     ];
 }

@@ -313,6 +313,8 @@ fn source(subject: &Subject) -> Finding {
         SourcePlan::Iso(_) => "medium",
         SourcePlan::Ami(_) => "AMI",
         SourcePlan::Vsphere(_) => "machine",
+        SourcePlan::Nutanix(_) => "image",
+        SourcePlan::Cloudstack(_) => "template",
     };
     match &subject.source {
         Ok(_) => {

@@ -299,6 +299,8 @@ impl Machine for FakeMachine {
     async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
         let name = match wanted {
             Wanted::Ami(ami) => &ami.name,
+            Wanted::Nutanix(image) => image.name.as_deref().unwrap_or("image"),
+            Wanted::Cloudstack(image) => &image.name,
             Wanted::Vsphere(VsphereImagePlan { kind, name, .. }) => match kind {
                 VsphereImageKind::LibraryOvf(_) | VsphereImageKind::LibraryTemplate(_) => name,
                 VsphereImageKind::Nothing | VsphereImageKind::Machine | VsphereImageKind::Template => {
@@ -321,7 +323,12 @@ impl Machine for FakeMachine {
         assert_eq!(self.cloud.state(&self.resource.id)?, MachineState::Off, "captured while it runs");
         self.cloud.images.lock().unwrap().insert(id.clone());
         self.cloud.trip("capture", true)?;
-        let kind = if matches!(wanted, Wanted::Ami(_)) { KeptKind::Ami } else { KeptKind::LibraryItem };
+        let kind = match wanted {
+            Wanted::Ami(_) => KeptKind::Ami,
+            Wanted::Vsphere(_) => KeptKind::LibraryItem,
+            Wanted::Nutanix(_) => KeptKind::Image,
+            Wanted::Cloudstack(_) => KeptKind::Template,
+        };
         Ok(Captured { image: KeptImage { kind, ..kept(&id) }, undo: vec![undo], is_the_machine: false })
     }
 }

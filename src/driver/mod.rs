@@ -15,7 +15,9 @@ pub use error::{DriverError, DriverErrorKind};
 
 use crate::{
     cx::{BuildId, Cx, ResourceRef, Stop},
-    plan::{Accelerator, AmiPlan, Firmware, SourcePlan, VsphereImagePlan},
+    plan::{
+        Accelerator, AmiPlan, CloudStackImagePlan, Firmware, NutanixImagePlan, SourcePlan, VsphereImagePlan,
+    },
     value::{Arch, Digest, HumanDuration, Size},
 };
 use async_trait::async_trait;
@@ -205,6 +207,10 @@ pub enum KeptKind {
     Template,
     /// An item of a content library.
     LibraryItem,
+    /// An image of a disk.
+    Image,
+    /// An OVA.
+    Ova,
 }
 
 /// An image that a hypervisor keeps.
@@ -243,6 +249,10 @@ pub enum Wanted<'a> {
     Ami(&'a AmiPlan),
     /// Something in a vCenter.
     Vsphere(&'a VsphereImagePlan),
+    /// Something in a Prism Central.
+    Nutanix(&'a NutanixImagePlan),
+    /// A template in a cloud of CloudStack.
+    Cloudstack(&'a CloudStackImagePlan),
 }
 
 /// Addresses of a guest in the network of its machine.

@@ -109,12 +109,18 @@ pub struct MachinePlan {
     /// The machine, when it is one of a vCenter's; the rest then means nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vsphere: Option<Box<super::VsphereMachinePlan>>,
+    /// The machine, when it is one of Nutanix's; the rest then means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nutanix: Option<Box<super::NutanixMachinePlan>>,
+    /// The machine, when it is one of CloudStack's; the rest then means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloudstack: Option<Box<super::CloudStackMachinePlan>>,
 }
 
 impl MachinePlan {
     /// Whether disks of this machine stay with its hypervisor.
     pub fn keeps_its_disks(&self) -> bool {
-        self.ec2.is_some() || self.vsphere.is_some()
+        self.ec2.is_some() || self.vsphere.is_some() || self.nutanix.is_some() || self.cloudstack.is_some()
     }
 }
 
@@ -130,7 +136,8 @@ pub enum SeedKind {
     Credentials,
     /// By a login that the image has already.
     Login,
-    /// User data, which cloud-init reads: of an instance on EC2, in `guestinfo` of a machine in a vCenter.
+    /// User data, which cloud-init reads: of an instance on EC2, in `guestinfo` of a machine in a vCenter, of a machine of Nutanix's or
+    /// CloudStack's.
     UserData,
     /// User data, which Ignition reads: Flatcar, Fedora CoreOS.
     Ignition,

@@ -4,14 +4,17 @@
 mod ami;
 mod answers;
 mod aws;
+mod cloudstack;
 mod ec2;
 mod iso;
 mod machine;
+mod nutanix;
 mod output;
 mod role;
 mod served;
 mod source;
 mod step;
+mod trust;
 pub mod typed;
 mod vsphere;
 
@@ -19,6 +22,10 @@ pub(crate) use ami::tag_fault;
 pub use ami::{AmiFault, AmiPlan, AmiVolume, BootMode, ROOT_DEVICE, VolumeKind};
 pub use answers::*;
 pub use aws::AwsPlan;
+pub use cloudstack::{
+    CloudPlan, CloudStackBoot, CloudStackImagePlan, CloudStackMachinePlan, CloudStackSourcePlan,
+    CloudStackWay,
+};
 pub use ec2::{
     AmiFilter, AmiSourcePlan, Ec2Plan, ImdsPlan, RootVolume, SpotPlan, SshFrom, SshWay, SurrogatePlan,
 };
@@ -27,6 +34,9 @@ pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,
     Provider, SeedKind,
 };
+pub use nutanix::{
+    NutanixBoot, NutanixImageKind, NutanixImagePlan, NutanixMachinePlan, NutanixSourcePlan, PrismPlan,
+};
 pub use output::{Compression, OutputFormat, OutputPlan, OvaPlan, SealPlan, VerifyPlan};
 pub use role::{ListedRole, Param, ParamKind, RoleUse, listed_roles, variable};
 pub use served::{says_server, with_server};
@@ -34,9 +44,10 @@ pub use source::{
     BootstrapPlan, DiskSourcePlan, ImageFormat, Mirror, Origin, Partition, PartitionSize, SourcePlan,
 };
 pub use step::*;
+pub use trust::ServerTrust;
 pub use vsphere::{
-    VcenterPlan, VcenterTrust, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind,
-    VsphereImagePlan, VsphereMachinePlan, VsphereNic, VsphereProvisioning, VsphereSourcePlan,
+    VcenterPlan, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind, VsphereImagePlan,
+    VsphereMachinePlan, VsphereNic, VsphereProvisioning, VsphereSourcePlan,
 };
 
 use crate::value::Arch;
@@ -70,6 +81,12 @@ pub struct Plan {
     /// Which vCenter is built in.
     #[serde(skip_serializing_if = "VcenterPlan::is_default")]
     pub vcenter: VcenterPlan,
+    /// Which Prism Central is built in.
+    #[serde(skip_serializing_if = "PrismPlan::is_default")]
+    pub prism: PrismPlan,
+    /// Which cloud of CloudStack is built in.
+    #[serde(skip_serializing_if = "CloudPlan::is_default")]
+    pub cloud: CloudPlan,
     /// What is done in the guest, in order. Steps of roles are among them, in their places.
     pub provision: Vec<Step>,
     /// The roles that steps belong to.
@@ -84,6 +101,12 @@ pub struct Plan {
     /// What to make of the machine, when it is one of a vCenter's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vsphere: Option<VsphereImagePlan>,
+    /// What to make of the machine, when it is one of Nutanix's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nutanix: Option<NutanixImagePlan>,
+    /// The template to make of the machine, when it is one of CloudStack's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloudstack: Option<CloudStackImagePlan>,
     /// How they are proved.
     pub verify: VerifyPlan,
     /// Where secrets come from, by name; they are read when they are first needed.

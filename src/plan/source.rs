@@ -19,6 +19,10 @@ pub enum SourcePlan {
     Ami(super::AmiSourcePlan),
     /// A machine or an image of a vCenter, for builds there.
     Vsphere(super::VsphereSourcePlan),
+    /// An image of a Prism Central, for builds there.
+    Nutanix(super::NutanixSourcePlan),
+    /// A template or a medium of a cloud of CloudStack, for builds there.
+    Cloudstack(super::CloudStackSourcePlan),
 }
 
 /// A Debian-family system from packages. Boots by BIOS and by UEFI.

@@ -1,4 +1,5 @@
 //! A build in a vCenter, and what it makes there.
+use super::ServerTrust;
 use crate::value::{HumanDuration, Size};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -15,7 +16,7 @@ pub struct VcenterPlan {
     /// Name of the secret that is their password.
     pub password: Option<String>,
     /// How the server is recognised; by the authorities of this host when nothing is said.
-    pub trust: Option<VcenterTrust>,
+    pub trust: Option<ServerTrust>,
     /// EKS Anywhere's file (`vsphere.json`), absolute.
     pub config: Option<PathBuf>,
     /// The datacenter, by name or path.
@@ -39,18 +40,6 @@ impl VcenterPlan {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// How a vCenter's certificate is checked, when not by the authorities that this host trusts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VcenterTrust {
-    /// By the authorities in this PEM file, absolute.
-    CaFile(PathBuf),
-    /// It has this fingerprint: SHA-1 or SHA-256 in hexadecimal, with or without colons.
-    Thumbprint(String),
-    /// Not at all.
-    Anything,
 }
 
 /// A machine in a vCenter to start from.

@@ -127,7 +127,9 @@ pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> 
         SourcePlan::Disk(disk) => image::preflight(plan, disk, cache).await,
         SourcePlan::Iso(iso) => install::preflight(plan, iso, cache).await,
         // Whoever keeps it is asked.
-        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) => Ok(Needs::default()),
+        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) | SourcePlan::Nutanix(_) | SourcePlan::Cloudstack(_) => {
+            Ok(Needs::default())
+        }
     }
 }
 
@@ -137,7 +139,9 @@ pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<Prepared
         SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await.map(Prepared::Disk),
         SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await.map(Prepared::Disk),
         SourcePlan::Iso(iso) => install::prepare(cx, plan, iso, fetcher).await,
-        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) => Err(SourceError::Kept),
+        SourcePlan::Ami(_) | SourcePlan::Vsphere(_) | SourcePlan::Nutanix(_) | SourcePlan::Cloudstack(_) => {
+            Err(SourceError::Kept)
+        }
     }
 }
 

@@ -655,7 +655,10 @@ fn source_messages(source: &str) -> Vec<String> {
     messages(&format!("name = \"i\"\n{source}\n[[output]]\nformat = \"raw\"\n"))
 }
 
-#[test_case("[source]", "`[source]` needs `bootstrap`, `disk`, `iso`, `ami` or `vsphere`")]
+#[test_case(
+    "[source]",
+    "`[source]` needs `bootstrap`, `disk`, `iso`, `ami`, `vsphere`, `nutanix` or `cloudstack`"
+)]
 #[test_case("[source.disk]\nurl = \"https://example.org/a.img\"", "a download needs a `digest`")]
 #[test_case("[source.disk]\nurls = []", "`urls` names no URL")]
 #[test_case(

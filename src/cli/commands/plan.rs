@@ -164,18 +164,8 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     for (index, line) in source(&plan.source).into_iter().enumerate() {
         row(if index == 0 { "source" } else { "" }, line);
     }
-    let machine = &plan.machine;
-    if let Some(vsphere) = &machine.vsphere {
-        for (index, line) in super::plan_vsphere::machine(plan, vsphere).into_iter().enumerate() {
-            row(if index == 0 { "machine" } else { "" }, line);
-        }
-    } else if let Some(ec2) = &machine.ec2 {
-        for (index, line) in super::plan_ec2::instance(ec2).into_iter().enumerate() {
-            row(if index == 0 { "machine" } else { "" }, line);
-        }
-    } else {
-        row("machine", local_machine(machine, &dot));
-        row("", machine.uri.clone());
+    for (index, line) in described(plan, &dot).into_iter().enumerate() {
+        row(if index == 0 { "machine" } else { "" }, line);
     }
     row(
         "guest",
@@ -249,7 +239,12 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             format!("{} {note}", ami.name),
         );
     }
-    for (index, (name, note)) in super::plan_vsphere::image(plan).into_iter().enumerate() {
+    let kept = [
+        super::plan_vsphere::image(plan),
+        super::plan_nutanix::image(plan),
+        super::plan_cloudstack::image(plan),
+    ];
+    for (index, (name, note)) in kept.into_iter().flatten().enumerate() {
         let line = if note.is_empty() { name } else { format!("{name} {}", theme.paint(Tone::Dim, note)) };
         row(if index == 0 && plan.outputs.is_empty() { "output" } else { "" }, line);
     }
@@ -261,7 +256,10 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
                 0 => String::new(),
                 n => format!("{dot}{} of your own", count(n, "command")),
             };
-            match super::plan_vsphere::proof(plan) {
+            let proof = super::plan_vsphere::proof(plan)
+                .or_else(|| super::plan_nutanix::proof(plan))
+                .or_else(|| super::plan_cloudstack::proof(plan));
+            match proof {
                 Some(proof) => format!("{proof}{own}"),
                 None => {
                     format!("every output boots ({}) and is checked from inside{own}", firmware.join(", "))
@@ -284,6 +282,24 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// The machine, line by line.
+fn described(plan: &Plan, dot: &str) -> Vec<String> {
+    let machine = &plan.machine;
+    if let Some(vsphere) = &machine.vsphere {
+        return super::plan_vsphere::machine(plan, vsphere);
+    }
+    if let Some(nutanix) = &machine.nutanix {
+        return super::plan_nutanix::machine(plan, nutanix);
+    }
+    if let Some(cloudstack) = &machine.cloudstack {
+        return super::plan_cloudstack::machine(plan, cloudstack);
+    }
+    match &machine.ec2 {
+        Some(ec2) => super::plan_ec2::instance(ec2),
+        None => vec![local_machine(machine, dot), machine.uri.clone()],
+    }
 }
 
 /// A machine of libvirt's.
@@ -334,6 +350,8 @@ fn source(source: &SourcePlan) -> Vec<String> {
         SourcePlan::Iso(iso) => installer(iso),
         SourcePlan::Ami(ami) => super::plan_ec2::source(ami),
         SourcePlan::Vsphere(source) => super::plan_vsphere::source(source),
+        SourcePlan::Nutanix(source) => super::plan_nutanix::source(source),
+        SourcePlan::Cloudstack(source) => super::plan_cloudstack::source(source),
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));

@@ -1,8 +1,11 @@
 //! How `goldsmith plan` shows a build in a vCenter.
-use super::plan::count;
+use super::{
+    plan::count,
+    plan_nutanix::{trust, within},
+};
 use crate::plan::{
-    Plan, SourcePlan, VcenterTrust, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind,
-    VsphereMachinePlan, VsphereNic, VsphereProvisioning, VsphereSourcePlan,
+    Plan, SourcePlan, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind, VsphereMachinePlan,
+    VsphereNic, VsphereProvisioning, VsphereSourcePlan,
 };
 
 /// What the build starts from.
@@ -58,10 +61,7 @@ pub(super) fn machine(plan: &Plan, machine: &VsphereMachinePlan) -> Vec<String> 
     let config: Vec<String> =
         machine.extra_config.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     lines.push(config.join(", "));
-    let networks = match machine.ip_networks.as_slice() {
-        [] => String::new(),
-        networks => format!(" in {}", networks.join(" or ")),
-    };
+    let networks = within(&machine.ip_networks);
     lines.push(format!(
         "SSH to port {} of the address{networks} that has stayed for {}",
         machine.ssh_port, machine.ip_settle
@@ -79,12 +79,7 @@ fn place(plan: &Plan) -> Vec<String> {
         (None, None) => "the vCenter of the environment".to_owned(),
     };
     let user = vcenter.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
-    let trust = match &vcenter.trust {
-        None => String::new(),
-        Some(VcenterTrust::CaFile(path)) => format!(", known by the authorities in {}", path.display()),
-        Some(VcenterTrust::Thumbprint(_)) => ", known by its thumbprint".to_owned(),
-        Some(VcenterTrust::Anything) => ", whoever it is".to_owned(),
-    };
+    let trust = trust(vcenter.trust.as_ref());
     let place = [
         ("datacenter", &vcenter.datacenter),
         ("cluster", &vcenter.cluster),

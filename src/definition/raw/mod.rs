@@ -1,11 +1,13 @@
 //! The tables and keys of a definition: the one list from which the decoder, the schema and the hints are made.
 mod ami;
 mod aws;
+mod cloudstack;
 mod ec2;
 mod files;
 mod flow;
 mod install;
 mod iso;
+mod nutanix;
 mod role;
 mod software;
 mod step;
@@ -14,11 +16,13 @@ mod vsphere;
 
 pub(super) use ami::*;
 pub(super) use aws::*;
+pub(super) use cloudstack::*;
 pub(super) use ec2::*;
 pub(super) use files::*;
 pub(super) use flow::*;
 pub(super) use install::*;
 pub(super) use iso::*;
+pub(super) use nutanix::*;
 pub(super) use role::*;
 pub(super) use software::*;
 pub(super) use step::*;
@@ -57,27 +61,31 @@ table! {
         name: required ImageName,
         /// Secrets, used as `${secret.NAME}` in scripts and file contents. They are read when they are first needed.
         secret: optional Map<Secret>,
-        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]`, `[source.iso]`, `[source.ami]` on EC2, or
-        /// `[source.vsphere]` in a vCenter.
+        /// Where the first disk comes from: `[source.bootstrap]`, `[source.disk]`, `[source.iso]`, `[source.ami]` on EC2,
+        /// `[source.vsphere]` in a vCenter, `[source.nutanix]` in a Prism Central, or `[source.cloudstack]` in a cloud of CloudStack.
         source: required Source,
         /// The machine that the image is built in.
         machine: optional Machine,
         /// How the guest is reached.
         guest: optional Guest,
         /// What the image is for: `vmware`, `qemu`, `raw` (bare metal), `cloudstack`, `nutanix`, `aws` or `generic`. Roles choose
-        /// agents and drivers by it. Default: `generic`, `aws` on EC2, or `vmware` in a vCenter.
+        /// agents and drivers by it. Default: `generic`, `aws` on EC2, `vmware` in a vCenter, `nutanix` and `cloudstack` there.
         provider: optional One<Provider>,
         /// Which Amazon account AMIs are published to.
         aws: optional Aws,
         /// Which vCenter is built in, and where in it.
         vsphere: optional Vcenter,
+        /// Which Prism Central is built in, and where in it.
+        nutanix: optional Prism,
+        /// Which cloud of CloudStack is built in, and where in it.
+        cloudstack: optional Cloud,
         /// Folders with roles of your own, relative to the definition's folder. They come before the ones that are built in.
         roles: optional List<Text>,
         /// What is done in the guest, in order.
         provision: optional List<Provision>,
         /// What is removed before the image is finished.
         seal: optional Seal,
-        /// What to deliver: files, AMIs, and what stays in a vCenter.
+        /// What to deliver: files, AMIs, and what stays with the hypervisor.
         output: required List<Output>,
         /// How the outputs are proved.
         verify: optional Verify,
@@ -119,6 +127,10 @@ table! {
         ami: optional SourceAmi,
         /// A machine or an image in a vCenter, for `driver = "vsphere"`.
         vsphere: optional SourceVsphere,
+        /// An image of a Prism Central, for `driver = "nutanix"`.
+        nutanix: optional SourceNutanix,
+        /// A template or a medium of a cloud, for `driver = "cloudstack"`.
+        cloudstack: optional SourceCloudstack,
     }
 }
 
@@ -181,13 +193,17 @@ table! {
 table! {
     /// The machine that the image is built in, and the ones that prove the result.
     "`[machine]`", Machine {
-        /// The hypervisor: `libvirt`; `ec2`, which makes an AMI of a `[source.ami]`; or `vsphere`, which builds in a vCenter. Default:
-        /// `libvirt`, or what has its table here.
+        /// The hypervisor: `libvirt`; `ec2`, which makes an AMI of a `[source.ami]`; `vsphere`, which builds in a vCenter;
+        /// `nutanix`, in a cluster of Nutanix's; or `cloudstack`, in a cloud. Default: `libvirt`, or what has its table here.
         driver: optional One<Driver>,
         /// The instance, for `ec2`. No other key of `[machine]` is for it.
         ec2: optional Ec2,
         /// More about the machine, for `vsphere`.
         vsphere: optional MachineVsphere,
+        /// More about the machine, for `nutanix`.
+        nutanix: optional MachineNutanix,
+        /// More about the machine, for `cloudstack`.
+        cloudstack: optional MachineCloudstack,
         /// The libvirt connection, such as `qemu:///session`, or `qemu+ssh://user@host/system` for another host. Default: libvirt inside of goldsmith.
         uri: optional Text,
         /// What it boots with: `efi` or `bios`. In a vCenter a copy boots as its source does. Default: `efi`.
@@ -260,7 +276,7 @@ table! {
     /// One thing to deliver.
     "an `[[output]]`", Output {
         /// Its format: `raw`, `raw.gz`, `raw.zst`, `raw.xz`, `raw.lz4`, `qcow2`, `vmdk`, `ova` or `vhd`; or what is no file:
-        /// `ami`, an image in an Amazon account, or `vsphere`, what stays in the vCenter that was built in.
+        /// `ami`, an image in an Amazon account, or `vsphere`, `nutanix` and `cloudstack`, what stays where it was built.
         format: required One<Delivery>,
         /// Its path, relative to the output folder (`--out`, or `out` where goldsmith is run). Default: the image's
         /// name with the format as extension.
@@ -276,6 +292,10 @@ table! {
         ami: optional Ami,
         /// What stays in the vCenter, for `vsphere`.
         vsphere: optional OutputVsphere,
+        /// What stays in the Prism Central, for `nutanix`.
+        nutanix: optional OutputNutanix,
+        /// The template that stays in the cloud, for `cloudstack`.
+        cloudstack: optional OutputCloudstack,
     }
 }
 
@@ -347,6 +367,8 @@ pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static [Key])> {
         install::TABLES,
         iso::TABLES,
         vsphere::TABLES,
+        nutanix::TABLES,
+        cloudstack::TABLES,
     ];
     TABLES.iter().chain(more.into_iter().flatten()).copied()
 }

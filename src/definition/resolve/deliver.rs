@@ -3,7 +3,7 @@
     clippy::option_option,
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
-use super::{ami, check, machine, ova, vsphere};
+use super::{ami, check, cloudstack, machine, nutanix, ova, vsphere};
 use crate::{
     definition::{
         problem::Span,
@@ -12,13 +12,14 @@ use crate::{
         scalar::{Delivery, List, One},
     },
     plan::{
-        AmiPlan, Compression, Firmware, OutputFormat, OutputPlan, SealPlan, VerifyPlan, VsphereImagePlan,
+        AmiPlan, CloudStackImagePlan, Compression, Firmware, NutanixImagePlan, OutputFormat, OutputPlan,
+        SealPlan, VerifyPlan, VsphereImagePlan,
     },
     value::Arch,
 };
 use std::path::{Component, Path, PathBuf};
 
-/// `elsewhere`: the disk is one of a vCenter's.
+/// `elsewhere`: the disk is one of a vCenter's, or of another cluster's that takes back large pieces only.
 pub(super) fn seal(seal: Field<Seal>, elsewhere: bool) -> Option<SealPlan> {
     match seal.maybe()? {
         None => Some(SealPlan { sysprep: true, zero: elsewhere, trim: true }),
@@ -37,6 +38,10 @@ pub(super) struct Deliveries {
     pub(super) amis: Vec<AmiPlan>,
     /// What stays in a vCenter; of several, which are an error, the first.
     pub(super) vsphere: Option<VsphereImagePlan>,
+    /// What stays in a Prism Central, likewise.
+    pub(super) nutanix: Option<NutanixImagePlan>,
+    /// What stays in a cloud, likewise.
+    pub(super) cloudstack: Option<CloudStackImagePlan>,
 }
 
 pub(super) fn outputs(
@@ -54,6 +59,7 @@ pub(super) fn outputs(
     let mut plans: Vec<(OutputPlan, Span)> = Vec::new();
     let mut amis: Vec<(AmiPlan, Span)> = Vec::new();
     let mut kept: Option<VsphereImagePlan> = None;
+    let (mut in_prism, mut in_cloud): (Option<NutanixImagePlan>, Option<CloudStackImagePlan>) = (None, None);
     let mut all_right = true;
     for At { value: raw, span } in outputs {
         if let Field::Good(At { value: One(Delivery::InstanceStore), span }) = &raw.format {
@@ -68,6 +74,20 @@ pub(super) fn outputs(
             let place = raw.vsphere.span().cloned().unwrap_or(span);
             match vsphere::image(raw, name, &place, reader) {
                 Some(image) => kept = kept.or(Some(image)),
+                None => all_right = false,
+            }
+            continue;
+        }
+        if let Field::Good(At { value: One(Delivery::Nutanix), .. }) = &raw.format {
+            match nutanix::image(raw, reader) {
+                Some(image) => in_prism = in_prism.or(Some(image)),
+                None => all_right = false,
+            }
+            continue;
+        }
+        if let Field::Good(At { value: One(Delivery::Cloudstack), .. }) = &raw.format {
+            match cloudstack::image(raw, name, reader) {
+                Some(image) => in_cloud = in_cloud.or(Some(image)),
                 None => all_right = false,
             }
             continue;
@@ -110,7 +130,33 @@ pub(super) fn outputs(
         files: plans.into_iter().map(|(plan, _)| plan).collect(),
         amis: amis.into_iter().map(|(plan, _)| plan).collect(),
         vsphere: kept,
+        nutanix: in_prism,
+        cloudstack: in_cloud,
     })
+}
+
+/// Reports what only a file has, an AMI, or what stays elsewhere, of what stays in `place` by the format `word`.
+pub(super) fn no_file(raw: &Output, word: &str, place: &str, reader: &mut Reader<'_>) -> Option<()> {
+    let of_others = [
+        ("path", raw.path.span()),
+        ("level", raw.level.span()),
+        ("compression", raw.compression.span()),
+        ("ova", raw.ova.span()),
+        ("ami", raw.ami.span()),
+        ("vsphere", raw.vsphere.span()),
+        ("nutanix", raw.nutanix.span()),
+        ("cloudstack", raw.cloudstack.span()),
+    ];
+    let mut right = Some(());
+    for (key, span) in of_others {
+        if let Some(span) = span.filter(|_| key != word) {
+            let message =
+                format!("what stays in {place} has no `{key}`: it is no file, but what the machine becomes");
+            reader.report(span, message);
+            right = None;
+        }
+    }
+    right
 }
 
 /// An AMI, which has nothing of what a file has.
@@ -128,6 +174,8 @@ fn ami_output(
         ("compression", raw.compression.span()),
         ("ova", raw.ova.span()),
         ("vsphere", raw.vsphere.span()),
+        ("nutanix", raw.nutanix.span()),
+        ("cloudstack", raw.cloudstack.span()),
     ];
     let mut all_right = true;
     for (key, span) in of_files {
@@ -150,19 +198,29 @@ fn output(
 ) -> Option<OutputPlan> {
     let format = raw.format.required().and_then(|at| match at.value.0 {
         Delivery::File(format) => Some(format),
-        Delivery::Ami | Delivery::Vsphere | Delivery::InstanceStore => None,
+        Delivery::Ami
+        | Delivery::Vsphere
+        | Delivery::Nutanix
+        | Delivery::Cloudstack
+        | Delivery::InstanceStore => None,
     });
     if let Some(span) = raw.ami.span() {
         let span = span.clone();
         reader.report(&span, "only an `ami` is told to Amazon").help("write `format = \"ami\"` for it");
         return None;
     }
-    if let Some(span) = raw.vsphere.span() {
-        let span = span.clone();
-        reader
-            .report(&span, "a file does not stay in a vCenter")
-            .help("write `format = \"vsphere\"` for what does");
-        return None;
+    let keepers = [
+        ("vsphere", "a vCenter", raw.vsphere.span()),
+        ("nutanix", "a Prism Central", raw.nutanix.span()),
+        ("cloudstack", "a cloud", raw.cloudstack.span()),
+    ];
+    for (word, place, span) in keepers {
+        if let Some(span) = span {
+            reader
+                .report(span, format!("a file does not stay in {place}"))
+                .help(format!("write `format = \"{word}\"` for what does"));
+            return None;
+        }
     }
     let path = match (raw.path.maybe(), name, format) {
         (Some(None), Some(name), Some(format)) => Some(folder.join(format!("{name}.{format}"))),

@@ -1,4 +1,4 @@
-//! `[source.ami]` and `[machine.ec2]`, and what a build on EC2 cannot have.
+//! `[source.ami]` and `[machine.ec2]`, and what an AMI of an instance cannot have.
 #![allow(
     clippy::option_option,
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
@@ -6,10 +6,9 @@
 use super::{check, machine::port, seed::is_coreos, source::local_file};
 use crate::{
     definition::{
-        problem::Span,
-        raw::{Ec2, Ec2Surrogate, Ec2Volume, Machine, Output, Source, SourceAmi, Verify},
+        raw::{Ec2, Ec2Surrogate, Ec2Volume, Machine, Output, SourceAmi},
         reader::{At, Field, Reader},
-        scalar::{Delivery, Driver, List, Map, One, Text},
+        scalar::{List, Map, One, Text},
     },
     plan::{
         AmiFilter, AmiPlan, AmiSourcePlan, AmiVolume, Ec2Plan, ImdsPlan, RootVolume, SeedKind, SourcePlan,
@@ -19,102 +18,37 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Whether the definition is for EC2.
-pub(super) fn is_meant(machine: &Field<Machine>) -> bool {
-    let Field::Good(At { value: machine, .. }) = machine else { return false };
-    match &machine.driver {
-        Field::Good(At { value: One(driver), .. }) => *driver == Driver::Ec2,
-        Field::Absent => machine.ec2.span().is_some(),
-        Field::Bad => false,
-    }
-}
-
-/// Reports what is of no use on EC2, and what is of no use without it.
-pub(super) fn fits(
-    on_ec2: bool,
-    source: &Field<Source>,
-    output: &Field<List<Output>>,
-    verify: &Field<Verify>,
-    surrogate: bool,
-    reader: &mut Reader<'_>,
-) {
-    if let Field::Good(At { value: source, .. }) = source {
-        match (on_ec2, source.ami.span()) {
-            (false, Some(span)) => {
-                reader
-                    .report(span, "a build from an AMI runs on EC2")
-                    .help("add `driver = \"ec2\"` to `[machine]`");
-            }
-            (true, None) => {
-                let others = [
-                    ("bootstrap", source.bootstrap.span()),
-                    ("disk", source.disk.span()),
-                    ("iso", source.iso.span()),
-                    ("vsphere", source.vsphere.span()),
-                ];
-                for (name, span) in others {
-                    if let Some(span) = span {
-                        reader
-                            .report(span, format!("an instance does not start from a `[source.{name}]`"))
-                            .help("name an AMI in `[source.ami]`; what is built here becomes an AMI by `format = \"ami\"` too, without an instance");
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    if !on_ec2 {
-        return;
-    }
-    if let Field::Good(At { value: verify, .. }) = verify
-        && let Some(span) = verify.firmware.span()
-    {
-        reader.report(span, "EC2 chooses the firmware of an instance: the AMI's boot mode decides");
-    }
+/// Reports what an AMI of an instance cannot have. `surrogate`: it is made of a second volume.
+pub(super) fn fits(output: &Field<List<Output>>, surrogate: bool, reader: &mut Reader<'_>) {
     let Field::Good(At { value: outputs, .. }) = output else { return };
-    let mut first: Option<Span> = None;
-    for At { value: raw, span } in outputs {
-        let Field::Good(At { value: One(delivery), span: format }) = &raw.format else { continue };
-        if matches!(delivery, Delivery::File(_)) {
-            reader
-                .report(format, "`driver = \"ec2\"` makes an `ami`: its disk never comes here")
-                .help("`goldsmith ami export` brings an AMI here as a file");
-            continue;
-        }
-        if *delivery == Delivery::Vsphere {
-            // It is told that it needs a vCenter.
-            continue;
-        }
-        if let Some(first) = &first {
-            let first = first.clone();
-            reader
-                .report(span, "an instance becomes one AMI")
-                .label("the second one")
-                .also(first, "the first one");
-        }
-        first.get_or_insert_with(|| span.clone());
-        if let Field::Good(At { value: ami, .. }) = &raw.ami
-            && let Some(span) = ami.parent.span()
-        {
+    for At { value: raw, .. } in outputs {
+        let Field::Good(At { value: ami, .. }) = &raw.ami else { continue };
+        if let Some(span) = ami.parent.span() {
             reader
                 .report(span, "`parent` is for disks that are sent from this host")
                 .help("leave it out: EC2 makes the snapshot of a volume the difference to what the volume was made of");
         }
-        if !surrogate && let Field::Good(At { value: ami, .. }) = &raw.ami {
-            let inherited = [
-                ("boot-mode", ami.boot_mode.span()),
-                ("ena", ami.ena.span()),
-                ("sriov", ami.sriov.span()),
-                ("tpm", ami.tpm.span()),
-                ("uefi-data", ami.uefi_data.span()),
-                ("root-device", ami.root_device.span()),
-            ];
-            for (name, span) in inherited {
-                if let Some(span) = span {
-                    reader
-                        .report(span, format!("`{name}` of an AMI that is made of an instance is that of `[source.ami]`"))
-                        .help("with a `surrogate` in `[machine.ec2]`, the AMI is a new one, and this can be said");
-                }
+        if surrogate {
+            continue;
+        }
+        let inherited = [
+            ("boot-mode", ami.boot_mode.span()),
+            ("ena", ami.ena.span()),
+            ("sriov", ami.sriov.span()),
+            ("tpm", ami.tpm.span()),
+            ("uefi-data", ami.uefi_data.span()),
+            ("root-device", ami.root_device.span()),
+        ];
+        for (name, span) in inherited {
+            if let Some(span) = span {
+                reader
+                    .report(
+                        span,
+                        format!("`{name}` of an AMI that is made of an instance is that of `[source.ami]`"),
+                    )
+                    .help(
+                        "with a `surrogate` in `[machine.ec2]`, the AMI is a new one, and this can be said",
+                    );
             }
         }
     }
@@ -139,10 +73,6 @@ pub(super) fn only(machine: &Machine, reader: &mut Reader<'_>) -> Option<()> {
             _ => "`instance-types` in `[machine.ec2]` says what the instance is like",
         };
         reader.report(span, format!("`{name}` is for libvirt, and this machine is one of EC2's")).help(help);
-        right = None;
-    }
-    if let Some(span) = machine.vsphere.span() {
-        reader.report(span, "`[machine.vsphere]` is for `driver = \"vsphere\"`");
         right = None;
     }
     right

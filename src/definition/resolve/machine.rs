@@ -1,14 +1,15 @@
 //! `[machine]` and `[guest]`.
-use super::{check, ec2, login, vsphere};
+use super::{check, cloudstack, ec2, login, nutanix, vsphere, which};
 use crate::{
     definition::{
+        problem::Span,
         raw::{Guest, Machine},
         reader::{At, Field, Reader},
         scalar::{Driver, One},
     },
     plan::{
-        Accelerator, DEFAULT_LIBVIRT_URI, Ec2Plan, Firmware, GuestPlan, MachinePlan, SeedKind,
-        VsphereMachinePlan,
+        Accelerator, CloudStackMachinePlan, DEFAULT_LIBVIRT_URI, Ec2Plan, Firmware, GuestPlan, MachinePlan,
+        NutanixMachinePlan, SeedKind, VsphereMachinePlan,
     },
     value::{Arch, HumanDuration, Size},
 };
@@ -29,10 +30,25 @@ pub(super) struct Parts {
     cpus: Option<u32>,
     memory: Option<Size>,
     /// With its place, if the definition says it.
-    pub(super) disk: Option<(Size, Option<crate::definition::problem::Span>)>,
+    pub(super) disk: Option<(Size, Option<Span>)>,
     accelerator: Option<Accelerator>,
     pub(super) ec2: Option<Box<Ec2Plan>>,
     pub(super) vsphere: Option<Box<VsphereMachinePlan>>,
+    nutanix: Option<Box<NutanixMachinePlan>>,
+    cloudstack: Option<Box<CloudStackMachinePlan>>,
+}
+
+/// What `[machine]` says, or its defaults; with the places of what it says.
+#[derive(Debug, Clone)]
+pub(super) struct Hardware {
+    pub(super) cpus: u32,
+    pub(super) cpus_at: Option<Span>,
+    pub(super) memory: Size,
+    pub(super) memory_at: Option<Span>,
+    pub(super) disk: Size,
+    pub(super) disk_at: Option<Span>,
+    pub(super) firmware: Firmware,
+    pub(super) firmware_at: Option<Span>,
 }
 
 impl Parts {
@@ -46,12 +62,15 @@ impl Parts {
             accelerator: self.accelerator?,
             ec2: self.ec2,
             vsphere: self.vsphere,
+            nutanix: self.nutanix,
+            cloudstack: self.cloudstack,
         })
     }
 }
 
 /// `start`: what a machine in a vCenter starts as.
 pub(super) fn machine(
+    driver: Driver,
     machine: Field<Machine>,
     arch: Option<Arch>,
     start: vsphere::Start,
@@ -66,24 +85,22 @@ pub(super) fn machine(
         accelerator: Some(Accelerator::Auto),
         ec2: None,
         vsphere: None,
+        nutanix: None,
+        cloudstack: None,
     };
-    let in_vcenter = vsphere::is_meant(&machine);
-    let on_ec2 = ec2::is_meant(&machine);
-    let Some(At { value: machine, .. }) = machine.maybe()? else { return Some(usual) };
-    if on_ec2 {
-        ec2::only(&machine, reader)?;
-        return Some(Parts { ec2: Some(Box::new(ec2::ec2(machine.ec2, arch, reader)?)), ..usual });
-    }
-    if in_vcenter {
-        vsphere::only(&machine, start, reader)?;
-    } else {
-        let others = [("ec2", machine.ec2.span()), ("vsphere", machine.vsphere.span())];
-        if let Some((name, Some(span))) = others.iter().find(|(_, span)| span.is_some()) {
-            reader.report(span, format!("`[machine.{name}]` is for `driver = \"{name}\"`"));
-            return None;
+    let Some(At { value: machine, span: header }) = machine.maybe()? else { return Some(usual) };
+    which::only_own_table(driver, &machine, reader)?;
+    match driver {
+        Driver::Libvirt => {}
+        Driver::Ec2 => {
+            ec2::only(&machine, reader)?;
+            return Some(Parts { ec2: Some(Box::new(ec2::ec2(machine.ec2, arch, reader)?)), ..usual });
         }
+        Driver::Vsphere => vsphere::only(&machine, start, reader)?,
+        Driver::Nutanix => nutanix::only(&machine, reader)?,
+        Driver::Cloudstack => cloudstack::only(&machine, reader)?,
     }
-    let driver = machine.driver.or(One(Driver::Libvirt)).map(drop);
+    let driver_at = machine.driver.span().cloned();
     let uri = match machine.uri.maybe() {
         Some(None) => Some(DEFAULT_LIBVIRT_URI.to_owned()),
         Some(Some(uri)) => check::text(
@@ -97,6 +114,7 @@ pub(super) fn machine(
         ),
         None => None,
     };
+    let firmware_at = machine.firmware.span().cloned();
     let firmware = match machine.firmware.maybe() {
         Some(None) => Some(Firmware::Efi),
         Some(Some(firmware)) => available(firmware, arch, reader),
@@ -117,33 +135,77 @@ pub(super) fn machine(
             .then(|| format!("a disk of {bytes} bytes is not made of 512-byte sectors"))
     });
     let accelerator = machine.accelerator.or(One(Accelerator::Auto)).map(|One(accelerator)| accelerator);
-    driver?;
     let disk = disk.map(|disk| (disk, disk_place));
-    let mut parts = Parts { uri, firmware, cpus, memory, disk, accelerator, ec2: None, vsphere: None };
-    if in_vcenter {
-        // Of a copy, what is not said stays as it is.
-        let is_new = start == vsphere::Start::New;
-        let hardware = vsphere::Hardware {
-            cpus: Some((parts.cpus?, cpus_at)).filter(|(_, place)| is_new || place.is_some()),
-            memory: Some((parts.memory?, memory_at)).filter(|(_, place)| is_new || place.is_some()),
-            disk: Some(parts.disk.clone()?).filter(|(_, place)| is_new || place.is_some()),
-            firmware: parts.firmware?,
-        };
-        parts.vsphere = Some(Box::new(vsphere::machine(machine.vsphere, hardware, start, reader)?));
+    let mut parts = Parts { uri, firmware, cpus, memory, disk, accelerator, ..usual };
+    if driver == Driver::Libvirt {
+        return Some(parts);
+    }
+    let (disk, disk_at) = parts.disk.clone()?;
+    let hardware = Hardware {
+        cpus: parts.cpus?,
+        cpus_at,
+        memory: parts.memory?,
+        memory_at,
+        disk,
+        disk_at,
+        firmware: parts.firmware?,
+        firmware_at,
+    };
+    match driver {
+        Driver::Libvirt | Driver::Ec2 => {}
+        Driver::Vsphere => {
+            let plan = vsphere::machine(machine.vsphere, hardware, start, reader)?;
+            parts.vsphere = Some(Box::new(plan));
+        }
+        Driver::Nutanix => {
+            parts.nutanix = Some(Box::new(nutanix::machine(machine.nutanix, &hardware, reader)?));
+        }
+        Driver::Cloudstack => {
+            let place = driver_at.unwrap_or(header);
+            let plan = cloudstack::machine(machine.cloudstack, &hardware, &place, reader)?;
+            parts.cloudstack = Some(Box::new(plan));
+        }
     }
     Some(parts)
 }
 
+/// Reports the keys of `[machine]` that are for libvirt. `place`: where the machine is; `server`: what says which one that is.
+pub(super) fn of_libvirt(
+    machine: &Machine,
+    place: &str,
+    server: &str,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    let others = [
+        ("uri", machine.uri.span(), server),
+        ("accelerator", machine.accelerator.span(), "the host of the machine executes it"),
+    ];
+    let mut right = Some(());
+    for (key, span, help) in others {
+        if let Some(span) = span {
+            reader.report(span, format!("`{key}` is for libvirt, and {place}")).help(help);
+            right = None;
+        }
+    }
+    right
+}
+
 /// The guest's SSH port.
 pub(super) fn port(field: Field<u32>, reader: &mut Reader<'_>) -> Option<u16> {
-    let place = field.span().cloned().unwrap_or_default();
-    field.or(SSH.into()).and_then(|port| match u16::try_from(port) {
-        Ok(port) if port > 0 => Some(port),
+    Some(port_of(field, reader)?.unwrap_or(SSH))
+}
+
+/// A port, if one is said.
+#[allow(clippy::option_option, reason = "as of `Field::maybe`")]
+pub(super) fn port_of(field: Field<u32>, reader: &mut Reader<'_>) -> Option<Option<u16>> {
+    let Some(At { value: port, span }) = field.maybe()? else { return Some(None) };
+    match u16::try_from(port) {
+        Ok(port) if port > 0 => Some(Some(port)),
         _ => {
-            reader.report(&place, format!("{port} is no port: they go from 1 to 65535"));
+            reader.report(&span, format!("{port} is no port: they go from 1 to 65535"));
             None
         }
-    })
+    }
 }
 
 /// The firmware, if machines of this architecture have it.

@@ -4,6 +4,7 @@
 mod ami;
 mod aws;
 mod check;
+mod cloudstack;
 mod deliver;
 mod ec2;
 mod install;
@@ -11,17 +12,20 @@ mod iso;
 mod label;
 mod login;
 mod machine;
+mod nutanix;
 mod ova;
 mod seed;
+mod server;
 mod source;
 mod step;
 mod vsphere;
+mod which;
 
 use super::{
     early::Variables,
     raw::{Definition, Secret},
     reader::{At, Field, Reader},
-    scalar::Map,
+    scalar::{Driver, Map},
 };
 pub(super) use check::holds;
 pub(super) use step::{literal, steps};
@@ -43,6 +47,8 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         provider,
         aws,
         vsphere: vcenter,
+        nutanix: prism,
+        cloudstack: cloud,
         roles,
         provision,
         seal,
@@ -66,25 +72,31 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let secrets = secrets(secret, reader);
     let aws = aws::aws(aws, reader);
     let vcenter = vsphere::vcenter(vcenter, secrets.as_ref(), reader);
-    let (on_ec2, in_vcenter) = (ec2::is_meant(&machine), vsphere::is_meant(&machine));
+    let prism = nutanix::prism(prism, secrets.as_ref(), reader);
+    let cloud = cloudstack::cloud(cloud, secrets.as_ref(), reader);
+    let meant = which::meant(&machine);
+    let driver = meant.unwrap_or(Driver::Libvirt);
+    let (on_ec2, in_vcenter) = (driver == Driver::Ec2, driver == Driver::Vsphere);
     let (start, machine_at) = (vsphere::start(&source), vsphere::header(&machine));
-    let mut machine = machine::machine(machine, arch, start, reader);
-    let instance = machine.as_ref().and_then(|machine| machine.ec2.as_deref());
-    ec2::fits(
-        on_ec2,
-        &source,
-        &output,
-        &verify,
-        instance.is_some_and(|plan| plan.surrogate.is_some()),
-        reader,
-    );
-    vsphere::fits(in_vcenter, &source, &output, &verify, reader);
+    let mut machine = machine::machine(driver, machine, arch, start, reader).filter(|_| meant.is_some());
+    if meant.is_some() {
+        which::fits(driver, &source, &output, &verify, reader);
+    }
+    if on_ec2 {
+        let instance = machine.as_ref().and_then(|machine| machine.ec2.as_deref());
+        ec2::fits(&output, instance.is_some_and(|plan| plan.surrogate.is_some()), reader);
+    }
+    if in_vcenter {
+        vsphere::fits(&source, reader);
+    }
     let disk = machine.as_ref().and_then(|machine| machine.disk.clone());
     let firmware = machine.as_ref().and_then(|machine| machine.firmware);
-    let usual = match (on_ec2, in_vcenter) {
-        (true, _) => Provider::Aws,
-        (_, true) => Provider::Vmware,
-        _ => Provider::default(),
+    let usual = match driver {
+        Driver::Libvirt => Provider::default(),
+        Driver::Ec2 => Provider::Aws,
+        Driver::Vsphere => Provider::Vmware,
+        Driver::Nutanix => Provider::Nutanix,
+        Driver::Cloudstack => Provider::Cloudstack,
     };
     let provider = provider.maybe().map(|at| at.map_or(usual, |at| at.value.0));
     let install = install::take(&mut source);
@@ -102,15 +114,17 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         Field::Absent | Field::Bad => None,
     };
     let early = install.as_ref().and_then(Option::as_ref);
-    let (place, usual_seed) = match (on_ec2, in_vcenter) {
-        (true, _) => (seed::Place::Ec2, Some(ec2::seed(source.as_ref()))),
-        (_, true) => (seed::Place::Vcenter, Some(vsphere::seed(source.as_ref()))),
-        _ => (seed::Place::Libvirt, early.map(install::Early::seed)),
+    let usual_seed = match driver {
+        Driver::Libvirt => early.map(install::Early::seed),
+        Driver::Ec2 => Some(ec2::seed(source.as_ref())),
+        Driver::Vsphere => Some(vsphere::seed(source.as_ref())),
+        Driver::Nutanix => Some(nutanix::seed(source.as_ref())),
+        Driver::Cloudstack => Some(cloudstack::seed(source.as_ref())),
     };
     let guest = machine::guest(guest, without_cloud_init, usual_seed, reader);
     if let Some(guest) = &guest {
         let span = seed_span.as_ref().unwrap_or(&guest_span);
-        seed::fits(place, guest.seed, early.is_some(), span, reader)?;
+        seed::fits(driver, guest.seed, early.is_some(), span, reader)?;
     }
     let new_machine = machine.as_mut().and_then(|machine| machine.vsphere.as_mut());
     if let (vsphere::Start::New, Some(plan), Some(early)) = (start, new_machine, &install) {
@@ -123,7 +137,7 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     reader.roles.folders = folders.collect();
     let provision = step::steps(provision, reader);
     let trim_said = matches!(&seal, Field::Good(At { value, .. }) if value.trim.span().is_some());
-    let mut seal = deliver::seal(seal, in_vcenter);
+    let mut seal = deliver::seal(seal, !matches!(driver, Driver::Libvirt | Driver::Ec2));
     if let Some(seal) = seal.as_mut().filter(|_| on_ec2 && !trim_said) {
         // Volumes in EBS take no discards.
         seal.trim = false;
@@ -145,7 +159,10 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     matrix?;
     let (name, deliveries) = (name?, deliveries?);
     // Where only files are wanted, nothing stays there.
-    let image = in_vcenter.then(|| deliveries.vsphere.unwrap_or_else(|| vsphere::nothing(&name)));
+    let in_vcenter = in_vcenter.then(|| deliveries.vsphere.unwrap_or_else(|| vsphere::nothing(&name)));
+    let in_prism = (driver == Driver::Nutanix).then(|| deliveries.nutanix.unwrap_or_else(nutanix::nothing));
+    let in_cloud = (driver == Driver::Cloudstack)
+        .then(|| deliveries.cloudstack.unwrap_or_else(|| cloudstack::nothing(&name)));
     Some(Plan {
         name,
         arch: arch?,
@@ -157,12 +174,16 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
         provider: provider?,
         aws: aws?,
         vcenter: vcenter?,
+        prism: prism?,
+        cloud: cloud?,
         provision: provision?,
         roles: std::mem::take(&mut reader.roles.uses),
         seal: seal?,
         outputs: deliveries.files,
         amis: deliveries.amis,
-        vsphere: image,
+        vsphere: in_vcenter,
+        nutanix: in_prism,
+        cloudstack: in_cloud,
         verify: verify?,
         secrets: secrets?,
     })

@@ -44,7 +44,9 @@ pub(super) fn source(
         || matches!(source.disk, Field::Bad)
         || matches!(source.iso, Field::Bad)
         || matches!(source.ami, Field::Bad)
-        || matches!(source.vsphere, Field::Bad);
+        || matches!(source.vsphere, Field::Bad)
+        || matches!(source.nutanix, Field::Bad)
+        || matches!(source.cloudstack, Field::Bad);
     if is_bad {
         return None;
     }
@@ -54,6 +56,8 @@ pub(super) fn source(
         ("iso", source.iso.span()),
         ("ami", source.ami.span()),
         ("vsphere", source.vsphere.span()),
+        ("nutanix", source.nutanix.span()),
+        ("cloudstack", source.cloudstack.span()),
     ];
     if !check::exactly_one(&span, "`[source]`", &given, reader) {
         return None;
@@ -69,6 +73,12 @@ pub(super) fn source(
     }
     if let Some(at) = source.vsphere.maybe()? {
         return super::vsphere::source(at, reader).map(SourcePlan::Vsphere);
+    }
+    if let Some(at) = source.nutanix.maybe()? {
+        return super::nutanix::source(at, reader).map(SourcePlan::Nutanix);
+    }
+    if let Some(at) = source.cloudstack.maybe()? {
+        return super::cloudstack::source(at, reader).map(SourcePlan::Cloudstack);
     }
     self::disk(source.disk.maybe()??, reader).map(SourcePlan::Disk)
 }

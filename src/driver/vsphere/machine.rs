@@ -254,7 +254,9 @@ impl Machine for Built {
     async fn capture(&self, cx: &Cx, wanted: Wanted<'_>) -> Result<Captured, DriverError> {
         match wanted {
             Wanted::Vsphere(plan) => image::capture(self, cx, plan).await,
-            Wanted::Ami(_) => Err(unsupported("make an AMI", "a vCenter cannot do that")),
+            Wanted::Ami(_) | Wanted::Nutanix(_) | Wanted::Cloudstack(_) => {
+                Err(unsupported("make something of other clouds", "a vCenter cannot do that"))
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 use goldsmith::{
     definition::{Inputs, resolve},
     plan::{
-        AnswerPlace, InstallEnd, InstallerBoot, IsoPlan, Plan, Provider, SeedKind, SourcePlan, TypedWait,
-        VcenterTrust, VsphereController, VsphereFirmware, VsphereImageKind, VsphereNic, VsphereProvisioning,
+        AnswerPlace, InstallEnd, InstallerBoot, IsoPlan, Plan, Provider, SeedKind, ServerTrust, SourcePlan,
+        TypedWait, VsphereController, VsphereFirmware, VsphereImageKind, VsphereNic, VsphereProvisioning,
         VsphereSourcePlan, typed,
     },
     value::{HumanDuration, Size},
@@ -93,7 +93,7 @@ fn everything_that_is_said_of_a_vcenter_is_in_the_plan() {
         (vcenter.user.as_deref(), vcenter.password.as_deref()),
         (Some("builder@vsphere.local"), Some("vc"))
     );
-    assert_eq!(vcenter.trust, Some(VcenterTrust::Thumbprint(print)));
+    assert_eq!(vcenter.trust, Some(ServerTrust::Thumbprint(print)));
     assert_eq!(vcenter.config, Some(PathBuf::from("/images/vsphere.json")));
     assert_eq!((vcenter.datacenter.as_deref(), vcenter.cluster.as_deref()), (Some("/DC"), Some("C0")));
     assert_eq!((vcenter.host.as_deref(), vcenter.resource_pool.as_deref()), (Some("esx1"), Some("builds")));
@@ -104,10 +104,10 @@ fn everything_that_is_said_of_a_vcenter_is_in_the_plan() {
         resolved(&clone("", "").replace("server =", &format!("{said}\nserver ="))).unwrap().vcenter
     };
     assert_eq!(one("network = \"lab\"").networks, ["lab"]);
-    assert_eq!(one("insecure = true").trust, Some(VcenterTrust::Anything));
+    assert_eq!(one("insecure = true").trust, Some(ServerTrust::Anything));
     assert_eq!(
         one("ca-file = \"ca.pem\"\ninsecure = false").trust,
-        Some(VcenterTrust::CaFile("/images/ca.pem".into()))
+        Some(ServerTrust::CaFile("/images/ca.pem".into()))
     );
 }
 
@@ -428,7 +428,7 @@ fn a_name_that_is_too_long_is_refused() {
     "network = \"a\"\nnetworks = [\"b\"]",
     "either `network` or `networks`"
 )]
-#[test_case("server = \"vcenter.example.com\"", "networks = []", "`networks` names no network")]
+#[test_case("server = \"vcenter.example.com\"", "networks = []", "`networks` names nothing")]
 #[test_case(
     "clone = \"templates/ubuntu\"",
     "linked = true",

@@ -4,14 +4,17 @@
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
 use super::{
-    super::check,
+    super::{
+        check,
+        deliver::no_file,
+        server::{is_name, name, pairs},
+    },
     machine::plain,
-    place::{is_name, name},
 };
 use crate::{
     definition::{
         problem::Span,
-        raw::{KeptAs, Output, OutputVsphere, Several},
+        raw::{KeptAs, Output, OutputVsphere},
         reader::{At, Reader},
         scalar::{Map, One, Text},
     },
@@ -44,23 +47,7 @@ pub(in super::super) fn image(
     place: &Span,
     reader: &mut Reader<'_>,
 ) -> Option<VsphereImagePlan> {
-    let of_others = [
-        ("path", raw.path.span()),
-        ("level", raw.level.span()),
-        ("compression", raw.compression.span()),
-        ("ova", raw.ova.span()),
-        ("ami", raw.ami.span()),
-    ];
-    let mut right = Some(());
-    for (key, span) in of_others {
-        if let Some(span) = span {
-            let message = format!(
-                "what stays in a vCenter has no `{key}`: it is no file, but what the machine becomes"
-            );
-            reader.report(span, message);
-            right = None;
-        }
-    }
+    let right = no_file(&raw, "vsphere", "a vCenter", reader);
     let Some(At { value: raw, .. }) = raw.vsphere.maybe()? else {
         let plan = VsphereImagePlan { kind: VsphereImageKind::Template, ..nothing(image?) };
         fitting_name(&plan, place, reader)?;
@@ -84,7 +71,7 @@ fn described(
     let kept_at = raw.r#as.span().cloned();
     let kept = raw.r#as.or(One(KeptAs::Template)).map(|One(kept)| kept);
     let snapshot = name(raw.snapshot, "is not the name of a snapshot", reader);
-    let tags = raw.tags.or(Map::new()).and_then(|map| tags(map, reader));
+    let tags = pairs(raw.tags, ("category", "tag"), reader);
     let attributes = raw.attributes.or(Map::new()).and_then(|map| attributes(map, reader));
     let description = match raw.description.maybe() {
         Some(Some(at)) => plain(at, reader).map(Some),
@@ -170,25 +157,6 @@ fn fitting_name(plan: &VsphereImagePlan, place: &Span, reader: &mut Reader<'_>) 
             .help("give it another `name`");
     }
     (long <= most).then_some(())
-}
-
-fn tags(map: Map<Several>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
-    let entries: Vec<Option<Vec<(String, String)>>> = map
-        .into_iter()
-        .map(|(category, entry)| {
-            check::holds(&entry.key, is_name(&category), reader, || {
-                format!("`{}` is not the name of a category", category.escape_debug())
-            })?;
-            let At { value: Several(list), span } = entry.value;
-            check::holds(&span, !list.is_empty(), reader, || {
-                format!("the category `{category}` has no tag")
-            })?;
-            let tags =
-                check::texts(list, reader, is_name, "is not the name of a tag", "write one line of text")?;
-            Some(tags.into_iter().map(|tag| (category.clone(), tag)).collect())
-        })
-        .collect();
-    Some(entries.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 fn attributes(map: Map<Text>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {

@@ -4,9 +4,12 @@
     reason = "as in `Field::maybe`: without the outer one, a mistake was reported"
 )]
 use super::{
-    super::{check, machine::port},
+    super::{
+        check,
+        machine::{Hardware, of_libvirt, port},
+        server::name,
+    },
     Start,
-    place::name,
 };
 use crate::{
     definition::{
@@ -32,33 +35,35 @@ const MEMORY_STEP: u64 = 4 << 20;
 
 /// What `[machine]` says that is of use to a vCenter.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Hardware {
+struct Asked {
     /// With their places, of what is said.
-    pub(in super::super) cpus: Option<(u32, Option<Span>)>,
-    pub(in super::super) memory: Option<(Size, Option<Span>)>,
-    pub(in super::super) disk: Option<(Size, Option<Span>)>,
-    pub(in super::super) firmware: Firmware,
+    cpus: Option<(u32, Option<Span>)>,
+    memory: Option<(Size, Option<Span>)>,
+    disk: Option<(Size, Option<Span>)>,
+    firmware: Firmware,
+}
+
+impl Asked {
+    /// Of a copy, what is not said stays as it is.
+    fn of(said: Hardware, is_new: bool) -> Self {
+        let Hardware { cpus, cpus_at, memory, memory_at, disk, disk_at, firmware, .. } = said;
+        Self {
+            cpus: (is_new || cpus_at.is_some()).then_some((cpus, cpus_at)),
+            memory: (is_new || memory_at.is_some()).then_some((memory, memory_at)),
+            disk: (is_new || disk_at.is_some()).then_some((disk, disk_at)),
+            firmware,
+        }
+    }
 }
 
 /// Reports the keys of `[machine]` that are for others, and those that a copy cannot have.
 pub(in super::super) fn only(machine: &Machine, start: Start, reader: &mut Reader<'_>) -> Option<()> {
-    let mut right = Some(());
-    let others = [
-        ("uri", machine.uri.span(), "`server` in `[vsphere]` says which vCenter it is"),
-        ("accelerator", machine.accelerator.span(), "the host of the machine executes it"),
-    ];
-    for (key, span, help) in others {
-        if let Some(span) = span {
-            reader
-                .report(span, format!("`{key}` is for libvirt, and this machine is in a vCenter"))
-                .help(help);
-            right = None;
-        }
-    }
-    if let Some(span) = machine.ec2.span() {
-        reader.report(span, "`[machine.ec2]` is for `driver = \"ec2\"`");
-        right = None;
-    }
+    let mut right = of_libvirt(
+        machine,
+        "this machine is in a vCenter",
+        "`server` in `[vsphere]` says which vCenter it is",
+        reader,
+    );
     let Start::Copy { linked } = start else { return right };
     if let Some(span) = machine.firmware.span() {
         reader
@@ -107,6 +112,7 @@ pub(in super::super) fn machine(
     reader: &mut Reader<'_>,
 ) -> Option<VsphereMachinePlan> {
     let is_new = start == Start::New;
+    let hardware = Asked::of(hardware, is_new);
     let fits = hardware_fits(&hardware, reader);
     let mut plan = VsphereMachinePlan {
         cpus: hardware.cpus.as_ref().map(|(cpus, _)| *cpus),
@@ -234,7 +240,7 @@ fn chosen<T: Default>(at: Option<At<One<T>>>) -> T {
     at.map(|At { value: One(value), .. }| value).unwrap_or_default()
 }
 
-fn hardware_fits(hardware: &Hardware, reader: &mut Reader<'_>) -> Option<()> {
+fn hardware_fits(hardware: &Asked, reader: &mut Reader<'_>) -> Option<()> {
     let memory = match &hardware.memory {
         Some((memory, Some(span))) => {
             check::holds(span, memory.as_bytes().is_multiple_of(MEMORY_STEP), reader, || {

@@ -1,7 +1,8 @@
 //! `[source.vsphere]`, and how the build's keys come into what starts from it.
-use super::{
-    super::{check, source::local_file},
-    place::{is_name, name},
+use super::super::{
+    check,
+    server::{is_name, name},
+    source::local_file,
 };
 use crate::{
     definition::{

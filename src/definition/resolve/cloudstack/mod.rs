@@ -1,0 +1,10 @@
+//! `driver = "cloudstack"`.
+mod image;
+mod machine;
+mod place;
+mod source;
+
+pub(super) use image::{image, nothing};
+pub(super) use machine::{machine, only};
+pub(super) use place::cloud;
+pub(super) use source::{seed, source};
