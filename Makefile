@@ -1,6 +1,8 @@
 # Two commands: `make demo` and `make test`. Everything else is a part of them.
 CARGO ?= cargo
 DEFINITION ?= examples/debian-12.toml
+# Tests that boot nothing mostly wait for servers of theirs: three for each core.
+THREADS ?= $(shell expr 3 \* $$(nproc))
 
 .PHONY: help demo build test test-fast test-guest test-slow fuzz lint setup setup-test install clean
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ lint: ## formatting and lints
 	$(CARGO) check --locked --no-default-features
 
 test-fast: ## tests that boot nothing
-	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --skip driver::libvirt::tests_real --skip source::iso::tests::large
+	$(CARGO) test --locked --features test-guest --lib --bins --test it -- --test-threads=$(THREADS) --skip driver::libvirt::tests_real --skip source::iso::tests::large
 
 test-guest: ## tests on real guests, two at a time
 	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive source::iso::tests::large
