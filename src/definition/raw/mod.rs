@@ -225,8 +225,8 @@ table! {
         /// How the build's keys come into the guest: `nocloud`, a volume that cloud-init reads; `credentials`, which systemd 252
         /// and later read by themselves; or `login`, by a login that the image has. On EC2: `user-data`, which cloud-init reads, or
         /// `ignition`. In a vCenter: `nocloud` (a CD), `user-data` (in `guestinfo`, which cloud-init 21.3 and later read), `ignition`, or
-        /// `login`. Default: `nocloud`, `credentials` for a bootstrap without cloud-init, `login` with `[guest.login]`, `user-data` on
-        /// EC2 and for a `[source.vsphere]`, or `ignition` for Flatcar and Fedora CoreOS there.
+        /// `login`. In a Prism Central and in a cloud of CloudStack: as on EC2, or `login`. Default: `nocloud`, `credentials` for a bootstrap without cloud-init, `login` with `[guest.login]`, `user-data` on
+        /// EC2, for a `[source.vsphere]` and in clouds, or `ignition` for Flatcar and Fedora CoreOS there.
         seed: optional One<SeedKind>,
         /// A login that the image has, for images that take no seed. It is used once, to bring the build's own key in.
         login: optional GuestLogin,
@@ -265,7 +265,8 @@ table! {
         /// Empty the machine id; remove host keys, logs, caches, cloud-init's state and the host name. Default: true.
         sysprep: optional bool,
         /// Overwrite free space with zeroes before that. Local disks need it not: they take back each block that the guest frees. Those of a
-        /// vCenter take back larger pieces, in which old content would stay, such as keys of the build. Default: with `driver = "vsphere"`.
+        /// vCenter, of Nutanix's and CloudStack's clusters take back larger pieces, or none, in which old content would stay, such as keys of
+        /// the build. Default: with these drivers.
         zero: optional bool,
         /// Give freed blocks back, so that they become holes. Default: true.
         trim: optional bool,
