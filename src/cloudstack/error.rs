@@ -43,6 +43,8 @@ impl FailureKind for CloudStackErrorKind {
 
 impl WireKind for CloudStackErrorKind {
     const UNAVAILABLE: Self = Self::Unavailable;
+    const TRUST: Self = Self::Trust;
+    const USAGE: Self = Self::Usage;
     const NO_SPACE: Self = Self::Quota;
 }
 

@@ -26,6 +26,7 @@ mod prism;
 mod remove;
 mod said;
 mod sign;
+mod survey;
 mod task;
 
 pub use category::{Categories, Category};
@@ -38,7 +39,10 @@ pub use image::{Image, ImageSource, ImageState, ImageType, NewImage};
 pub use objects::Staged;
 pub use owned::{Mark, is_marked, is_ours};
 pub use passing::digest_of;
-pub use place::{Place, Server, Trust};
+pub use place::{Place, Server};
 pub use prism::{Dialect, Prism};
 pub use remove::{DRIVER, Kind, remove, remove_with, resource};
 pub use said::Said;
+pub use survey::Who;
+
+pub use crate::wire::{Thumbprint, Trust};

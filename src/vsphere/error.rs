@@ -43,6 +43,8 @@ impl FailureKind for VsphereErrorKind {
 
 impl WireKind for VsphereErrorKind {
     const UNAVAILABLE: Self = Self::Unavailable;
+    const TRUST: Self = Self::Trust;
+    const USAGE: Self = Self::Usage;
     const NO_SPACE: Self = Self::NoSpace;
 }
 

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Prism Centrals likewise.
     ("nutanix", &["cx", "value", "wire"]),
     // A webhook is told by the one HTTP client that there is.
-    ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere"]),
+    ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere", "wire"]),
     ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
@@ -49,10 +49,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fetch",
             "source",
             "provision",
+            "wire",
         ],
     ),
     ("report", &["build", "value"]),
-    ("doctor", &["aws", "build", "cx", "disk", "driver", "plan", "source", "value", "vsphere"]),
+    (
+        "doctor",
+        &[
+            "aws",
+            "build",
+            "cloudstack",
+            "cx",
+            "disk",
+            "driver",
+            "nutanix",
+            "plan",
+            "source",
+            "value",
+            "vsphere",
+        ],
+    ),
     (
         "cli",
         &[

@@ -1,5 +1,6 @@
 //! Images that come back: in both dialects, over connections that are cut.
 use super::{
+    bench::{Bench, said},
     fixture::{Call, Fate, Fixture, PASSWORD, USER},
     prism::{Kept, sha256, state},
 };
@@ -201,4 +202,62 @@ fn a_server_that_is_down_is_given_up() {
     assert_eq!(there.fixture.count("GET", V3_FILE), 3);
     there.fixture.state().images.clear();
     assert_eq!(there.fetch(Expected::default()).unwrap_err().kind(), PrismErrorKind::NotFound);
+}
+
+/// `goldsmith nutanix download … --json` to its end.
+fn run(bench: &Bench, fixture: &Fixture, arguments: &[&str]) -> std::process::Output {
+    bench.command(fixture, &["nutanix", "download", "--json"]).args(arguments).output().unwrap()
+}
+
+#[test]
+fn the_command_brings_back_what_was_published() {
+    for v4 in [false, true] {
+        let (bench, prism) = (Bench::new(), Fixture::start(state(v4)));
+        let bytes = bench.qcow2("node", 9);
+        let published = bench.published(&prism, &["node.qcow2"]);
+        let output = run(&bench, &prism, &["node", "-o", "back.qcow2"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!((prism.wrongs(), bench.journals()), (Vec::new(), 0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!((&line["event"], &line["uuid"]), (&"downloaded".into(), &published["uuid"]));
+        assert_eq!((&line["sha256"], &line["checksum-compared"]), (&sha256(&bytes).into(), &true.into()));
+        assert!(std::fs::read(bench.path("back.qcow2")).unwrap() == bytes);
+        let output = bench.plain(&["inspect", "back.qcow2", "--json"]).output().unwrap();
+        assert!(said(&output).contains("\"qcow2\""), "{}", said(&output));
+        // By its UUID, with a digest that it must have.
+        let uuid = published["uuid"].as_str().unwrap();
+        let right = sha256(&bytes);
+        let output = run(&bench, &prism, &[uuid, "-o", "again.qcow2", "--sha256", &right]);
+        assert!(output.status.success(), "{}", said(&output));
+        let output = run(&bench, &prism, &[uuid, "-o", "other.qcow2", "--sha256", &"0".repeat(64)]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(!bench.path("other.qcow2").exists());
+        assert_eq!(bench.journals(), 0);
+    }
+}
+
+#[test]
+fn a_name_that_is_not_one_image_is_told() {
+    let (bench, prism) = (Bench::new(), Fixture::start(state(true)));
+    for uuid in [UUID, "7b4e43e6-2b6b-4c2f-9ec5-5f0f0c6b7a02"] {
+        let image = Kept { uuid: uuid.into(), name: "web".into(), bytes: vec![7; 9], ..Kept::default() };
+        prism.state().images.push(image);
+    }
+    let output = run(&bench, &prism, &["web", "-o", "web.img"]);
+    assert!(!output.status.success());
+    let told = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("2 have that name: 7b4e43e6-2b6b-4c2f-9ec5-5f0f0c6b7a01"), "{told}");
+    let output = run(&bench, &prism, &["none", "-o", "web.img"]);
+    assert!(!output.status.success() && said(&output).contains("of that name or UUID"), "{}", said(&output));
+    assert!(!bench.path("web.img").exists());
+    assert_eq!(bench.journals(), 0);
+    // Another digest than is told is a warning: the disk may be in another form there.
+    prism.trouble(|call| match call.path.ends_with("/file") {
+        true => Fate::Answer(200, "other bytes".into()),
+        false => Fate::Forward,
+    });
+    let output = run(&bench, &prism, &[UUID, "-o", "web.img"]);
+    assert!(output.status.success() && said(&output).contains("Prism Central tells"), "{}", said(&output));
+    assert_eq!(std::fs::read(bench.path("web.img")).unwrap(), b"other bytes");
 }
