@@ -6,28 +6,18 @@
 use crate::{
     cx::Cx,
     plan::{AnswerFile, with_server},
+    wire::Door,
 };
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    task::{JoinHandle, JoinSet},
-};
-
-/// A request that takes longer is none of an installer.
-const PATIENCE: Duration = Duration::from_secs(30);
+use tokio::net::TcpListener;
 
 /// The server; it ends when this is dropped.
 #[derive(Debug)]
@@ -35,7 +25,7 @@ pub(super) struct Served {
     /// As the guest sees it.
     address: SocketAddr,
     shelf: Arc<Shelf>,
-    task: JoinHandle<()>,
+    _door: Door,
 }
 
 /// What there is, and what of it was asked for.
@@ -54,26 +44,11 @@ impl Served {
         let files = files.iter().map(|file| (file.name.clone(), Bytes::from(file.text.clone())));
         let shelf = Arc::new(Shelf { cx: cx.clone(), files: files.collect(), asked: Mutex::default() });
         let shared = Arc::clone(&shelf);
-        let task = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                // Those that are over are forgotten.
-                while connections.try_join_next().is_some() {}
-                let Ok((stream, _)) = listener.accept().await else { continue };
-                let shelf = Arc::clone(&shared);
-                connections.spawn(async move {
-                    let answer = service_fn(|request| {
-                        let response = shelf.answer(&request);
-                        async move { Ok::<_, Infallible>(response) }
-                    });
-                    let mut server = http1::Builder::new();
-                    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
-                    // One who breaks off asks again.
-                    let _ = server.serve_connection(TokioIo::new(stream), answer).await;
-                });
-            }
+        let door = Door::open(listener, move |request| {
+            let response = shared.answer(&request);
+            async move { response }
         });
-        Ok(Self { address, shelf, task })
+        Ok(Self { address, shelf, _door: door })
     }
 
     /// `text` with the address of the server in the place of its placeholders.
@@ -95,12 +70,6 @@ impl Served {
             "the installer never fetched its answers from http://{}/{instead}: is it told that address, and had it a network before it looked?",
             self.address
         ))
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -146,6 +115,7 @@ fn respond(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
 mod tests {
     use super::*;
     use crate::cx::tests_support::cx;
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// What a server answers to one request, sent as it is.

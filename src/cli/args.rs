@@ -217,6 +217,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: CloudStack,
     },
+    /// Look after images of a Prism Central of Nutanix's
+    #[command(after_help = examples(&[
+        ("goldsmith nutanix download node-1 -o node.img", "an image as a file"),
+    ]))]
+    Nutanix {
+        #[command(subcommand)]
+        what: Nutanix,
+    },
     /// Copy, share, name, list, test, export and retire AMIs
     #[cfg(feature = "aws")]
     Ami(Ami),
@@ -243,6 +251,8 @@ pub(super) enum Command {
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
             ("goldsmith doctor --aws web.toml > policy.json", "what it needs at Amazon's"),
             ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
+            ("goldsmith doctor --nutanix nutanix.json", "or in its Prism Central"),
+            ("goldsmith doctor --cloudstack lab", "or in a cloud of CloudStack"),
         ]))
     )]
     #[cfg_attr(
@@ -251,6 +261,8 @@ pub(super) enum Command {
             ("goldsmith doctor", "this host in general"),
             ("goldsmith doctor web.toml", "and whether it can build this definition"),
             ("goldsmith doctor --vsphere vsphere.json", "what the user of this file lacks in its vCenter"),
+            ("goldsmith doctor --nutanix nutanix.json", "or in its Prism Central"),
+            ("goldsmith doctor --cloudstack lab", "or in a cloud of CloudStack"),
         ]))
     )]
     Doctor(Box<Doctor>),
@@ -442,6 +454,17 @@ pub(super) struct Doctor {
     /// Look at a vCenter instead: privileges, and whether what FILE (EKS Anywhere's `vsphere.json`) or the options name is there
     #[arg(long)]
     pub(super) vsphere: bool,
+    /// Look at a Prism Central instead, by FILE (EKS Anywhere's `nutanix.json`) and the environment; `--server`, `--user`,
+    /// `--cluster`, `--network` and how it is trusted count for it, too
+    #[arg(long, conflicts_with_all = ["vsphere", "cloudstack"])]
+    pub(super) nutanix: bool,
+    /// Look at a cloud of CloudStack instead, by FILE, which is a section of the file of `cs` or such a file, and the environment;
+    /// `--server` and how it is trusted count for it, too
+    #[arg(long, conflicts_with = "vsphere")]
+    pub(super) cloudstack: bool,
+    /// The zone of that cloud [default: all]
+    #[arg(long, value_name = "NAME", requires = "cloudstack")]
+    pub(super) zone: Option<String>,
     #[command(flatten)]
     pub(super) vcenter: VcenterArgs,
     #[command(flatten)]

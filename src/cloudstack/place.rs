@@ -1,8 +1,8 @@
 //! Which cloud, as whom, and how it is known to be the one that is meant.
-use super::{CloudStackError, CloudStackErrorKind};
+use super::{CloudStackError, CloudStackErrorKind, Trust};
 use crate::value::Secret;
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf};
+use std::fmt;
 use url::Url;
 
 /// A cloud and whose keys are used there. The secret key never leaves this value.
@@ -25,19 +25,6 @@ pub struct Endpoint {
     /// How it is recognised.
     #[serde(default)]
     pub trust: Trust,
-}
-
-/// How a server's certificate is checked; that of storage VMs, too, to which files go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trust {
-    /// By the authorities that this host trusts.
-    #[default]
-    System,
-    /// By the authorities in this PEM file.
-    CaFile(PathBuf),
-    /// Not at all.
-    Anything,
 }
 
 impl Endpoint {
@@ -66,6 +53,14 @@ impl Endpoint {
         url.set_query(None);
         url.set_fragment(None);
         Ok(Self { url: url.into(), trust })
+    }
+
+    /// How its storage VMs are recognised, which have certificates of their own: what is pinned is the API's.
+    pub(super) fn storage_trust(&self) -> Trust {
+        match &self.trust {
+            Trust::Thumbprint(_) => Trust::System,
+            trust => trust.clone(),
+        }
     }
 }
 

@@ -160,7 +160,7 @@ impl CloudStack {
         let pause = header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
         let pause = pause.map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
         let skew = header("date").and_then(skew);
-        let text = http::limited(response, LARGEST).await.map_err(|error| Failed {
+        let text = crate::wire::text(response, LARGEST).await.map_err(|error| Failed {
             error: CloudStackError::new(CloudStackErrorKind::Unavailable, attempt).because(error),
             again: Again::IfItReads,
             pause: None,

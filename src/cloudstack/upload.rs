@@ -6,11 +6,12 @@ use super::{
     CloudStack, CloudStackError, CloudStackErrorKind, Params,
     answer::text,
     http,
-    transfer::{Bar, Passing, unreadable},
+    transfer::{Passing, unreadable},
 };
 use crate::{
     cx::{Cx, Event, Sight},
     value::Secret,
+    wire::Bar,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -115,7 +116,7 @@ impl CloudStack {
             }
             Err(error) => {
                 let failed = http::failed(&attempt, &error);
-                let hint = "storage VMs have an address and a certificate of their own (`--ca-file` and `--insecure` are for both); \
+                let hint = "storage VMs have an address and a certificate of their own (`--ca-file` and `--insecure` are for both, `--thumbprint` is for the API); \
                      where neither can be had, `--url` has the cloud fetch the file itself";
                 return Err(match failed.kind() {
                     CloudStackErrorKind::Trust => failed.hint(hint).unsent(),
@@ -132,7 +133,7 @@ impl CloudStack {
             // A proxy before the storage VM that has no patience.
             return Ok(Posted::Unanswered(format!("HTTP {status}")));
         }
-        let said = http::limited(response, REFUSAL).await.unwrap_or_default();
+        let said = crate::wire::text(response, REFUSAL).await.unwrap_or_default();
         let said = crate::cx::clean_line(said.trim());
         let why = if said.is_empty() || said.starts_with('<') {
             format!("the storage VM answered HTTP {status}")

@@ -4,8 +4,10 @@
 //! can be tested. Nothing here prints.
 #[cfg(feature = "aws")]
 mod aws;
+pub mod cloudstack;
 mod examine;
 mod facts;
+pub mod nutanix;
 mod packages;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Which Prism Central, as whom, and how it is known to be the one that is meant.
-use super::{PrismError, PrismErrorKind};
+use super::{PrismError, PrismErrorKind, Trust};
 use crate::value::Secret;
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 /// Where Prism Central listens, unless somebody says otherwise.
 pub(super) const PORT: u16 = 9440;
@@ -30,19 +30,6 @@ pub struct Server {
     /// How it is recognised.
     #[serde(default)]
     pub trust: Trust,
-}
-
-/// How a server's certificate is checked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trust {
-    /// By the authorities that this host trusts.
-    #[default]
-    System,
-    /// By the authorities in this PEM file.
-    CaFile(PathBuf),
-    /// Not at all.
-    Anything,
 }
 
 impl Server {

@@ -45,7 +45,7 @@ pub use machine::MOREF;
 pub use moref::Moref;
 pub use ovf::{ImportSpec, Imported, OvfImport};
 pub use owned::{Mark, bears_mark, is_marked, without_marks};
-pub use place::{Place, Server, Thumbprint, Trust};
+pub use place::{Place, Server};
 pub use privilege::{For, On, PRIVILEGES, Privilege};
 pub use property::Properties;
 pub use remove::{BUILD, DRIVER, Kind, remove, remove_with, resource};
@@ -57,3 +57,5 @@ pub use said::Said;
 pub use session::{About, VCenter};
 pub use target::{NetworkChoice, Spot, Target};
 pub use xml::{Element, Node};
+
+pub use crate::wire::{Thumbprint, Trust};

@@ -16,4 +16,5 @@ mod nutanix;
 mod reference;
 mod roles;
 mod tidy;
+mod tls_door;
 mod vsphere;

@@ -1,6 +1,6 @@
 //! What the user may say about a cloud that CloudStack manages.
 use super::{examples, name_and_value};
-use crate::value::HumanDuration;
+use crate::{cloudstack::Thumbprint, publish::cloudstack::At, value::HumanDuration};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -26,6 +26,9 @@ pub(in crate::cli) struct CloudArgs {
     /// Trust the authorities in this PEM file, and no others
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "trust")]
     pub(in crate::cli) ca_file: Option<PathBuf>,
+    /// Trust the API's certificate with this fingerprint, SHA-1 or SHA-256, and no other
+    #[arg(long, value_name = "HEX", group = "trust")]
+    pub(in crate::cli) thumbprint: Option<Thumbprint>,
     /// Trust any certificate: whoever is on the way can make calls in your name
     #[arg(long, group = "trust")]
     pub(in crate::cli) insecure: bool,
@@ -45,6 +48,10 @@ pub(in crate::cli) struct PublishCloudStack {
     /// Have the cloud fetch the image from here; it unpacks .gz, .bz2 and .zip
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(in crate::cli) url: Option<url::Url>,
+    /// Have the cloud fetch the disk from this host, for storage VMs that take no uploads but reach it [default: the address from which this
+    /// host goes to the cloud, and port 8080; CloudStack fetches from 80, 8080 and 443 only]
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "", require_equals = true, requires = "image")]
+    pub(in crate::cli) serve: Option<At>,
     /// What is at the address: qcow2, ova or vhd [default: by its end]
     #[arg(long, value_name = "FORMAT", requires = "url")]
     pub(in crate::cli) format: Option<String>,

@@ -1,7 +1,10 @@
 //! What the user may say about a Prism Central of Nutanix's.
-use super::name_and_value;
-use crate::{nutanix::Dialect, value::Digest};
-use clap::{Args, ValueHint};
+use super::{examples, name_and_value};
+use crate::{
+    nutanix::{Dialect, Thumbprint},
+    value::Digest,
+};
+use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// Which Prism Central, as whom, and how it is known to be the one that is meant.
@@ -23,6 +26,9 @@ pub(in crate::cli) struct PrismArgs {
     /// Trust the authorities in this PEM file, and no others
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "prism-trust")]
     pub(in crate::cli) ca_file: Option<PathBuf>,
+    /// Trust the certificate with this fingerprint, SHA-1 or SHA-256, and no other
+    #[arg(long, value_name = "HEX", group = "prism-trust")]
+    pub(in crate::cli) thumbprint: Option<Thumbprint>,
     /// Trust any certificate: whoever is on the way can read the password
     #[arg(long, group = "prism-trust")]
     pub(in crate::cli) insecure: bool,
@@ -61,6 +67,38 @@ pub(in crate::cli) struct PublishNutanix {
     /// Take the place of images of this name that earlier publishes made
     #[arg(long)]
     pub(in crate::cli) replace: bool,
+    #[command(flatten)]
+    pub(in crate::cli) prism: PrismArgs,
+}
+
+/// What can be done with images.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Nutanix {
+    /// Download an image
+    #[command(
+        long_about = "Download an image.\n\n\
+            The file has its name when it is whole. Where the connection is cut, it goes on if Prism Central gives parts, and begins again if not. \
+            Its SHA-256 is compared with the one that is said, or that Prism Central tells.",
+        after_help = examples(&[
+            ("goldsmith nutanix download node-1 -o node.img --config nutanix.json", "by its name, by the file of EKS Anywhere"),
+            ("goldsmith nutanix download node-1 -o node.img --json | tail -1 | jq -r .sha256", "for scripts"),
+            ("goldsmith inspect node.img", "what it is"),
+        ]),
+    )]
+    Download(Box<DownloadNutanix>),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadNutanix {
+    /// The image, by name or UUID
+    #[arg(value_name = "IMAGE")]
+    pub(in crate::cli) image: String,
+    /// The file to make
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) output: PathBuf,
+    /// Refuse what has another SHA-256
+    #[arg(long, value_name = "SHA256")]
+    pub(in crate::cli) sha256: Option<Digest>,
     #[command(flatten)]
     pub(in crate::cli) prism: PrismArgs,
 }

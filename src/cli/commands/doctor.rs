@@ -15,6 +15,12 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
     if arguments.vsphere {
         return super::vsphere::doctor::run(arguments, console);
     }
+    if arguments.nutanix {
+        return super::nutanix::doctor::run(arguments, console);
+    }
+    if arguments.cloudstack {
+        return super::cloudstack::doctor::run(arguments, console);
+    }
     #[cfg(feature = "aws")]
     if arguments.aws {
         return super::aws::permissions(arguments, console);
@@ -38,6 +44,21 @@ pub(super) fn run(arguments: &args::Doctor, console: &Console) -> Result<Exit, P
         let quiet = console.verbosity() == Verbosity::Quiet;
         let ready = "this host is ready";
         let text = text(console.out_theme(), ready, &findings, all.as_deref(), console.out_width(), quiet);
+        if !text.is_empty() {
+            console.out(&text);
+        }
+    }
+    Ok(if worst == Status::Failure { Exit::Preflight } else { Exit::Ok })
+}
+
+/// Shows what was found of a server, and how the command ends.
+pub(super) fn told(console: &Console, ready: &str, findings: &[Finding]) -> Result<Exit, Problem> {
+    let worst = doctor::worst(findings);
+    if console.json() {
+        console.out(&pretty(&serde_json::json!({ "status": worst, "checks": findings }))?);
+    } else {
+        let quiet = console.verbosity() == Verbosity::Quiet;
+        let text = text(console.out_theme(), ready, findings, None, console.out_width(), quiet);
         if !text.is_empty() {
             console.out(&text);
         }

@@ -51,6 +51,9 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::CloudStack { what: args::CloudStack::Download(arguments) } => {
             cloudstack::download::run(&arguments, console)
         }
+        Command::Nutanix { what: args::Nutanix::Download(arguments) } => {
+            nutanix::download::run(&arguments, console)
+        }
         Command::Publish { what: args::Publish::Nutanix(arguments) } => {
             nutanix::publish::run(&arguments, console)
         }

@@ -1,5 +1,5 @@
 //! From an image to a template: what is asked for, what is looked at before anything is made, and what was made.
-use super::{Image, ImageFormat};
+use super::{At, Image, ImageFormat};
 use crate::{
     cloudstack::{CloudStack, CloudStackError, CloudStackErrorKind, Named, Scope, Template},
     cx::Cx,
@@ -20,6 +20,8 @@ const LONGEST: (usize, usize) = (255, 4000);
 pub enum From<'a> {
     /// A file on this host, which is uploaded.
     File(&'a Path, &'a Image),
+    /// The same, which the cloud fetches from this host.
+    Served(&'a Path, &'a Image, At),
     /// An address that the cloud fetches itself, with the checksum of what is there: `{SHA-256}…`.
     Url(&'a url::Url, Option<&'a str>),
 }
@@ -153,10 +155,12 @@ impl Job<'_> {
         )
         .await?;
         let made = stage(cx, self.bringing(), Box::pin(self.bring(cx, cloud, &ready))).await?;
-        let there = stage(cx, "ready", Box::pin(self.arrive(cx, cloud, &ready, &made))).await?;
+        let arriving = Box::pin(self.arrive(cx, cloud, &ready, &made));
+        let arriving = Box::pin(super::serve::fetched(cx, made.served.as_ref(), arriving));
+        let there = stage(cx, "ready", arriving).await?;
         let replaced = stage(cx, "finish", Box::pin(self.finish(cx, cloud, &ready, &made, &there))).await?;
         let (url, bytes_sent) = match self.from {
-            From::File(_, image) => (None, Some(image.file_bytes)),
+            From::File(_, image) | From::Served(_, image, _) => (None, Some(image.file_bytes)),
             From::Url(url, _) => (Some(without_login(url)), None),
         };
         let checksum_compared = made
@@ -193,7 +197,7 @@ impl Job<'_> {
     fn bringing(&self) -> &'static str {
         match self.from {
             From::File(..) => "upload",
-            From::Url(..) => "register",
+            From::Served(..) | From::Url(..) => "register",
         }
     }
 

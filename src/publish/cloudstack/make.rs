@@ -7,6 +7,7 @@ use crate::{
     },
     cx::{Cx, Undo, UndoHandle},
     publish::cloudstack::Image,
+    wire::Served,
 };
 use std::{path::Path, time::Duration};
 
@@ -20,6 +21,8 @@ pub(super) struct Made {
     pub(super) undo: UndoHandle,
     pub(super) sha256: Option<String>,
     pub(super) repeated: u32,
+    /// The file that the cloud fetches, if it does that from here.
+    pub(super) served: Option<Served>,
 }
 
 impl Job<'_> {
@@ -36,21 +39,32 @@ impl Job<'_> {
     ) -> Result<Made, CloudStackError> {
         match self.from {
             From::File(path, image) => self.upload(cx, cloud, ready, path, image).await,
-            From::Url(url, checksum) => {
-                let mark = cloudstack::mark_of(cx.id(), 1);
-                let undo = self.plan(cx, cloud, ready, &mark)?;
-                let zones: Vec<&str> = ready.zones.iter().map(|zone| zone.id.as_str()).collect();
-                let params = self.params(ready, &mark).with("url", url).maybe("checksum", checksum);
-                let params = match zones.as_slice() {
-                    // The only one that older versions know.
-                    [one] => params.with("zoneid", one),
-                    several => params.with("zoneids", several.join(",")),
-                };
-                let id = cloud.register_template(self.name, &params).await?;
-                self.known(cx, cloud, ready, undo, &id)?;
-                Ok(Made { id, undo, sha256: None, repeated: 0 })
-            }
+            From::Served(path, image, at) => self.serve(cx, cloud, ready, (path, image, at)).await,
+            From::Url(url, checksum) => self.register(cx, cloud, ready, url.as_str(), checksum).await,
         }
+    }
+
+    /// Has the cloud fetch what is at an address.
+    pub(super) async fn register(
+        &self,
+        cx: &Cx,
+        cloud: &CloudStack,
+        ready: &Ready,
+        url: &str,
+        checksum: Option<&str>,
+    ) -> Result<Made, CloudStackError> {
+        let mark = cloudstack::mark_of(cx.id(), 1);
+        let undo = self.plan(cx, cloud, ready, &mark)?;
+        let zones: Vec<&str> = ready.zones.iter().map(|zone| zone.id.as_str()).collect();
+        let params = self.params(ready, &mark).with("url", url).maybe("checksum", checksum);
+        let params = match zones.as_slice() {
+            // The only one that older versions know.
+            [one] => params.with("zoneid", one),
+            several => params.with("zoneids", several.join(",")),
+        };
+        let id = cloud.register_template(self.name, &params).await?;
+        self.known(cx, cloud, ready, undo, &id)?;
+        Ok(Made { id, undo, sha256: None, repeated: 0, served: None })
     }
 
     /// What uploads and registrations have in common.
@@ -139,7 +153,8 @@ impl Job<'_> {
                         );
                     }
                     let repeated = number - 1;
-                    return Ok(Made { id: ticket.id, undo, sha256: Some(sha256), repeated });
+                    let sha256 = Some(sha256);
+                    return Ok(Made { id: ticket.id, undo, sha256, repeated, served: None });
                 }
                 Err(error) if error.is_unsent() => {
                     let resource =
@@ -190,6 +205,6 @@ impl Job<'_> {
 }
 
 /// A name of a file that no shell of a storage VM minds.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' }).collect()
 }

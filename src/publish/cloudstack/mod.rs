@@ -4,7 +4,9 @@ mod image;
 mod job;
 mod make;
 mod ready;
+mod serve;
 
 pub use download::{Download, Downloaded};
 pub use image::{Image, ImageFormat};
 pub use job::{Flags, From, InZone, Job, Published};
+pub use serve::At;

@@ -22,7 +22,7 @@ impl Job<'_> {
         // The cloud fetches an address in all zones at once; a file is in the first.
         let begun = match self.from {
             From::File(..) => &zones[..1],
-            From::Url(..) => zones,
+            From::Served(..) | From::Url(..) => zones,
         };
         let mut there = cloud.template_ready(cx, scope, &made.id, begun, self.limit).await?;
         self.compare(cx, made, &there)?;
@@ -37,7 +37,7 @@ impl Job<'_> {
 
     /// What the cloud tells of it must be what was sent.
     fn compare(&self, cx: &Cx, made: &Made, there: &[Template]) -> Result<(), CloudStackError> {
-        let From::File(_, image) = self.from else { return Ok(()) };
+        let (From::File(_, image) | From::Served(_, image, _)) = self.from else { return Ok(()) };
         for one in there {
             let zone = one.zone.as_ref().map_or("all zones", |zone| zone.name.as_str());
             let wrong = |why: String| {

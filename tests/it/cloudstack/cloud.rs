@@ -91,7 +91,39 @@ pub(crate) struct Cloud {
     pub(crate) address: String,
     /// Where the storage VM is, if it is not there: `https://127.0.0.1:1`.
     pub(crate) storage: Option<String>,
+    /// Whether what is registered is really fetched, and how.
+    pub(crate) fetches: Option<Fetches>,
+    /// What is still to be fetched: template and address.
+    pub(crate) to_fetch: Vec<(String, String, Fetches)>,
+    /// Calls that the user may not make.
+    pub(crate) denied: Vec<&'static str>,
+    /// The storage VM's agent is not heard.
+    pub(crate) storage_down: bool,
     jobs: BTreeMap<String, Job>,
+}
+
+/// Calls of builds, which the user may make, too.
+const BUILDS: [&str; 7] = [
+    "createTemplate",
+    "deployVirtualMachine",
+    "destroyVirtualMachine",
+    "listNetworks",
+    "listVirtualMachines",
+    "listVolumes",
+    "stopVirtualMachine",
+];
+
+/// How a storage VM fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetches {
+    /// All at once, after a look at how much it is.
+    Whole,
+    /// In two parts.
+    Parts,
+    /// It cannot reach the address, and tries on.
+    Never,
+    /// It cannot reach the address, and says so.
+    Fails,
 }
 
 #[derive(Debug)]
@@ -230,6 +262,27 @@ impl Cloud {
                 let some: Vec<Value> = all.iter().skip((page - 1) * size).take(size).cloned().collect();
                 Ok(json!({"count": all.len(), "ostype": some}))
             }
+            "listApis" => {
+                let apis: Value = serde_json::from_str(include_str!("apis.json")).unwrap();
+                let names = apis.as_object().unwrap().keys().map(String::as_str).chain(BUILDS);
+                let may = names.filter(|name| !self.denied.contains(name));
+                Ok(list("api", may.map(|name| json!({"name": name, "isasync": false})).collect()))
+            }
+            "listCapabilities" => {
+                Ok(json!({"capability": {"cloudstackversion": "4.19.1.0", "securitygroupsenabled": false}}))
+            }
+            "listServiceOfferings" => {
+                let id = Uuid::from_u128(5).to_string();
+                Ok(list("serviceoffering", vec![json!({"id": id, "name": "Small Instance", "cpunumber": 1})]))
+            }
+            "listSystemVms" => {
+                let agent = if self.storage_down { "Disconnected" } else { "Up" };
+                Ok(list(
+                    "systemvm",
+                    vec![json!({"id": Uuid::from_u128(6).to_string(), "name": "s-2-VM", "state": "Running",
+                    "agentstate": agent, "systemvmtype": "secondarystoragevm", "zoneid": param("zoneid")})],
+                ))
+            }
             "listProjects" => Ok(list("project", vec![project()])),
             "listTemplates" => Ok(self.list_templates(call)),
             "getUploadParamsForTemplate" => {
@@ -249,6 +302,14 @@ impl Cloud {
                 let id = self.make(call, zones, "Active");
                 let made = self.templates.last_mut().unwrap();
                 made.error = fails.then(|| "File not found: HTTP 404".to_owned());
+                match self.fetches {
+                    None => {}
+                    Some(Fetches::Fails) => made.error = Some("Connection timed out".to_owned()),
+                    Some(how) => {
+                        made.state = "Fetching";
+                        self.to_fetch.push((id.clone(), param("url").unwrap(), how));
+                    }
+                }
                 let shown = self.shown(&id);
                 Ok(list("template", shown))
             }

@@ -3,9 +3,11 @@
 mod bench;
 mod checks;
 mod cloud;
+mod doctor;
 mod download;
 mod faults;
 mod publish;
+mod serve;
 mod server;
 mod shapes;
 mod tls;

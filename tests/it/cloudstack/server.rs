@@ -98,7 +98,13 @@ async fn one(request: Request<Incoming>, cloud: Arc<Mutex<Cloud>>) -> Result<Res
         ("POST", "/client/api") => {
             let body = request.into_body().collect().await.map_err(|_| Severed)?.to_bytes();
             let params = url::form_urlencoded::parse(&body).into_owned().collect();
-            api(params, &cloud)
+            let answer = api(params, &cloud);
+            let registered = std::mem::take(&mut cloud.lock().unwrap().to_fetch);
+            for (id, url, how) in registered {
+                let cloud = Arc::clone(&cloud);
+                std::thread::spawn(move || super::serve::fetch(&cloud, &id, &url, how));
+            }
+            answer
         }
         ("POST", upload) if upload.starts_with("/upload/") => {
             let id = upload.trim_start_matches("/upload/").to_owned();

@@ -1,57 +1,25 @@
 //! HTTPS to the API and to the storage VM: who is trusted.
 use super::{
     bench::{Bench, result, said},
-    checks::python,
     cloud::{KEY, SECRET},
     server::Server,
 };
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
-};
+use crate::tls_door::Door;
+use std::path::Path;
 
-/// A door with TLS before a cloud; it ends with this value.
-struct Door {
-    child: Child,
-    _stdin: ChildStdin,
-    url: String,
-}
-
-impl Door {
-    /// The authority's certificate is in `ca`. Uploads go through the door, too.
-    fn before(server: &Server, ca: &Path) -> Self {
-        let port = server.cloud().address.rsplit(':').next().unwrap().to_owned();
-        let mut child = Command::new(python())
-            .arg("-I")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cloudstack/serve_tls.py"))
-            .arg(port)
-            .arg(ca)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = format!("https://127.0.0.1:{}", line.trim());
-        server.cloud().storage = Some(url.clone());
-        let stdin = child.stdin.take().unwrap();
-        Self { child, _stdin: stdin, url }
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Uploads go through the door, too.
+fn door(server: &Server, ca: &Path) -> Door {
+    let port = server.cloud().address.rsplit(':').next().unwrap().parse().unwrap();
+    let door = Door::before(port, ca);
+    server.cloud().storage = Some(door.url.clone());
+    door
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_is_trusted_by_its_authority_or_not_at_all() {
     let (bench, server) = (Bench::new(), Server::start().await);
     let bytes = bench.image("web.qcow2", 8);
-    let door = Door::before(&server, &bench.path("ca.pem"));
+    let door = door(&server, &bench.path("ca.pem"));
     let publish = |name: &str, more: &[&str]| {
         bench
             .plain(&["publish", "cloudstack", "web.qcow2", "--zone", "Zone-A", "--json", "--name", name])
@@ -70,7 +38,7 @@ async fn a_cloud_is_trusted_by_its_authority_or_not_at_all() {
     let arrived: Vec<bool> = server.templates().iter().map(|template| template.bytes == bytes).collect();
     assert_eq!(arrived, [true, true]);
     // A storage VM with a certificate of another authority.
-    let other = Door::before(&server, &bench.path("other.pem"));
+    let other = self::door(&server, &bench.path("other.pem"));
     let begun = std::time::Instant::now();
     let output = publish("other", &["--ca-file", "ca.pem"]);
     assert!(
@@ -87,4 +55,34 @@ async fn a_cloud_is_trusted_by_its_authority_or_not_at_all() {
     assert!(said(&output).contains("\"clean\": true"), "{}", said(&output));
     assert_eq!((server.templates().len(), bench.journals()), (2, 0));
     assert_ne!(other.url, door.url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_is_known_by_its_thumbprint_which_a_refusal_tells() {
+    let (bench, server) = (Bench::new(), Server::start().await);
+    bench.image("web.qcow2", 8);
+    let door = door(&server, &bench.path("ca.pem"));
+    // A storage VM has a certificate of its own; this one has none.
+    server.cloud().storage = None;
+    let publish = |name: &str, more: &[&str]| {
+        bench
+            .plain(&["publish", "cloudstack", "web.qcow2", "--zone", "Zone-A", "--json", "--name", name])
+            .args(["--endpoint", &door.url])
+            .args(more)
+            .env("CLOUDSTACK_KEY", KEY)
+            .env("CLOUDSTACK_SECRET", SECRET)
+            .output()
+            .unwrap()
+    };
+    let output = publish("none", &[]);
+    let told: String = said(&output).split_whitespace().collect();
+    assert!(output.status.code() == Some(3) && told.contains(&door.sha256), "{}", said(&output));
+    let other = "00".repeat(20);
+    let output = publish("other", &["--thumbprint", &other]);
+    let told: String = said(&output).split_whitespace().collect();
+    assert!(output.status.code() == Some(3) && told.contains(&door.sha256), "{}", said(&output));
+    assert!(server.calls().is_empty(), "nothing was said to a stranger");
+    result(&publish("by-sha256", &["--thumbprint", &door.sha256]));
+    result(&publish("by-sha1", &["--thumbprint", &door.sha1.to_lowercase().replace(':', "")]));
+    assert_eq!(server.templates().len(), 2);
 }

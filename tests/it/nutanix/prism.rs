@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) spoil: bool,
     /// The same, after they were compared.
     pub(crate) spoil_later: bool,
+    /// Whether images are given in parts, with what their version is known by.
+    pub(crate) parts: bool,
     /// How many entries a list of v3 has at most.
     pub(crate) page: Option<usize>,
 }
@@ -72,6 +74,12 @@ pub(crate) struct Answer {
 }
 
 pub(crate) const CLUSTER: &str = "0005b0f1-8f43-a0f2-02b7-3cecef193712";
+
+/// UUID, name and cluster.
+const SUBNETS: [(&str, &str, &str); 2] = [
+    ("a8938dc6-7659-6801-a688-e26020c68241", "subnet-1", CLUSTER),
+    ("a8938dc6-7659-6801-a688-e26020c68242", "subnet-2", "0005b0f1-8f43-a0f2-02b7-3cecef193713"),
+];
 
 pub(crate) fn state(v4: bool) -> State {
     let clusters = vec![
@@ -212,12 +220,34 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
             let entries = state.clusters.iter().map(|(uuid, name, runs)| {
                 json!({
                     "status": { "state": "COMPLETE", "name": name, "resources":
-                        { "config": { "service_list": [runs] }, "network": {} } },
+                        { "config": { "service_list": [runs], "software_map":
+                            { "NOS": { "software_type": "NOS", "status": "INSTALLED", "version": "6.5.4.5" } } },
+                          "network": {} } },
                     "spec": { "name": name, "resources": { "config": {} } },
                     "metadata": { "uuid": uuid, "kind": "cluster", "spec_version": 27, "categories": {} },
                 })
             });
             listed(state.page, &body, "cluster", entries.collect())
+        }
+        ("GET", ["users", "me"]) => of(
+            200,
+            &json!({ "api_version": "3.1", "spec": { "resources": {} },
+                "status": { "state": "COMPLETE", "name": USER, "resources": { "user_type": "LOCAL", "display_name": USER,
+                    "access_control_policy_reference_list":
+                        [{ "kind": "access_control_policy", "name": "Image Builders", "uuid": CLUSTER }],
+                    "projects_reference_list": [] } },
+                "metadata": { "kind": "user", "uuid": CLUSTER, "spec_version": 0 } }),
+        ),
+        ("POST", ["subnets", "list"]) => {
+            let entries = SUBNETS.iter().map(|(uuid, name, cluster)| {
+                json!({
+                    "status": { "state": "COMPLETE", "name": name, "resources": { "vlan_id": 0 },
+                        "cluster_reference": { "kind": "cluster", "name": "PE", "uuid": cluster } },
+                    "spec": { "name": name, "resources": {} },
+                    "metadata": { "uuid": uuid, "kind": "subnet", "spec_version": 0, "categories": {} },
+                })
+            });
+            listed(state.page, &body, "subnet", entries.collect())
         }
         ("POST", ["images", "list"]) => {
             let wanted = body["filter"].as_str().and_then(|filter| filter.strip_prefix("name=="));
@@ -290,6 +320,9 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
             }
             image.bytes = bytes;
             Answer { status: 200, headers: Vec::new(), body: Vec::new() }
+        }
+        ("GET", ["images", uuid, "file"]) => {
+            state.image(uuid).map_or_else(missing, |image| file(state, call, image))
         }
         ("GET", ["tasks", id]) => {
             let (failed, slowness) = (state.failed.unwrap_or("FAILED"), state.slowness);
@@ -364,6 +397,32 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
     }
 }
 
+/// The bytes of an image, or a part of them (RFC 9110).
+fn file(state: &State, call: &Call, image: &Kept) -> Answer {
+    let tag = format!("\"{}\"", &sha256(&image.bytes)[..16]);
+    let mut headers = vec![("content-type", "application/octet-stream".to_owned())];
+    let whole = image.bytes.len();
+    if !state.parts {
+        return Answer { status: 200, headers, body: image.bytes.clone() };
+    }
+    headers.extend([("etag", tag.clone()), ("accept-ranges", "bytes".to_owned())]);
+    let same = call.header("if-range").is_none_or(|said| said == tag);
+    let first = call.header("range").filter(|_| same).map(|said| {
+        said.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse::<usize>().unwrap()
+    });
+    match first {
+        Some(first) if first >= whole => {
+            headers.push(("content-range", format!("bytes */{whole}")));
+            Answer { status: 416, headers, body: Vec::new() }
+        }
+        Some(first) => {
+            headers.push(("content-range", format!("bytes {first}-{}/{whole}", whole - 1)));
+            Answer { status: 206, headers, body: image.bytes[first..].to_vec() }
+        }
+        None => Answer { status: 200, headers, body: image.bytes.clone() },
+    }
+}
+
 fn listed(page: Option<usize>, body: &Value, kind: &str, entries: Vec<Value>) -> Answer {
     let offset = body["offset"].as_u64().unwrap_or_default() as usize;
     let length = (body["length"].as_u64().unwrap_or(20) as usize).min(page.unwrap_or(usize::MAX));
@@ -414,7 +473,14 @@ fn v4(state: &mut State, call: &Call) -> Answer {
         ("GET", ["clustermgmt", "v4.0", "config", "clusters"]) => {
             let entries = state.clusters.iter().map(|(uuid, name, runs)| {
                 json!({ "$objectType": "clustermgmt.v4.config.Cluster", "extId": uuid, "name": name,
-                    "config": { "clusterFunction": [runs] } })
+                    "config": { "clusterFunction": [runs], "buildInfo": { "version": "7.0.1" } } })
+            });
+            paged(call, entries.collect())
+        }
+        ("GET", ["networking", "v4.0", "config", "subnets"]) => {
+            let entries = SUBNETS.iter().map(|(uuid, name, cluster)| {
+                json!({ "$objectType": "networking.v4.config.Subnet", "extId": uuid, "name": name,
+                    "subnetType": "VLAN", "clusterReference": cluster })
             });
             paged(call, entries.collect())
         }
@@ -457,6 +523,9 @@ fn v4(state: &mut State, call: &Call) -> Answer {
                 answer.headers.push(("etag", etag(&image.uuid)));
                 answer
             })
+        }
+        ("GET", ["vmm", "v4.0", "content", "images", uuid, "file"]) => {
+            state.image(uuid).map_or_else(missing, |image| file(state, call, image))
         }
         ("DELETE", ["vmm", "v4.0", "content", "images", uuid]) => {
             if state.image(uuid).is_none() {

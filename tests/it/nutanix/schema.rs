@@ -1,5 +1,6 @@
 //! What requests may look like, by tables of facts: v3 from Nutanix's own description of the interface (Swagger), v4 from the models of its
-//! official SDKs (ntnx-vmm-py-client 4.3.2, of which only what 4.0.1 has, too; ntnx-prism-py-client 4.4.2; ntnx-clustermgmt-py-client 4.0.1).
+//! official SDKs (ntnx-vmm-py-client 4.3.2, of which only what 4.0.1 has, too; ntnx-prism-py-client 4.4.2; ntnx-clustermgmt-py-client 4.0.1;
+//! ntnx-networking-py-client 4.0.1).
 use serde_json::{Map, Value};
 
 /// The tables of one dialect.

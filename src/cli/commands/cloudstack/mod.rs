@@ -1,4 +1,5 @@
 //! Commands about clouds that CloudStack manages, and what they share: whose keys, and a task with journal, progress and signals.
+pub(super) mod doctor;
 pub(super) mod download;
 pub(super) mod publish;
 
@@ -15,10 +16,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 impl CloudArgs {
     /// The cloud, and as whom.
     fn place(&self) -> Result<Place, Problem> {
-        let trust = match &self.ca_file {
-            Some(path) => Some(Trust::CaFile(absolute(path)?)),
-            None if self.insecure => Some(Trust::Anything),
-            None => None,
+        let trust = match (&self.ca_file, &self.thumbprint) {
+            (Some(path), _) => Some(Trust::CaFile(absolute(path)?)),
+            (_, Some(thumbprint)) => Some(Trust::Thumbprint(thumbprint.clone())),
+            _ if self.insecure => Some(Trust::Anything),
+            _ => None,
         };
         let said = Said {
             endpoint: self.endpoint.clone(),

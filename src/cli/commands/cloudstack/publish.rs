@@ -37,7 +37,13 @@ pub(in crate::cli::commands) fn run(
     let path = arguments.image.as_deref().map(absolute).transpose()?;
     let image = path.as_deref().map(Image::open).transpose().map_err(Problem::CloudStack)?;
     let (from, format, subject) = match (&path, &image, &arguments.url) {
-        (Some(path), Some(image), _) => (From::File(path, image), image.format, path.clone()),
+        (Some(path), Some(image), _) => {
+            let from = match arguments.serve {
+                Some(at) => From::Served(path, image, at),
+                None => From::File(path, image),
+            };
+            (from, image.format, path.clone())
+        }
         (_, _, Some(url)) => {
             let from = From::Url(url, arguments.checksum.as_deref());
             (from, format(arguments, url)?, PathBuf::from(url.path()))

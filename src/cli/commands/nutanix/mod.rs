@@ -1,4 +1,6 @@
 //! Commands about Prism Centrals, and what they share: who is spoken to, and a task with journal, progress and signals.
+pub(super) mod doctor;
+pub(super) mod download;
 mod place;
 pub(super) mod publish;
 

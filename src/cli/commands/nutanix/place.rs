@@ -9,10 +9,11 @@ use std::path::Path;
 impl PrismArgs {
     /// Whom to speak to.
     pub(super) fn place(&self, config: &Config) -> Result<Place, Problem> {
-        let trust = match &self.ca_file {
-            Some(path) => Some(Trust::CaFile(absolute(path)?)),
-            None if self.insecure => Some(Trust::Anything),
-            None => None,
+        let trust = match (&self.ca_file, &self.thumbprint) {
+            (Some(path), _) => Some(Trust::CaFile(absolute(path)?)),
+            (_, Some(thumbprint)) => Some(Trust::Thumbprint(thumbprint.clone())),
+            _ if self.insecure => Some(Trust::Anything),
+            _ => None,
         };
         let said = Said {
             host: self.endpoint.clone(),
@@ -33,12 +34,12 @@ impl PrismArgs {
     }
 }
 
-fn absolute(path: &Path) -> Result<std::path::PathBuf, Problem> {
+pub(super) fn absolute(path: &Path) -> Result<std::path::PathBuf, Problem> {
     std::path::absolute(path)
         .map_err(|error| Problem::host(format!("could not find `{}`", path.display()), error))
 }
 
-fn first_line(path: &Path) -> Result<Secret, Problem> {
+pub(super) fn first_line(path: &Path) -> Result<Secret, Problem> {
     let failed =
         |why: String| Problem::usage(format!("could not read the password in `{}`: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;

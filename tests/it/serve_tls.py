@@ -1,4 +1,5 @@
-"""A door with TLS before a port of this host: makes an authority and a certificate, writes the authority's to argv[2], prints its own port."""
+"""A door with TLS before a port of this host: makes an authority and a certificate, writes the authority's to argv[2], prints its own port
+and the SHA-1 and SHA-256 of its certificate."""
 import datetime
 import ipaddress
 import os
@@ -69,7 +70,8 @@ def main():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file.name)
     listener = socket.create_server(("127.0.0.1", 0))
-    print(listener.getsockname()[1], flush=True)
+    prints = [own.fingerprint(kind).hex(":").upper() for kind in (hashes.SHA1(), hashes.SHA256())]
+    print(listener.getsockname()[1], *prints, flush=True)
     # The test that started this closes it when it ends.
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     while True:

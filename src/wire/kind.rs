@@ -1,0 +1,14 @@
+//! The kinds of errors that every service over HTTP has.
+use crate::cx::FailureKind;
+
+/// What can go wrong on the wire, in a service's own kinds.
+pub trait WireKind: FailureKind + PartialEq {
+    /// The other side did not answer, or the connection was cut; it may work later.
+    const UNAVAILABLE: Self;
+    /// The server's certificate is not trusted.
+    const TRUST: Self;
+    /// What the user asked for cannot be.
+    const USAGE: Self;
+    /// There is no room for it.
+    const NO_SPACE: Self;
+}
