@@ -24,3 +24,4 @@ pub mod source;
 mod template;
 pub mod value;
 pub mod vsphere;
+pub mod wire;

@@ -1,6 +1,9 @@
 //! One error for all that is done in a cloud: what was attempted, what the server answered, what to do.
 use super::Fault;
-use crate::cx::{Failure, FailureKind};
+use crate::{
+    cx::{Failure, FailureKind},
+    wire::WireKind,
+};
 
 /// What a caller may want to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,11 @@ impl FailureKind for CloudStackErrorKind {
     const CANCELLED: Self = Self::Cancelled;
     const TIMEOUT: Self = Self::Timeout;
     const OTHER: Self = Self::Other;
+}
+
+impl WireKind for CloudStackErrorKind {
+    const UNAVAILABLE: Self = Self::Unavailable;
+    const NO_SPACE: Self = Self::Quota;
 }
 
 /// Something in a cloud could not be done.

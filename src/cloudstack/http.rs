@@ -1,5 +1,6 @@
 //! The HTTP clients of one cloud: one for its API, one for its storage VMs.
 use super::{CloudStackError, CloudStackErrorKind, Endpoint, Trust};
+use crate::wire::chain;
 use std::{error::Error, time::Duration};
 
 const CONNECT: Duration = Duration::from_secs(15);
@@ -61,20 +62,6 @@ pub(super) fn failed(attempt: &str, error: &reqwest::Error) -> CloudStackError {
     let kind =
         if error.is_timeout() { CloudStackErrorKind::Timeout } else { CloudStackErrorKind::Unavailable };
     CloudStackError::new(kind, attempt).because(chain)
-}
-
-/// An error with its causes, without the address, which says nothing more than the attempt.
-fn chain(error: &reqwest::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next: Option<&dyn Error> = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
 /// A body as a text, of `most` bytes.

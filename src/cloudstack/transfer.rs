@@ -1,6 +1,6 @@
-//! Bytes on their way: counted, hashed and shown.
+//! Bytes on their way: counted and hashed.
 use super::{CloudStackError, CloudStackErrorKind};
-use crate::cx::{Cx, Event, Unit};
+use crate::{cx::Cx, wire::Bar};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use sha2::Digest as _;
@@ -10,9 +10,8 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
-use tokio::{io::AsyncRead, time::Instant};
+use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
 /// As much is read at once.
@@ -47,35 +46,6 @@ impl Passing {
     ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + use<R> {
         let passing = self.clone();
         ReaderStream::with_capacity(from, CHUNK).map(move |read| read.inspect(|chunk| passing.pass(chunk)))
-    }
-}
-
-/// Shows how far bytes have come, some times a second; at its end it goes.
-pub(super) struct Bar {
-    cx: Cx,
-    what: String,
-    total: Option<u64>,
-    last: Option<Instant>,
-}
-
-impl Bar {
-    pub(super) fn new(cx: &Cx, what: impl Into<String>, total: Option<u64>) -> Self {
-        Self { cx: cx.clone(), what: what.into(), total, last: None }
-    }
-
-    pub(super) fn show(&mut self, done: u64) {
-        const OFTEN: Duration = Duration::from_millis(200);
-        if Some(done) == self.total || self.last.is_none_or(|at| at.elapsed() >= OFTEN) {
-            self.last = Some(Instant::now());
-            let (what, total) = (self.what.clone(), self.total);
-            self.cx.emit(Event::Progress { what, done, total, unit: Unit::Bytes });
-        }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.cx.emit(Event::ProgressFinished { what: self.what.clone() });
     }
 }
 

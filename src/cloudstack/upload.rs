@@ -6,11 +6,12 @@ use super::{
     CloudStack, CloudStackError, CloudStackErrorKind, Params,
     answer::text,
     http,
-    transfer::{Bar, Passing, unreadable},
+    transfer::{Passing, unreadable},
 };
 use crate::{
     cx::{Cx, Event, Sight},
     value::Secret,
+    wire::Bar,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};

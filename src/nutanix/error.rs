@@ -1,6 +1,9 @@
 //! One error for all of calls of a Prism Central: what was attempted, what the server answered, what to do.
 use super::Fault;
-use crate::cx::{Failure, FailureKind};
+use crate::{
+    cx::{Failure, FailureKind},
+    wire::WireKind,
+};
 
 /// What a caller may want to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,11 @@ impl FailureKind for PrismErrorKind {
     const CANCELLED: Self = Self::Cancelled;
     const TIMEOUT: Self = Self::Timeout;
     const OTHER: Self = Self::Other;
+}
+
+impl WireKind for PrismErrorKind {
+    const UNAVAILABLE: Self = Self::Unavailable;
+    const NO_SPACE: Self = Self::NoSpace;
 }
 
 /// Something in a Prism Central could not be done.

@@ -1,5 +1,6 @@
 //! The HTTP client of one Prism Central: TLS that knows it by authorities, proxies from the environment.
 use super::{PrismError, PrismErrorKind, Server, Trust};
+use crate::wire::chain;
 use std::{error::Error, time::Duration};
 
 const CONNECT: Duration = Duration::from_secs(15);
@@ -47,20 +48,6 @@ pub(super) fn failed(attempt: impl Into<String>, error: &reqwest::Error) -> Pris
     }
     let kind = if error.is_timeout() { PrismErrorKind::Timeout } else { PrismErrorKind::Unavailable };
     PrismError::new(kind, attempt).because(chain)
-}
-
-/// An error with its causes, without the address, which says nothing more than the attempt.
-fn chain(error: &reqwest::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next: Option<&dyn Error> = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
 /// A text that is no disk.

@@ -1,5 +1,6 @@
 //! The HTTP client of one vCenter: TLS that knows it by authorities or by its thumbprint, proxies from the environment.
 use super::{Server, Thumbprint, Trust, VsphereError, VsphereErrorKind};
+use crate::wire::chain;
 use rustls::{
     CertificateError, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -84,20 +85,6 @@ impl Http {
         let kind = if error.is_timeout() { VsphereErrorKind::Timeout } else { VsphereErrorKind::Unavailable };
         VsphereError::new(kind, attempt).because(chain)
     }
-}
-
-/// An error with its causes, without the address, which says nothing more than the attempt.
-fn chain(error: &reqwest::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next: Option<&dyn Error> = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
 fn pinned(thumbprint: Thumbprint) -> Result<(rustls::ClientConfig, Arc<Pinned>), rustls::Error> {

@@ -16,12 +16,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     // Amazon's accounts: the driver for EC2 and publishing meet there.
     ("aws", &["cx", "value"]),
+    // What the sessions in services have in common on the wire.
+    ("wire", &["cx", "value"]),
     // Clouds of CloudStack: publishing, and later a driver, meet there.
-    ("cloudstack", &["cx", "value"]),
+    ("cloudstack", &["cx", "value", "wire"]),
     // vCenters: the driver and publishing meet there.
-    ("vsphere", &["cx", "value"]),
+    ("vsphere", &["cx", "value", "wire"]),
     // Prism Centrals likewise.
-    ("nutanix", &["cx", "value"]),
+    ("nutanix", &["cx", "value", "wire"]),
     // A webhook is told by the one HTTP client that there is.
     ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere"]),
     ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
@@ -191,7 +193,7 @@ fn foreign_crates_stay_in_their_room() {
         ("virt", &["src/driver/libvirt"]),
         ("virt_sys", &["src/driver/libvirt"]),
         ("kvm_ioctls", &["src/driver/libvirt"]),
-        ("reqwest", &["src/cloudstack", "src/fetch", "src/nutanix", "src/source", "src/vsphere"]),
+        ("reqwest", &["src/cloudstack", "src/fetch", "src/nutanix", "src/source", "src/vsphere", "src/wire"]),
         ("hmac", &["src/cloudstack"]),
         ("aws_config", &["src/aws"]),
         ("aws_sdk_ec2", &["src/aws", "src/publish", "src/driver/ec2"]),

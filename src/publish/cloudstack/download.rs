@@ -3,15 +3,13 @@ use crate::{
     cloudstack::{self, CloudStack, CloudStackError, CloudStackErrorKind, Named, Scope, Template},
     cx::Cx,
     publish::stage::stage,
+    value::Digest,
 };
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-/// How often a file is fetched.
-const ATTEMPTS: u32 = 3;
 
 /// A template to download.
 #[derive(Debug, Clone)]
@@ -48,7 +46,7 @@ pub struct Downloaded {
     pub sha256: String,
     /// Whether the cloud told a checksum, which is the same.
     pub checksum_compared: bool,
-    /// How often it was begun again.
+    /// How often the connection was cut.
     pub repeated: u32,
 }
 
@@ -110,34 +108,11 @@ impl Download<'_> {
         template: Template,
         url: &str,
     ) -> Result<Downloaded, CloudStackError> {
-        let name = self.to.file_name().unwrap_or_default().to_string_lossy();
-        let part = self.to.with_file_name(format!(".goldsmith-{}-{name}", cx.id()));
-        let undo = cx.plan_path(&part)?;
-        let mut repeated = 0;
-        let (bytes, sha256) = loop {
-            match cloud.fetch_file(cx, url, &format!("`{}`", template.name), &part).await {
-                Ok(fetched) => break fetched,
-                Err(error) if error.kind() == CloudStackErrorKind::Unavailable && repeated + 1 < ATTEMPTS => {
-                    repeated += 1;
-                    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                    cx.events().warn(format!("the download was cut ({why}); it begins again"), None);
-                    let wait = Duration::from_secs(1 << repeated);
-                    cx.stop().unless_cancelled(tokio::time::sleep(wait)).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        let theirs = template.checksum.as_deref().filter(|sum| sum.len() == sha256.len());
-        if let Some(theirs) = theirs.filter(|sum| !sum.eq_ignore_ascii_case(&sha256)) {
-            let attempt = format!("prove that `{}` came whole", template.name);
-            return Err(CloudStackError::new(CloudStackErrorKind::Other, attempt)
-                .because(format!("its SHA-256 is {sha256}, and the cloud tells {theirs}")));
-        }
-        tokio::fs::rename(&part, self.to).await.map_err(|why| {
-            CloudStackError::new(CloudStackErrorKind::Other, format!("write `{}`", self.to.display()))
-                .because(why)
-        })?;
-        cx.undo().keep(undo)?;
+        let what = format!("`{}`", template.name);
+        // Older clouds tell an MD5.
+        let theirs =
+            template.checksum.as_deref().and_then(|sum| format!("sha256:{sum}").parse::<Digest>().ok());
+        let arrived = cloud.fetch_file(cx, url, &what, self.to, theirs.as_ref()).await?;
         Ok(Downloaded {
             endpoint: cloud.place().endpoint.to_string(),
             checksum_compared: theirs.is_some(),
@@ -145,9 +120,9 @@ impl Download<'_> {
             id: template.id,
             format: template.format,
             path: self.to.to_owned(),
-            bytes,
-            sha256,
-            repeated,
+            bytes: arrived.bytes,
+            sha256: arrived.sha256.hex().to_owned(),
+            repeated: arrived.repeated,
         })
     }
 }

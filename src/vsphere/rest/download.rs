@@ -5,12 +5,13 @@ use super::{
     endpoint::{self, Endpoint},
     library::{Checksum, Item},
     tags::parsed,
-    transfer::{Bar, Bytes, Passing, Upload},
+    transfer::{Bytes, Passing, Upload},
 };
 use crate::{
     cx::{Cx, Look, Sight},
     value::Digest,
     vsphere::{VCenter, VsphereError, VsphereErrorKind},
+    wire::Bar,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

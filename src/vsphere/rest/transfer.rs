@@ -1,9 +1,10 @@
-//! Bytes on their way: counted, hashed and shown, from a file or from a stream, to a file.
+//! Bytes on their way: counted and hashed, from a file or from a stream, to a file.
 use super::library::{Checksum, ItemFile};
 use crate::{
-    cx::{Cx, Event, Unit},
+    cx::Cx,
     value::{Digest, DigestAlgorithm},
     vsphere::{VsphereError, VsphereErrorKind, nfc::Supply},
+    wire::Bar,
 };
 use bytes::Bytes as Chunk;
 use futures_util::{Stream, StreamExt as _};
@@ -16,9 +17,8 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
-use tokio::{io::AsyncRead, time::Instant};
+use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
 /// As much is read at once.
@@ -218,35 +218,6 @@ impl Passing {
     /// Why no more could be read; told once.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Shows how far bytes have come, some times a second; at its end it goes.
-pub(super) struct Bar {
-    cx: Cx,
-    what: String,
-    total: Option<u64>,
-    last: Option<Instant>,
-}
-
-impl Bar {
-    pub(super) fn new(cx: &Cx, what: impl Into<String>, total: Option<u64>) -> Self {
-        Self { cx: cx.clone(), what: what.into(), total, last: None }
-    }
-
-    pub(super) fn show(&mut self, done: u64) {
-        const OFTEN: Duration = Duration::from_millis(200);
-        if Some(done) == self.total || self.last.is_none_or(|at| at.elapsed() >= OFTEN) {
-            self.last = Some(Instant::now());
-            let (what, total) = (self.what.clone(), self.total);
-            self.cx.emit(Event::Progress { what, done, total, unit: Unit::Bytes });
-        }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.cx.emit(Event::ProgressFinished { what: self.what.clone() });
     }
 }
 

@@ -5,11 +5,12 @@ use super::{
     endpoint::{self, Endpoint},
     library::{Item, ItemFile},
     tags::parsed,
-    transfer::{Bar, Chunks, Expected, Passing, Upload, digest_of, unreadable},
+    transfer::{Chunks, Expected, Passing, Upload, digest_of, unreadable},
 };
 use crate::{
     cx::{Cx, Look, Sight},
     vsphere::{VCenter, VsphereError, VsphereErrorKind},
+    wire::Bar,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -5,8 +5,13 @@ use super::{
     schema::{Asked, Schema},
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use futures_util::{StreamExt as _, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use std::{
     collections::BTreeMap,
@@ -62,6 +67,8 @@ pub(crate) enum Fate {
     Lost,
     /// It is done after this time.
     Late(Duration),
+    /// It is done, and the connection is cut after so many bytes of the answer.
+    Break(usize),
 }
 
 type Decide = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
@@ -181,7 +188,23 @@ impl std::fmt::Display for Severed {
 
 impl std::error::Error for Severed {}
 
-async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, Severed> {
+fn whole(bytes: Bytes) -> BoxBody<Bytes, Severed> {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+/// Bytes, and then the end of the connection, when they are on their way.
+fn broken(bytes: Bytes) -> BoxBody<Bytes, Severed> {
+    let end = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Err(Severed)
+    });
+    BodyExt::boxed(StreamBody::new(stream::iter([Ok(Frame::data(bytes))]).chain(end)))
+}
+
+async fn one(
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Result<Response<BoxBody<Bytes, Severed>>, Severed> {
     let (head, mut body) = request.into_parts();
     let headers: Vec<(String, String)> = head
         .headers
@@ -236,27 +259,34 @@ async fn one(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
         Some(port) => Some(keep(shared, port, &call).await),
         None => None,
     };
-    let answer = || {
+    let answer = |most: Option<usize>| {
         let answer = kept.unwrap_or_else(|| prism::answer(&mut shared.state.lock().unwrap(), &call));
         let mut response = Response::builder().status(answer.status);
         for (name, value) in answer.headers {
             response = response.header(name, value);
         }
-        response.body(Full::new(answer.body.into())).unwrap()
+        let body = Bytes::from(answer.body);
+        match most.filter(|most| *most < body.len()) {
+            Some(most) => {
+                response.header("content-length", body.len()).body(broken(body.slice(..most))).unwrap()
+            }
+            None => response.body(whole(body)).unwrap(),
+        }
     };
     match fate {
-        Fate::Forward => Ok(answer()),
+        Fate::Forward => Ok(answer(None)),
+        Fate::Break(most) => Ok(answer(Some(most))),
         Fate::Answer(status, text) => {
-            Ok(Response::builder().status(status).body(Full::new(text.into())).unwrap())
+            Ok(Response::builder().status(status).body(whole(text.into())).unwrap())
         }
         Fate::Cut => Err(Severed),
         Fate::Lost => {
-            let _ = answer();
+            let _ = answer(None);
             Err(Severed)
         }
         Fate::Late(time) => {
             tokio::time::sleep(time).await;
-            Ok(answer())
+            Ok(answer(None))
         }
     }
 }

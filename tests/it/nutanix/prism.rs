@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) spoil: bool,
     /// The same, after they were compared.
     pub(crate) spoil_later: bool,
+    /// Whether images are given in parts, with what their version is known by.
+    pub(crate) parts: bool,
     /// How many entries a list of v3 has at most.
     pub(crate) page: Option<usize>,
 }
@@ -291,6 +293,9 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
             image.bytes = bytes;
             Answer { status: 200, headers: Vec::new(), body: Vec::new() }
         }
+        ("GET", ["images", uuid, "file"]) => {
+            state.image(uuid).map_or_else(missing, |image| file(state, call, image))
+        }
         ("GET", ["tasks", id]) => {
             let (failed, slowness) = (state.failed.unwrap_or("FAILED"), state.slowness);
             let Some(task) = state.tasks.get_mut(*id) else { return missing() };
@@ -361,6 +366,32 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
             })
         }
         _ => v3_error(404, "INVALID_REQUEST", "There is no such call."),
+    }
+}
+
+/// The bytes of an image, or a part of them (RFC 9110).
+fn file(state: &State, call: &Call, image: &Kept) -> Answer {
+    let tag = format!("\"{}\"", &sha256(&image.bytes)[..16]);
+    let mut headers = vec![("content-type", "application/octet-stream".to_owned())];
+    let whole = image.bytes.len();
+    if !state.parts {
+        return Answer { status: 200, headers, body: image.bytes.clone() };
+    }
+    headers.extend([("etag", tag.clone()), ("accept-ranges", "bytes".to_owned())]);
+    let same = call.header("if-range").is_none_or(|said| said == tag);
+    let first = call.header("range").filter(|_| same).map(|said| {
+        said.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse::<usize>().unwrap()
+    });
+    match first {
+        Some(first) if first >= whole => {
+            headers.push(("content-range", format!("bytes */{whole}")));
+            Answer { status: 416, headers, body: Vec::new() }
+        }
+        Some(first) => {
+            headers.push(("content-range", format!("bytes {first}-{}/{whole}", whole - 1)));
+            Answer { status: 206, headers, body: image.bytes[first..].to_vec() }
+        }
+        None => Answer { status: 200, headers, body: image.bytes.clone() },
     }
 }
 
@@ -457,6 +488,9 @@ fn v4(state: &mut State, call: &Call) -> Answer {
                 answer.headers.push(("etag", etag(&image.uuid)));
                 answer
             })
+        }
+        ("GET", ["vmm", "v4.0", "content", "images", uuid, "file"]) => {
+            state.image(uuid).map_or_else(missing, |image| file(state, call, image))
         }
         ("DELETE", ["vmm", "v4.0", "content", "images", uuid]) => {
             if state.image(uuid).is_none() {
