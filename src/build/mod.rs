@@ -16,6 +16,7 @@ mod login;
 mod outcome;
 mod preflight;
 mod preview;
+mod prisms;
 mod prove;
 mod real;
 mod recipe;

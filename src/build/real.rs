@@ -3,6 +3,7 @@ use super::{
     BuildError, BuildErrorKind, Dirs, amis,
     preflight::room,
     preview::certain,
+    prisms::Prisms,
     vcenters::{self, Vcenters},
     world::{Session, Upload, World},
 };
@@ -36,7 +37,7 @@ pub struct RealWorld {
     vcenters: Vcenters,
     /// Whose keys may be known to nobody else.
     cloud: Option<CloudStack>,
-    prism: Option<Prism>,
+    prisms: Prisms,
 }
 
 impl RealWorld {
@@ -49,7 +50,7 @@ impl RealWorld {
             hypervisors: Mutex::default(),
             vcenters: Vcenters::default(),
             cloud: None,
-            prism: None,
+            prisms: Prisms::default(),
         }
     }
 
@@ -62,7 +63,7 @@ impl RealWorld {
     /// What is in this Prism Central is removed with what it knows. Anything else needs a password from the environment.
     #[must_use]
     pub fn with_prism(self, prism: Prism) -> Self {
-        Self { prism: Some(prism), ..self }
+        Self { prisms: Prisms::with(prism), ..self }
     }
 
     /// What is in this cloud is removed with the keys of this session. Anything else needs keys from the environment.
@@ -181,7 +182,10 @@ impl World for RealWorld {
         if let Some(machine) = &plan.machine.vsphere {
             return Ok(Arc::new(self.vcenters.driver(cx, plan, machine, secrets).await?));
         }
-        if plan.machine.nutanix.is_some() || plan.machine.cloudstack.is_some() {
+        if let Some(machine) = &plan.machine.nutanix {
+            return Ok(Arc::new(self.prisms.driver(cx, plan, machine, secrets).await?));
+        }
+        if plan.machine.cloudstack.is_some() {
             return Err(DriverError::new(DriverErrorKind::Unsupported, "build in a cloud")
                 .because("this version has no driver for it"));
         }
@@ -197,15 +201,7 @@ impl World for RealWorld {
             ("aws", _) => remove_from_aws(resource, stop).await,
             (cloudstack::DRIVER, _) => self.remove_from_cloud(resource, stop).await,
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
-            (nutanix::DRIVER, _) => {
-                let removed = match self.prism.as_ref().filter(|prism| prism.holds(resource)) {
-                    Some(prism) => nutanix::remove_with(prism, resource, stop).await,
-                    None => nutanix::remove(resource, stop).await,
-                };
-                removed.map_err(|error| {
-                    DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
-                })
-            }
+            (nutanix::DRIVER, _) => self.prisms.remove(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))
                 .because("this version of goldsmith does not know how it was made")),
         }

@@ -4,7 +4,7 @@
 use super::{Finding, Status};
 use crate::{
     cx::causes,
-    nutanix::{Cluster, Dialect, Image, ImageState, Prism, PrismError, PrismErrorKind, Who},
+    nutanix::{Cluster, Dialect, Image, ImageState, Prism, PrismError, PrismErrorKind, Subnet, Who, choose},
 };
 
 /// What a build or a publication is to use, in the user's words. Nothing said is nothing looked at.
@@ -30,7 +30,7 @@ pub struct Seen {
     versions: Result<Vec<(String, String)>, PrismError>,
     clusters: Result<Vec<Cluster>, PrismError>,
     cluster: Option<(String, Result<Cluster, PrismError>)>,
-    subnet: Option<(String, Result<Vec<(String, String)>, PrismError>)>,
+    subnet: Option<(String, Result<Vec<Subnet>, PrismError>)>,
     /// With the name that was looked for.
     source: Option<(String, Result<Vec<Image>, PrismError>)>,
     results: (String, Result<Vec<Image>, PrismError>),
@@ -50,7 +50,7 @@ pub async fn look(prism: &Prism, target: &PrismTarget) -> Seen {
         None => None,
         Some(said) => {
             let of = cluster.as_ref().and_then(|(_, found)| found.as_ref().ok());
-            Some((said.clone(), prism.subnets_there(of).await))
+            Some((said.clone(), prism.subnets_of(of).await))
         }
     };
     let source = match &target.source_image {
@@ -149,36 +149,18 @@ fn clusters(seen: &Seen) -> Finding {
     }
 }
 
-fn subnet(said: &str, there: &Result<Vec<(String, String)>, PrismError>) -> Finding {
+fn subnet(said: &str, there: &Result<Vec<Subnet>, PrismError>) -> Finding {
     let there = match there {
         Ok(there) => there,
         Err(error) => return refused("subnet", error),
     };
-    let is_it = |(uuid, name): &&(String, String)| {
-        uuid.eq_ignore_ascii_case(said) || name.to_lowercase() == said.to_lowercase()
-    };
-    let found: Vec<&(String, String)> = there.iter().filter(is_it).collect();
-    match found.as_slice() {
-        [(uuid, name)] => Finding::new("subnet", Status::Ok, format!("`{name}` ({uuid})")),
-        [] => {
-            let mut names: Vec<String> = there.iter().map(|(_, name)| format!("`{name}`")).collect();
-            names.sort();
-            names.dedup();
-            let detail = match names.as_slice() {
-                [] => format!("there is no `{said}`, and no other that machines of the cluster can be in"),
-                names => format!("there is no `{said}`; there are: {}", names.join(", ")),
-            };
-            Finding::new("subnet", Status::Failure, detail)
-                .mend("name one of the cluster's, or give the user the right View Subnet")
-        }
-        several => {
-            let uuids: Vec<&str> = several.iter().map(|(uuid, _)| uuid.as_str()).collect();
-            Finding::new(
-                "subnet",
-                Status::Failure,
-                format!("{} are called `{said}`: {}", several.len(), uuids.join(", ")),
-            )
-            .mend("name it by its UUID")
+    match choose("subnet", said, there) {
+        Ok(found) => Finding::new("subnet", Status::Ok, format!("`{}` ({})", found.name, found.uuid)),
+        Err(error) => {
+            let mend = error
+                .hint_text()
+                .unwrap_or("name one of the cluster's, or give the user the right View Subnet");
+            Finding::new("subnet", Status::Failure, causes(&error).join(": ")).mend(mend)
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A driver knows neither another driver nor the guest nor a provisioner. It plans its undo before every call that makes
 //! something, tags what it makes with the build's id, and keeps its SDK's types inside its folder.
+mod address;
 #[cfg(feature = "aws")]
 pub mod ec2;
 mod error;
@@ -9,6 +10,8 @@ mod error;
 pub(crate) mod fake;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+mod machine_name;
+pub mod nutanix;
 pub mod vsphere;
 
 pub use error::{DriverError, DriverErrorKind};
@@ -278,7 +281,8 @@ pub trait Hypervisor: Debug + Send + Sync {
     /// Looks whether `spec` can work: connection, permissions, accelerator, firmware. Makes nothing.
     async fn preflight(&self, spec: &MachineSpec) -> Result<Readiness, DriverError>;
 
-    /// The image that a build starts from, if the hypervisor keeps some. Makes nothing.
+    /// The image that a build starts from, if the hypervisor keeps some. Makes nothing, unless the source is something that the hypervisor
+    /// fetches itself.
     async fn find_image(&self, _: &Cx, _: &SourcePlan, _: Arch) -> Result<KeptImage, DriverError> {
         Err(DriverError::new(DriverErrorKind::Unsupported, "find an image to start from")
             .because("this hypervisor keeps none"))

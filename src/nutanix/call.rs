@@ -68,6 +68,11 @@ impl<'a> Call<'a> {
         Self { body: Some(body), ..Self::new(attempt, reqwest::Method::POST, path) }
     }
 
+    /// Has something done to a thing: no more is said than its address.
+    pub(super) fn act(attempt: &'a str, path: impl Into<String>) -> Self {
+        Self::new(attempt, reqwest::Method::POST, path)
+    }
+
     /// Makes something be as told: twice is once.
     pub(super) fn put(attempt: &'a str, path: impl Into<String>, body: Value) -> Self {
         Self { body: Some(body), reads: true, ..Self::new(attempt, reqwest::Method::PUT, path) }

@@ -36,6 +36,20 @@ impl Prism {
         Ok(found)
     }
 
+    /// Categories by key and value, all of which must be there.
+    pub async fn named_categories(&self, said: &[(String, String)]) -> Result<Categories, PrismError> {
+        let mut found = Vec::new();
+        for (key, value) in said {
+            let attempt = format!("find the category `{key}={value}`");
+            found.push(self.category(&attempt, key, value).await?.ok_or_else(|| {
+                PrismError::new(PrismErrorKind::NotFound, attempt)
+                    .because("there is none")
+                    .hint("make it in Prism Central: one that is made for a machine would stay")
+            })?);
+        }
+        Ok(found)
+    }
+
     async fn category(&self, attempt: &str, key: &str, value: &str) -> Result<Option<Category>, PrismError> {
         let made = |uuid| Category { key: key.to_owned(), value: value.to_owned(), uuid };
         match self.dialect() {

@@ -1,5 +1,5 @@
 //! Clusters: where images and machines are.
-use super::{Dialect, Prism, PrismError, PrismErrorKind};
+use super::{Dialect, Named, Prism, PrismError, PrismErrorKind, choose};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -10,6 +10,16 @@ pub struct Cluster {
     pub uuid: String,
     /// Its name.
     pub name: String,
+}
+
+impl Named for Cluster {
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Prism {
@@ -25,6 +35,26 @@ impl Prism {
         Ok(entries.iter().filter_map(|entry| read(self.dialect(), entry)).collect())
     }
 
+    /// The one that is meant, or the only one.
+    pub async fn named_cluster(&self, said: Option<&str>) -> Result<Cluster, PrismError> {
+        let mut all = self.clusters().await?;
+        if let Some(said) = said {
+            return choose("cluster", said, &all).cloned();
+        }
+        let attempt = "choose a cluster";
+        match all.len() {
+            0 => Err(PrismError::new(PrismErrorKind::NotFound, attempt)
+                .because(format!("none is registered with {}", self.place().server))),
+            1 => Ok(all.remove(0)),
+            count => {
+                let names: Vec<String> = all.iter().map(|cluster| format!("`{}`", cluster.name)).collect();
+                Err(PrismError::new(PrismErrorKind::Usage, attempt)
+                    .because(format!("there are {count}: {}", names.join(", ")))
+                    .hint("say which one: `cluster` in `[nutanix]`"))
+            }
+        }
+    }
+
     /// Those that are meant, each once. A name is the same in capitals; a UUID is as good.
     pub async fn named_clusters(&self, said: &[String]) -> Result<Vec<Cluster>, PrismError> {
         if said.is_empty() {
@@ -33,7 +63,7 @@ impl Prism {
         let all = self.clusters().await?;
         let mut found: Vec<Cluster> = Vec::new();
         for said in said {
-            let cluster = choose(said, &all)?;
+            let cluster = choose("cluster", said, &all)?;
             if !found.contains(cluster) {
                 found.push(cluster.clone());
             }
@@ -57,33 +87,6 @@ fn read(dialect: Dialect, entry: &Value) -> Option<Cluster> {
     Some(Cluster { uuid: uuid.as_str()?.to_owned(), name: name?.to_owned() })
 }
 
-fn choose<'a>(said: &str, all: &'a [Cluster]) -> Result<&'a Cluster, PrismError> {
-    let attempt = || format!("choose the cluster `{said}`");
-    if let Some(exact) = all.iter().find(|cluster| cluster.uuid.eq_ignore_ascii_case(said)) {
-        return Ok(exact);
-    }
-    let same: Vec<&Cluster> =
-        all.iter().filter(|cluster| cluster.name.to_lowercase() == said.to_lowercase()).collect();
-    match same.as_slice() {
-        [one] => Ok(one),
-        [] => {
-            let names: Vec<String> = all.iter().map(|cluster| format!("`{}`", cluster.name)).collect();
-            let there = match names.as_slice() {
-                [] => "no cluster is registered with it".to_owned(),
-                names => format!("there is none of the name or UUID; there are: {}", names.join(", ")),
-            };
-            Err(PrismError::new(PrismErrorKind::NotFound, attempt()).because(there))
-        }
-        several => {
-            let list: Vec<String> =
-                several.iter().map(|cluster| format!("`{}` ({})", cluster.name, cluster.uuid)).collect();
-            Err(PrismError::new(PrismErrorKind::Usage, attempt())
-                .because(format!("{} have that name: {}", several.len(), list.join(", ")))
-                .hint("name it by its UUID"))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,9 +98,9 @@ mod tests {
     #[test]
     fn a_name_that_is_not_one_cluster_is_an_error_that_lists_them() {
         let all = [cluster("1", "PE-one"), cluster("2", "pe-ONE"), cluster("3", "other")];
-        assert_eq!(choose("OTHER", &all).unwrap().uuid, "3");
-        assert_eq!(choose("2", &all).unwrap().uuid, "2");
-        let why = |said| crate::cx::causes(&choose(said, &all).unwrap_err()).join(": ");
+        assert_eq!(choose("cluster", "OTHER", &all).unwrap().uuid, "3");
+        assert_eq!(choose("cluster", "2", &all).unwrap().uuid, "2");
+        let why = |said| crate::cx::causes(&choose("cluster", said, &all).unwrap_err()).join(": ");
         assert!(why("pe-one").contains("`PE-one` (1), `pe-ONE` (2)"), "{}", why("pe-one"));
         assert!(why("none").contains("`PE-one`, `pe-ONE`, `other`"), "{}", why("none"));
     }

@@ -109,7 +109,8 @@ impl Fault {
                 "user or password are wrong, or the account is locked: log in at https://PRISM:9440 once"
             }
             PrismErrorKind::Permission => {
-                "the user's role lacks a right: for images it is Create, View and Delete Image, and View Cluster"
+                "the user's role lacks a right: for images it is Create, View and Delete Image, and View Cluster; \
+                 for builds also Create, View, Update and Delete Virtual Machine, and View Subnet"
             }
             PrismErrorKind::NoSpace => {
                 "delete images that nobody needs, or raise the quota of the project, or name another `--cluster`"

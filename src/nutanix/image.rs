@@ -1,10 +1,11 @@
 //! Images: disks and ISOs that a Prism Central keeps for its clusters.
 use super::{
-    Categories, Cluster, Dialect, Kind, Mark, Prism, PrismError, PrismErrorKind,
+    Categories, Cluster, Dialect, Kind, Mark, Named, Prism, PrismError, PrismErrorKind,
     call::{Call, escape},
     category::found,
     is_marked, resource,
-    task::task_of,
+    task::{TASK, task_of},
+    vm::mapping,
 };
 use crate::{
     cx::{Cx, Look, Sight, Stop, Undo, UndoHandle},
@@ -15,8 +16,6 @@ use std::time::Duration;
 
 /// The longest that a cluster may take to fetch or convert an image.
 const MAKING: Duration = Duration::from_hours(6);
-/// The detail of undo data that names a task that makes the image.
-pub(super) const TASK: &str = "task";
 /// The longest that it may take to remove one.
 const REMOVING: Duration = Duration::from_mins(15);
 const EVERY: Duration = Duration::from_millis(500);
@@ -49,6 +48,8 @@ pub enum ImageSource {
     Url(url::Url),
     /// They were sent before, as the object of this key; v4 only.
     Object(String),
+    /// They are those of the disk of this UUID, of a machine that is off.
+    VmDisk(String),
 }
 
 /// An image to make.
@@ -96,8 +97,20 @@ pub struct Image {
     pub sha256: Option<String>,
     /// UUIDs of the clusters that have it.
     pub clusters: Vec<String>,
+    /// Whether it is a medium, and no disk.
+    pub is_iso: bool,
     /// Whether it can be used.
     pub state: ImageState,
+}
+
+impl Named for Image {
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Prism {
@@ -209,9 +222,21 @@ impl Prism {
         Ok(images.filter(|image| image.name == name).collect())
     }
 
-    /// Waits for the end of a task that makes an image, however it ends: only then is it sure what there is to remove.
-    pub(super) async fn settle_image(&self, task: &str, stop: &Stop) -> Result<(), PrismError> {
-        match self.finish_undoing("wait for the end of what makes an image", task, REMOVING, stop).await {
+    /// All images.
+    pub async fn images(&self) -> Result<Vec<Image>, PrismError> {
+        let attempt = "list the images";
+        let entries = match self.dialect() {
+            Dialect::V3 => {
+                self.list_v3(attempt, "api/nutanix/v3/images/list", json!({ "kind": "image" })).await?
+            }
+            Dialect::V4 => self.list_v4(attempt, V4, None).await?,
+        };
+        Ok(entries.iter().filter_map(|entry| read(self.dialect(), entry)).collect())
+    }
+
+    /// Waits for the end of a task that makes something, however it ends: only then is it sure what there is to remove.
+    pub(super) async fn settle(&self, task: &str, stop: &Stop) -> Result<(), PrismError> {
+        match self.finish_undoing("wait for the end of what makes it", task, REMOVING, stop).await {
             Err(error) if matches!(error.kind(), PrismErrorKind::Timeout | PrismErrorKind::Unavailable) => {
                 Err(error)
             }
@@ -250,7 +275,7 @@ impl Prism {
 const V4: &str = "api/vmm/v4.0/content/images";
 
 /// Whether nobody knows what a call that failed did.
-fn is_open(error: &PrismError) -> bool {
+pub(super) fn is_open(error: &PrismError) -> bool {
     matches!(error.kind(), PrismErrorKind::Unavailable | PrismErrorKind::Timeout)
 }
 
@@ -266,6 +291,9 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
                         json!({ "checksum_algorithm": "SHA_256", "checksum_value": sha256.hex() });
                 }
             }
+            if let ImageSource::VmDisk(disk) = &new.source {
+                resources["data_source_reference"] = json!({ "kind": "vm_disk", "uuid": disk });
+            }
             if !new.clusters.is_empty() {
                 let list =
                     new.clusters.iter().map(|cluster| json!({ "kind": "cluster", "uuid": cluster.uuid }));
@@ -273,15 +301,8 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
             }
             let mut metadata = json!({ "kind": "image" });
             if !new.categories.is_empty() {
-                let mut mapping = serde_json::Map::new();
-                for category in new.categories {
-                    let values = mapping.entry(category.key.clone()).or_insert_with(|| json!([]));
-                    if let Value::Array(values) = values {
-                        values.push(category.value.clone().into());
-                    }
-                }
                 metadata["use_categories_mapping"] = true.into();
-                metadata["categories_mapping"] = mapping.into();
+                metadata["categories_mapping"] = mapping(new.categories);
             }
             json!({
                 "metadata": metadata,
@@ -304,6 +325,9 @@ fn body(dialect: Dialect, mark: &Mark, new: &NewImage<'_>) -> Value {
                 ImageSource::Object(key) => {
                     image["source"] =
                         json!({ "$objectType": "vmm.v4.content.ObjectsLiteSource", "key": key });
+                }
+                ImageSource::VmDisk(disk) => {
+                    image["source"] = json!({ "$objectType": "vmm.v4.content.VmDiskSource", "extId": disk });
                 }
             }
             if let Some(sha256) = new.sha256 {
@@ -363,6 +387,7 @@ fn read(dialect: Dialect, entry: &Value) -> Option<Image> {
                 bytes: resources["size_bytes"].as_u64(),
                 sha256: checksum["checksum_value"].as_str().filter(|_| is_256).map(str::to_lowercase),
                 clusters: list.unwrap_or_default().iter().map(|one| text(&one["uuid"])).collect(),
+                is_iso: resources["image_type"] == ImageType::Iso.name(),
                 state,
             })
         }
@@ -378,6 +403,7 @@ fn read(dialect: Dialect, entry: &Value) -> Option<Image> {
                 bytes,
                 sha256: checksum["hexDigest"].as_str().filter(|_| is_256).map(str::to_lowercase),
                 clusters: list.unwrap_or_default().iter().map(text).collect(),
+                is_iso: entry["type"] == ImageType::Iso.name(),
                 // There is no word for it: the size is known when the bytes are there.
                 state: if bytes.is_some_and(|bytes| bytes > 0) {
                     ImageState::Ready

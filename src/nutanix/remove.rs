@@ -1,16 +1,15 @@
 //! What a build makes in a Prism Central, as undo data, and how it is removed.
 use super::{
-    Place, Prism, PrismError, PrismErrorKind, Server,
-    image::TASK,
-    is_marked,
+    ContentKind, Place, Prism, PrismError, PrismErrorKind, Server, is_marked,
     objects::UPLOAD,
     said::{user_of, variable},
+    task::TASK,
 };
 use crate::{
-    cx::{ResourceRef, Stop},
+    cx::{ResourceRef, Stop, Undo},
     value::Secret,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The word for all of this in journals.
 pub const DRIVER: &str = "nutanix";
@@ -28,14 +27,23 @@ pub enum Kind {
     Category,
     /// A key of categories, of v3; only with the build's mark in its description.
     CategoryKey,
+    /// A machine, by its UUID, or by its name until that is known; only if it is of the build.
+    Vm,
+    /// A template likewise.
+    Template,
+    /// An OVA likewise.
+    Ova,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Image, "image"),
         (Self::Object, "object"),
         (Self::Category, "category"),
         (Self::CategoryKey, "category-key"),
+        (Self::Vm, "vm"),
+        (Self::Template, "template"),
+        (Self::Ova, "ova"),
     ];
 
     /// As in [`ResourceRef::kind`].
@@ -78,6 +86,12 @@ pub async fn remove(resource: &ResourceRef, stop: &Stop) -> Result<(), PrismErro
     remove_with(&Prism::connect(&place, dialect).await?, resource, stop).await
 }
 
+/// Whether it is the undo data of a category, which stays with the result that it was made for.
+pub fn is_category(undo: &Undo) -> bool {
+    let kinds = [Kind::Category.name(), Kind::CategoryKey.name()];
+    matches!(undo, Undo::Resource(resource) if resource.driver == DRIVER && kinds.contains(&resource.kind.as_str()))
+}
+
 /// Where a thing is.
 fn place(resource: &ResourceRef) -> Result<Place, PrismError> {
     let attempt = || format!("remove {resource}");
@@ -109,14 +123,15 @@ impl Prism {
 pub async fn remove_with(prism: &Prism, resource: &ResourceRef, stop: &Stop) -> Result<(), PrismError> {
     let detail = |name: &str| resource.details.get(name).map(String::as_str);
     let build = detail(BUILD).unwrap_or_default();
+    if let Some(task) = detail(TASK) {
+        prism.settle(task, stop).await?;
+    }
+    let names = (resource.id.as_str(), detail("name").unwrap_or(&resource.id));
     match Kind::of(&resource.kind) {
-        Some(Kind::Image) => {
-            if let Some(task) = detail(TASK) {
-                prism.settle_image(task, stop).await?;
-            }
-            let name = detail("name").unwrap_or(&resource.id);
-            remove_marked_image(prism, (&resource.id, name), build, stop).await
-        }
+        Some(Kind::Image) => remove_marked_image(prism, names, build, stop).await,
+        Some(Kind::Vm) => remove_own_vm(prism, names, build, stop).await,
+        Some(Kind::Template) => prism.remove_own_content(ContentKind::Template, names, build, stop).await,
+        Some(Kind::Ova) => prism.remove_own_content(ContentKind::Ova, names, build, stop).await,
         Some(Kind::Object) => prism.unstage(&resource.id, detail(UPLOAD)).await,
         Some(Kind::Category) => {
             prism.remove_category(detail("key").unwrap_or_default(), Some(&resource.id), build).await
@@ -148,6 +163,36 @@ async fn remove_marked_image(
     }
     for image in images.iter().filter(|image| is_marked(&image.description, build)) {
         prism.remove_image(&image.uuid, stop).await?;
+    }
+    Ok(())
+}
+
+/// The same for a machine. Until its UUID is known its making may be on its way still, so it is looked for several times.
+async fn remove_own_vm(
+    prism: &Prism,
+    (id, name): (&str, &str),
+    build: &str,
+    stop: &Stop,
+) -> Result<(), PrismError> {
+    const LOOKS: u32 = 4;
+    const EVERY: Duration = Duration::from_millis(500);
+    if uuid::Uuid::parse_str(id).is_ok() {
+        let found = match prism.vm(id).await {
+            Err(error) if error.kind() == PrismErrorKind::NotFound => return Ok(()),
+            found => found?,
+        };
+        return if found.is_of(build) { prism.remove_vm(id, stop).await } else { Ok(()) };
+    }
+    for look in 1..=LOOKS {
+        let all = prism.vms_named(name).await?;
+        let ours: Vec<_> = all.iter().filter(|vm| vm.is_of(build)).collect();
+        for vm in &ours {
+            prism.remove_vm(&vm.uuid, stop).await?;
+        }
+        if !ours.is_empty() || look == LOOKS || stop.is_hurried() {
+            break;
+        }
+        tokio::time::sleep(EVERY).await;
     }
     Ok(())
 }

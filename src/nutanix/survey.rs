@@ -1,5 +1,5 @@
 //! What a Prism Central tells of itself and of who asks, for whoever checks whether all is there.
-use super::{Cluster, Dialect, Prism, PrismError, call::Call};
+use super::{Dialect, Prism, PrismError, call::Call};
 use serde_json::{Value, json};
 
 /// Who logged in (`GET /users/me` of version 3; version 4 has nothing like it).
@@ -53,35 +53,5 @@ impl Prism {
             }
         };
         Ok(entries.iter().filter_map(version).collect())
-    }
-
-    /// UUIDs and names of the subnets that machines of a cluster can be in, or of all.
-    pub async fn subnets_there(
-        &self,
-        cluster: Option<&Cluster>,
-    ) -> Result<Vec<(String, String)>, PrismError> {
-        let attempt = "list the subnets";
-        let entries = match self.dialect() {
-            Dialect::V3 => {
-                self.list_v3(attempt, "api/nutanix/v3/subnets/list", json!({ "kind": "subnet" })).await?
-            }
-            Dialect::V4 => self.list_v4(attempt, "api/networking/v4.0/config/subnets", None).await?,
-        };
-        let read = |entry: &Value| {
-            let (uuid, name, of) = match self.dialect() {
-                Dialect::V3 => (
-                    &entry["metadata"]["uuid"],
-                    &entry["status"]["name"],
-                    &entry["status"]["cluster_reference"]["uuid"],
-                ),
-                Dialect::V4 => (&entry["extId"], &entry["name"], &entry["clusterReference"]),
-            };
-            // Those of virtual private clouds belong to no cluster.
-            let of = of.as_str().filter(|uuid| !uuid.is_empty());
-            let there = cluster.is_none_or(|cluster| of.is_none_or(|of| of == cluster.uuid));
-            there.then_some(())?;
-            Some((uuid.as_str()?.to_owned(), name.as_str()?.to_owned()))
-        };
-        Ok(entries.iter().filter_map(read).collect())
     }
 }

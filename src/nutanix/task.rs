@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A look costs the server little; people wait for the end of it.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// The detail of undo data that names a task that makes the thing.
+pub(super) const TASK: &str = "task";
+
 /// What a task did.
 #[derive(Debug)]
 pub(super) struct Done {
@@ -20,8 +23,9 @@ pub(super) struct Done {
 impl Done {
     /// The one of this kind.
     pub(super) fn entity(&self, kind: &str) -> Option<&str> {
+        // Servers write a plural at times.
         let is_it = |(found, _): &&(String, String)| {
-            found == kind || found.rsplit(':').next().is_some_and(|last| last == kind)
+            found.rsplit(':').next().is_some_and(|last| last.strip_suffix('s').unwrap_or(last) == kind)
         };
         self.entities.iter().find(is_it).map(|(_, uuid)| uuid.as_str())
     }

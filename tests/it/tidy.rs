@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nutanix", &["cx", "value", "wire"]),
     // A webhook is told by the one HTTP client that there is.
     ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere", "wire"]),
-    ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
+    ("driver", &["aws", "cx", "nutanix", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
     ("source", &["cx", "plan", "value", "fetch", "disk", "seed"]),

@@ -3,12 +3,12 @@
 //! Files go to the datastore before their machine is made: what is planned last is undone first.
 use super::{
     Origin, Vsphere,
-    describe::{Connection, mib, name, provisioning},
+    describe::{Connection, mib, provisioning},
     media,
 };
 use crate::{
     cx::{Cx, ResourceRef},
-    driver::{DriverError, DriverErrorKind, MachineSpec},
+    driver::{DriverError, DriverErrorKind, MachineSpec, machine_name::machine_name},
     plan::{VsphereImageKind, VsphereImagePlan},
     value::Secret,
     vsphere::{
@@ -137,7 +137,7 @@ impl Vsphere {
         {
             return Ok(name.to_owned());
         }
-        Ok(name(cx.id(), &spec.image, &spec.role))
+        Ok(machine_name(cx.id(), &spec.image, &spec.role))
     }
 
     /// What differs from the source: the seed, and of one that is `furnished` all that the plan says of a machine.

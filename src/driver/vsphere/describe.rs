@@ -1,7 +1,7 @@
 //! A build's words in a vCenter's: where things go, what they are called, what a new machine is.
 use super::Vsphere;
 use crate::{
-    cx::{BuildId, Cx},
+    cx::Cx,
     driver::{DriverError, DriverErrorKind, MachineSpec},
     plan::{VsphereCdBus, VsphereController, VsphereFirmware, VsphereNic, VsphereProvisioning},
     value::{Secret, Size},
@@ -12,16 +12,6 @@ use crate::{
         },
     },
 };
-
-/// The longest name that a vCenter takes, in characters.
-pub(super) const LONGEST: usize = 80;
-
-/// What a machine of a build is called: `web-0123456789ab`, and `web-proof-0123456789ab`. A long name of an image is cut.
-pub(super) fn name(id: &BuildId, image: &str, role: &str) -> String {
-    let end = if role == "build" { format!("-{id}") } else { format!("-{role}-{id}") };
-    let image: String = image.chars().take(LONGEST.saturating_sub(end.chars().count())).collect();
-    format!("{}{end}", image.trim_end())
-}
 
 /// A network by its object, and as a network card wants it.
 pub(super) struct Connection {
@@ -172,21 +162,4 @@ pub(super) fn provisioning(plan: VsphereProvisioning) -> Provisioning {
 /// Memory as a vCenter counts it.
 pub(super) fn mib(memory: Size) -> u64 {
     memory.as_bytes() >> 20
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_say_what_a_machine_is_for_and_fit() {
-        let id = BuildId::random();
-        assert_eq!(name(&id, "web", "build"), format!("web-{id}"));
-        assert_eq!(name(&id, "web", "proof"), format!("web-proof-{id}"));
-        for role in ["build", "proof"] {
-            let long = name(&id, &"ä".repeat(200), role);
-            assert_eq!(long.chars().count(), LONGEST);
-            assert!(long.ends_with(id.as_str()) && long.starts_with("ää"));
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! Whether what a build needs is there, and what it made. Makes nothing.
-use super::{
-    Vsphere,
-    describe::{LONGEST, name},
-};
+use super::Vsphere;
 use crate::{
     cx::{BuildId, ResourceRef},
-    driver::{Boot, DriverError, DriverErrorKind, MachineSpec, Readiness},
+    driver::{
+        Boot, DriverError, DriverErrorKind, MachineSpec, Readiness,
+        machine_name::{LONGEST, machine_name},
+    },
     plan::{Accelerator, VsphereImageKind, VsphereImagePlan, VsphereProvisioning},
     value::Size,
     vsphere::{
@@ -28,8 +28,11 @@ pub(super) async fn preflight(driver: &Vsphere, spec: &MachineSpec) -> Result<Re
         driver.networks_or_only(&spot).await?;
         // Names of machines are all of one length, whatever the build is.
         let id = BuildId::random();
-        let machine =
-            driver.described(spec, &name(&id, &spec.image, &spec.role), Mark::of(&id, &spec.image))?;
+        let machine = driver.described(
+            spec,
+            &machine_name(&id, &spec.image, &spec.role),
+            Mark::of(&id, &spec.image),
+        )?;
         machine.check()?;
         check_room(driver, &spot, machine.disks.iter().map(|disk| disk.size.as_bytes()).sum())?;
         if machine.tpm {

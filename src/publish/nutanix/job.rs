@@ -4,7 +4,7 @@ use crate::{
     cx::{Cx, UndoHandle},
     nutanix::{
         Categories, Cluster, Dialect, Image, ImageSource, ImageState, ImageType, Mark, NewImage, Prism,
-        PrismError, PrismErrorKind, digest_of, is_ours,
+        PrismError, PrismErrorKind, digest_of, is_category, is_ours,
     },
     publish::stage::stage,
     value::Digest,
@@ -306,12 +306,4 @@ fn is_same(image: &Image, sha256: Option<&Digest>, clusters: &[Cluster]) -> bool
         && image.bytes.is_some_and(|bytes| bytes > 0)
         && sha256.is_some_and(|sha256| told == Some(sha256.hex()))
         && clusters.iter().all(|cluster| image.clusters.contains(&cluster.uuid))
-}
-
-/// Categories that were made for a result stay with it.
-fn is_category(undo: &crate::cx::Undo) -> bool {
-    use crate::nutanix::{DRIVER, Kind};
-    let kinds = [Kind::Category.name(), Kind::CategoryKey.name()];
-    matches!(undo, crate::cx::Undo::Resource(resource)
-        if resource.driver == DRIVER && kinds.contains(&resource.kind.as_str()))
 }
