@@ -237,6 +237,7 @@ pub(super) enum Command {
     /// Download files of a release of EKS Anywhere
     #[command(after_help = examples(&[
         ("goldsmith download hook -o /srv/www/hook", "HookOS for bare metal"),
+        ("goldsmith download manifests", "all manifests in a tar"),
     ]))]
     Download {
         #[command(subcommand)]

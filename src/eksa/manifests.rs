@@ -1,7 +1,8 @@
 //! From the release manifest to the manifest of EKS-D: what is fetched, and which rules choose.
 use super::{
     Artifact, Bundle, Channel, Distro, EksaError, EksaErrorKind, KubeBundle, ManifestFault, Release,
-    Releases, Signature, Wanted,
+    Releases, Signature, Wanted, carry,
+    tarball::{self, Files},
 };
 use crate::{
     cx::Cx,
@@ -23,6 +24,7 @@ const PROBES: usize = 8;
 pub struct Manifests {
     pub(super) fetcher: Fetcher,
     wanted: Wanted,
+    tarball: Option<Files>,
 }
 
 /// A release's bundle.
@@ -52,14 +54,27 @@ pub struct Resolved {
 }
 
 impl Manifests {
-    /// What is downloaded is kept in `cache`.
-    pub fn new(cache: &Path, wanted: Wanted) -> Self {
-        Self { fetcher: Fetcher::new(cache), wanted }
+    /// What is downloaded is kept in `cache`. A tar is read at once.
+    pub fn open(cache: &Path, wanted: Wanted) -> Result<Self, EksaError> {
+        let tarball = wanted.tarball.as_deref().map(open).transpose()?;
+        Ok(Self { fetcher: Fetcher::new(cache), wanted, tarball })
+    }
+
+    pub(super) fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// All releases.
     pub async fn releases(&self, cx: &Cx) -> Result<Releases, EksaError> {
-        self.read(cx, "the release manifest", &self.wanted.manifest, Releases::read).await
+        Ok(self.releases_with_bytes(cx).await?.1)
+    }
+
+    /// The release manifest as it came, too.
+    pub(super) async fn releases_with_bytes(&self, cx: &Cx) -> Result<(Vec<u8>, Releases), EksaError> {
+        let what = "the release manifest";
+        let (url, bytes) = self.get(cx, what, &self.wanted.manifest, Some(carry::RELEASES)).await?;
+        let releases = read(what, &url, &bytes, Releases::read)?;
+        Ok((bytes, releases))
     }
 
     /// The bundle of the release that is meant.
@@ -72,7 +87,10 @@ impl Manifests {
             let url = bundle_url(&release)?;
             (Some(release), url)
         };
-        let bundle = self.read(cx, "the bundle manifest", &url, Bundle::read).await?;
+        let what = "the bundle manifest";
+        let name = release.as_ref().map(carry::bundle_name);
+        let (url, bytes) = self.get(cx, what, &url, name.as_deref()).await?;
+        let bundle = read(what, &url, &bytes, Bundle::read)?;
         self.judge(cx, "the bundle manifest", &url, bundle.signature)?;
         let unsuited = release.as_ref().and_then(|release| bundle.unsuited_for(&release.version));
         if let Some(why) = unsuited.filter(|_| !self.wanted.dev) {
@@ -91,11 +109,10 @@ impl Manifests {
                 Some("EKS Anywhere wants a licence for clusters of it".to_owned()),
             );
         }
-        let distro_url = match &self.wanted.eksd {
-            Some(url) => url.clone(),
-            None => distro_url(&kube)?,
-        };
-        let distro = self.read(cx, "the manifest of EKS-D", &distro_url, Distro::read).await?;
+        let what = "the manifest of EKS-D";
+        let name = self.wanted.eksd.is_none().then(|| carry::distro_name(&kube));
+        let (distro_url, bytes) = self.get(cx, what, &self.distro_url(&kube)?, name.as_deref()).await?;
+        let distro = read(what, &distro_url, &bytes, Distro::read)?;
         self.compare(cx, &kube, &distro, &distro_url)?;
         let signature = chosen.bundle.distro_signatures.get(&channel.to_string());
         let distro_signature = match signature {
@@ -120,17 +137,36 @@ impl Manifests {
         Ok(cx.stop().unless_cancelled(all).await?)
     }
 
-    async fn read<T>(
+    /// Where the manifest of EKS-D is: as the user says, as the bundle says, else where Amazon puts those.
+    pub(super) fn distro_url(&self, kube: &KubeBundle) -> Result<Url, EksaError> {
+        self.wanted.eksd.clone().map_or_else(|| distro_url(kube), Ok)
+    }
+
+    /// A manifest from its address.
+    pub(super) async fn bytes(&self, cx: &Cx, what: &str, url: &Url) -> Result<Vec<u8>, EksaError> {
+        let kept = self.fetcher.kept(cx, url, LIMIT, self.wanted.offline).await;
+        Ok(kept.map_err(|error| EksaError::fetch(format!("get {what}"), error))?.bytes)
+    }
+
+    /// A manifest from the tar, where it is called `name`, or from its address; and where it came from.
+    async fn get(
         &self,
         cx: &Cx,
         what: &str,
         url: &Url,
-        read: impl Fn(&[u8]) -> Result<T, ManifestFault>,
-    ) -> Result<T, EksaError> {
-        let attempt = || format!("read {what} at `{}`", PlainUrl(url));
-        let kept = self.fetcher.kept(cx, url, LIMIT, self.wanted.offline).await;
-        let kept = kept.map_err(|error| EksaError::fetch(format!("get {what}"), error))?;
-        read(&kept.bytes).map_err(|fault| EksaError::new(EksaErrorKind::Manifest, attempt()).because(fault))
+        name: Option<&str>,
+    ) -> Result<(Url, Vec<u8>), EksaError> {
+        let (Some(files), Some(path), Some(name)) = (&self.tarball, &self.wanted.tarball, name) else {
+            return Ok((url.clone(), self.bytes(cx, what, url).await?));
+        };
+        let Some(bytes) = files.get(name) else {
+            let there: Vec<&str> = files.keys().map(String::as_str).collect();
+            return Err(EksaError::new(EksaErrorKind::NotFound, format!("get {what}"))
+                .because(format!("there is no `{name}` in `{}`", path.display()))
+                .hint(format!("it has {}", there.join(", "))));
+        };
+        let place = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
+        Ok((place.unwrap_or_else(|| url.clone()), bytes.clone()))
     }
 
     /// What a signature means for the user.
@@ -174,7 +210,31 @@ impl Manifests {
     }
 }
 
-fn bundle_url(release: &Release) -> Result<Url, EksaError> {
+/// Reads a tar of manifests.
+fn open(path: &Path) -> Result<Files, EksaError> {
+    let attempt = || format!("read the manifests in `{}`", path.display());
+    let failed = |error: std::io::Error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => EksaErrorKind::NotFound,
+            _ => EksaErrorKind::Other,
+        };
+        EksaError::new(kind, attempt()).because(error)
+    };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    tarball::read(&bytes).map_err(|fault| EksaError::new(EksaErrorKind::Manifest, attempt()).because(fault))
+}
+
+fn read<T>(
+    what: &str,
+    url: &Url,
+    bytes: &[u8],
+    read: impl Fn(&[u8]) -> Result<T, ManifestFault>,
+) -> Result<T, EksaError> {
+    let attempt = || format!("read {what} at `{}`", PlainUrl(url));
+    read(bytes).map_err(|fault| EksaError::new(EksaErrorKind::Manifest, attempt()).because(fault))
+}
+
+pub(super) fn bundle_url(release: &Release) -> Result<Url, EksaError> {
     let wrong = |why: String| {
         EksaError::new(EksaErrorKind::Manifest, format!("find the bundle of release {}", release.version))
             .because(why)

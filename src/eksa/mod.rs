@@ -9,6 +9,7 @@
 //! only for who needs it. docs/eks-a.md has the rules of choice.
 mod artifact;
 mod bundle;
+mod carry;
 mod channel;
 mod distro;
 mod error;
@@ -18,10 +19,12 @@ mod node;
 mod part;
 mod releases;
 mod signature;
+mod tarball;
 mod wanted;
 
 pub use artifact::{Artifact, ArtifactKind};
 pub use bundle::{Bundle, EksdRef, KubeBundle};
+pub use carry::Carried;
 pub use channel::{Channel, ChannelError};
 pub use distro::Distro;
 pub use error::{EksaError, EksaErrorKind, ManifestFault};

@@ -1,6 +1,6 @@
 //! Which manifests are meant: what the user says, and the environment variables that EKS Anywhere's own tools know.
 use super::{EksaError, EksaErrorKind, Which};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 const PUBLIC: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a/manifest.yaml";
@@ -11,6 +11,8 @@ const DEV: &str = "https://dev-release-assets.eks-anywhere.model-rocket.aws.dev/
 pub struct Said {
     /// Address or path of the release manifest.
     pub manifest: Option<String>,
+    /// Path of a tar with the manifests, instead of servers.
+    pub tarball: Option<PathBuf>,
     /// Version of EKS Anywhere.
     pub release: Option<String>,
     /// Ask no server: take copies.
@@ -24,6 +26,8 @@ pub struct Said {
 pub struct Wanted {
     /// The release manifest.
     pub manifest: Url,
+    /// A tar with the manifests, instead of servers.
+    pub tarball: Option<PathBuf>,
     /// It lists development builds.
     pub dev: bool,
     /// The release.
@@ -66,6 +70,7 @@ impl Said {
         };
         Ok(Wanted {
             manifest,
+            tarball: self.tarball.clone(),
             dev,
             which,
             bundle: named("EKSA_BUNDLE_MANIFEST_URL").transpose()?,

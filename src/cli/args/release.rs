@@ -14,6 +14,9 @@ pub(in crate::cli) struct ManifestArgs {
     /// Take the release manifest from this address or file [default: EKSA_RELEASE_MANIFEST_URL, or Amazon's]
     #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::Url)]
     pub(in crate::cli) manifest_url: Option<String>,
+    /// Take the manifests from this tar, which `goldsmith download manifests` wrote
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "manifest_url")]
+    pub(in crate::cli) manifest_tarball: Option<PathBuf>,
     /// Ask no server: take the copies of the last time
     #[arg(long)]
     pub(in crate::cli) offline: bool,
@@ -27,6 +30,7 @@ impl ManifestArgs {
     pub(in crate::cli) fn said(&self, release: Option<&String>) -> Said {
         Said {
             manifest: self.manifest_url.clone(),
+            tarball: self.manifest_tarball.clone(),
             release: release.cloned(),
             offline: self.offline,
             signed_only: self.require_signature,
@@ -88,6 +92,33 @@ pub(in crate::cli) enum Download {
         ])
     )]
     Hook(DownloadHook),
+    /// Collect all manifests in a tar, for places without a network
+    #[command(
+        long_about = "Collect all manifests in a tar, for places without a network.\n\n\
+            In it are the release manifest, the bundles of all releases, and the EKS-D of each channel of the latest, under the names that EKS \
+            Anywhere's own tool gives them. `--manifest-tarball` takes it. The same manifests are the same tar, byte for byte.",
+        after_help = examples(&[
+            ("goldsmith download manifests", "all of them, to eks-a-manifests.tar"),
+            ("goldsmith download manifests --eksa-release v0.26.0 -o m.tar", "of one release"),
+            ("goldsmith release show 1-34 --manifest-tarball eks-a-manifests.tar", "there"),
+        ])
+    )]
+    Manifests(DownloadManifests),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadManifests {
+    /// Write the tar here
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "eks-a-manifests.tar")]
+    pub(in crate::cli) output: PathBuf,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Only of this release of EKS Anywhere, such as v0.26.0 [default: EKSA_RELEASE_VERSION, or all releases]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) eksa_release: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
 }
 
 #[derive(Debug, Args)]

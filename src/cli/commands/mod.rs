@@ -63,6 +63,9 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Download { what: args::Download::Hook(arguments) } => {
             release::hook::run(&arguments, console)
         }
+        Command::Download { what: args::Download::Manifests(arguments) } => {
+            release::manifests::run(&arguments, console)
+        }
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

@@ -47,7 +47,12 @@ pub(crate) struct Mirror {
 struct Severed;
 
 /// A body that is shorter than its head says.
-struct Short(Option<Bytes>, u64);
+struct Short {
+    bytes: Option<Bytes>,
+    length: u64,
+    /// hyper sends what it has only when there is nothing to do.
+    sent: bool,
+}
 
 impl hyper::body::Body for Short {
     type Data = Bytes;
@@ -55,16 +60,20 @@ impl hyper::body::Body for Short {
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
+        cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Severed>>> {
-        std::task::Poll::Ready(Some(match self.0.take() {
-            Some(bytes) => Ok(hyper::body::Frame::data(bytes)),
-            None => Err(Severed),
-        }))
+        if let Some(bytes) = self.bytes.take() {
+            return std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes))));
+        }
+        if !std::mem::replace(&mut self.sent, true) {
+            cx.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(Some(Err(Severed)))
     }
 
     fn size_hint(&self) -> hyper::body::SizeHint {
-        hyper::body::SizeHint::with_exact(self.1)
+        hyper::body::SizeHint::with_exact(self.length)
     }
 }
 
@@ -217,7 +226,8 @@ fn one(request: &Request<Incoming>, tree: &Mutex<Tree>) -> Response<Body> {
     let body = match fate {
         Some(Fate::CutAfter(bytes)) => {
             let length = body.len() as u64;
-            Body::Right(Short(Some(body.slice(..bytes.min(body.len()))), length))
+            let bytes = Some(body.slice(..bytes.min(body.len())));
+            Body::Right(Short { bytes, length, sent: false })
         }
         _ => Body::Left(Full::new(body)),
     };

@@ -30,7 +30,8 @@ async fn a_page_is_not_taken_for_a_manifest() {
         1,
         &["the bundle manifest", &mirror.url(BUNDLE), "a page for people"],
     );
-    mirror.put(BUNDLE, mirror.tree().files[DISTRO].clone());
+    let distro = mirror.tree().files[DISTRO].clone();
+    mirror.put(BUNDLE, distro);
     refused(
         &bench.run(&mirror, &show),
         1,

@@ -1,6 +1,7 @@
 //! Commands about releases of EKS Anywhere, and what they share: which manifests, and a task with journal, progress and signals.
 pub(super) mod hook;
 mod list;
+pub(super) mod manifests;
 mod show;
 
 use super::{block_on, dirs, task::ended};
@@ -50,7 +51,7 @@ fn run<T>(
         Shown::Progress => render::choose(console, &[name]),
     };
     let dirs = dirs()?;
-    let manifests = Manifests::new(dirs.cache(), wanted);
+    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?;
     block_on(async {
         let stop = Stop::default();
         let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())

@@ -77,8 +77,11 @@ fn text_of(theme: &Theme, found: &Resolved) -> String {
     let release = chosen.release.as_ref().map_or("-", |release| release.version.as_str());
     let number = chosen.bundle.number.map_or_else(String::new, |number| format!(" {number}"));
     let version = kube.eksd.kube_version.as_deref().unwrap_or("-");
-    let support =
-        kube.support_ends.map_or_else(String::new, |ends| format!(", standard support until {ends}"));
+    let support = match (kube.support_ends, kube.support_days(today())) {
+        (Some(ends), Some(..0)) => format!(", standard support ended on {ends}"),
+        (Some(ends), _) => format!(", standard support until {ends}"),
+        (None, _) => String::new(),
+    };
     let row = |key: &str, value: String| format!("{}{value}", theme.paint(Tone::Dim, format!("{key:<13}")));
     let mut lines = vec![
         row("release", format!("{} (bundle{number}, {})", release, signed(chosen.bundle.signature))),
