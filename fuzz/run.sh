@@ -21,8 +21,9 @@ seconds=${SECONDS_EACH:-600}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 seed=fuzz/corpus
-mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers}
+mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests}
 cp tests/it/answers/snapshots/*.snap $seed/answers/
+cp tests/it/eksa/*.yaml $seed/manifests/
 
 # A disk with text, noise and much that was never written.
 { head -c 3000 README.md; head -c 3000 /dev/urandom; } > "$work/small"

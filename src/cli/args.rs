@@ -12,6 +12,7 @@ mod nutanix;
 mod publish;
 #[cfg(feature = "aws")]
 mod publish_ami;
+mod release;
 mod select;
 mod vsphere;
 mod vsphere_commands;
@@ -31,6 +32,7 @@ pub(super) use nutanix::*;
 pub(super) use publish::*;
 #[cfg(feature = "aws")]
 pub(super) use publish_ami::*;
+pub(super) use release::*;
 pub(super) use select::Selection;
 pub(super) use vsphere::*;
 pub(super) use vsphere_commands::*;
@@ -231,6 +233,24 @@ pub(super) enum Command {
     /// Release AMIs to Amazon's Marketplace
     #[cfg(feature = "aws")]
     Marketplace(Marketplace),
+    /// List releases of EKS Anywhere, and what is in them
+    #[command(after_help = examples(&[
+        ("goldsmith release list", "the releases"),
+        ("goldsmith release show 1-34", "all that the latest has for a channel, with digests"),
+    ]))]
+    Release {
+        #[command(subcommand)]
+        what: Release,
+    },
+    /// Download files of a release of EKS Anywhere
+    #[command(after_help = examples(&[
+        ("goldsmith download hook -o /srv/www/hook", "HookOS for bare metal"),
+        ("goldsmith download manifests", "all manifests in a tar"),
+    ]))]
+    Download {
+        #[command(subcommand)]
+        what: Download,
+    },
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\

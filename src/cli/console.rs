@@ -59,6 +59,11 @@ impl Console {
         }
     }
 
+    /// The same for work that is over in a moment: only warnings are shown.
+    pub(super) fn hushed(&self) -> Self {
+        Self { verbosity: Verbosity::Quiet, json: false, ..self.clone() }
+    }
+
     /// Prints a result.
     #[expect(clippy::unused_self, reason = "who may print has a console")]
     pub(super) fn out(&self, text: &str) {

@@ -36,6 +36,14 @@ pub(super) const VARIABLES: &[Variable] = &[
         help: "section of ~/.cloudstack.ini; CLOUDSTACK_CONFIG names another file",
     },
     Variable {
+        name: "EKSA_RELEASE_VERSION",
+        help: "the release of EKS Anywhere; also EKSA_USE_DEV_RELEASE and BRANCH_NAME",
+    },
+    Variable {
+        name: "EKSA_RELEASE_MANIFEST_URL",
+        help: "where its manifest is; also EKSA_BUNDLE_MANIFEST_URL and EKSD_MANIFEST_URL",
+    },
+    Variable {
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",
     },

@@ -5,6 +5,7 @@ use crate::{
     cloudstack::{CloudStackError, CloudStackErrorKind},
     cx::causes,
     disk::{DiskError, DiskErrorKind},
+    eksa::{EksaError, EksaErrorKind},
     nutanix::{PrismError, PrismErrorKind},
     source::iso::IsoError,
     vsphere::{VsphereError, VsphereErrorKind},
@@ -36,6 +37,8 @@ pub(super) enum Problem {
     CloudStack(CloudStackError),
     /// A Prism Central said no.
     Prism(PrismError),
+    /// Something about a release of EKS Anywhere is not as it should be.
+    Eksa(EksaError),
     /// A bug.
     Internal(String),
 }
@@ -104,6 +107,11 @@ impl Problem {
                 PrismErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::Eksa(error) => match error.kind() {
+                EksaErrorKind::Usage => Exit::Usage,
+                EksaErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -133,6 +141,10 @@ impl Problem {
                 failure::chain(theme, &causes(error), &hints)
             }
             Self::Prism(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::Eksa(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

@@ -41,6 +41,12 @@ pub enum FetchError {
         /// The address.
         url: Box<Url>,
     },
+    /// The network is not to be used, and there is no copy.
+    #[error("could not fetch `{}`: there is no copy of it, and no server is to be asked", PlainUrl(.url))]
+    NoCopy {
+        /// The address.
+        url: Box<Url>,
+    },
     /// It is larger than such a file can be.
     #[error("could not fetch `{}`: it is larger than {limit}", PlainUrl(.url))]
     TooLarge {

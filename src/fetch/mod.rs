@@ -6,6 +6,7 @@
 //!   <cache>/sha256/<hex>.part      what has arrived so far, with .part.json telling from where
 //!   <cache>/sha256/<hex>.lock      held while one build downloads it
 //!   <cache>/url/…                  the same for downloads without a digest, by hash of the address
+//!   <cache>/kept/…                 copies of small files that change, for when nobody answers
 //!   <cache>/local/…                what local files hashed to
 //! ```
 //!
@@ -15,6 +16,7 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod kept;
 mod moved;
 mod post;
 mod small;
@@ -25,6 +27,7 @@ mod tests;
 pub(crate) use archive::Rule;
 pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
+pub use kept::{Freshness, Kept};
 pub use moved::{Probed, probe};
 pub use post::{PostError, post_json};
 

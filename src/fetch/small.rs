@@ -1,9 +1,29 @@
-//! Files that are read at once, such as one with a digest: bounded, and never kept.
+//! Files that are read at once, such as one with a digest: bounded. Who wants a copy to be kept asks in `kept`.
 use super::{FetchError, Fetcher, local_path};
 use crate::cx::Cx;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::{
+    StatusCode,
+    header::{ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
+};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use url::Url;
+
+/// What identifies the version of a file that is here already.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Validators {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+/// What a server says about a small file.
+pub(super) enum Answer {
+    /// The file, and how to ask for it the next time.
+    Whole(Vec<u8>, Validators),
+    /// It is the one that is here already.
+    Unchanged,
+}
 
 impl Fetcher {
     /// What is at `url`, of at most `limit` bytes.
@@ -13,6 +33,20 @@ impl Fetcher {
                 tokio::fs::read(&path).await.map_err(|source| FetchError::io("read", &path, source))?;
             return if bytes.len() > limit { Err(too_large(url, limit)) } else { Ok(bytes) };
         }
+        match self.ask(cx, url, limit, None).await? {
+            Answer::Whole(bytes, _) => Ok(bytes),
+            Answer::Unchanged => Ok(Vec::new()),
+        }
+    }
+
+    /// The same from a server; with `before`, only if it is another version.
+    pub(super) async fn ask(
+        &self,
+        cx: &Cx,
+        url: &Url,
+        limit: usize,
+        before: Option<&Validators>,
+    ) -> Result<Answer, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme { url: Box::new(url.clone()) });
         }
@@ -22,7 +56,7 @@ impl Fetcher {
             .with_max_times(self.patience.attempts.saturating_sub(1))
             .build();
         loop {
-            let error = match self.small_once(cx, url, limit).await {
+            let error = match self.small_once(cx, url, limit, before).await {
                 Err(error) if error.is_transient() => error,
                 other => return other,
             };
@@ -31,18 +65,34 @@ impl Fetcher {
         }
     }
 
-    async fn small_once(&self, cx: &Cx, url: &Url, limit: usize) -> Result<Vec<u8>, FetchError> {
+    async fn small_once(
+        &self,
+        cx: &Cx,
+        url: &Url,
+        limit: usize,
+        before: Option<&Validators>,
+    ) -> Result<Answer, FetchError> {
         let whole = async {
-            let mut response = self
-                .client()?
-                .get(url.clone())
-                .send()
-                .await
-                .map_err(|error| FetchError::network(url, error))?;
+            let mut request = self.client()?.get(url.clone());
+            let (etag, date) = before.map_or((None, None), |b| (b.etag.as_ref(), b.last_modified.as_ref()));
+            for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            let mut response = request.send().await.map_err(|error| FetchError::network(url, error))?;
+            if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
+                return Ok(Answer::Unchanged);
+            }
             if !response.status().is_success() {
                 let status = response.status().as_u16();
                 return Err(FetchError::Http { url: Box::new(url.clone()), status, retry_after: None });
             }
+            let header = |name| {
+                let value = response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+                value.map(str::to_owned)
+            };
+            let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
             let mut bytes = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|error| FetchError::network(url, error))? {
                 if bytes.len() + chunk.len() > limit {
@@ -50,7 +100,7 @@ impl Fetcher {
                 }
                 bytes.extend_from_slice(&chunk);
             }
-            Ok(bytes)
+            Ok(Answer::Whole(bytes, validators))
         };
         match cx.stop().unless_cancelled(tokio::time::timeout(self.patience.stall, whole)).await? {
             Ok(result) => result,

@@ -8,6 +8,7 @@ mod cloudstack;
 mod context;
 mod convert;
 mod definition;
+mod eksa;
 mod from_outside;
 mod installers;
 mod iso;

@@ -8,9 +8,10 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("value", &[]),
     ("template", &[]),
+    ("yaml", &[]),
     ("cx", &["value"]),
     ("plan", &["value"]),
-    ("seed", &["plan", "template", "value"]),
+    ("seed", &["plan", "template", "value", "yaml"]),
     // The answers of installers are a part of the plan, so that bad ones are found before anything is created.
     ("definition", &["plan", "value", "seed"]),
     ("disk", &[]),
@@ -29,6 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("driver", &["aws", "cx", "nutanix", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
+    // Releases of EKS Anywhere are looked up by commands, and later by the definitions that those become.
+    ("eksa", &["cx", "fetch", "value", "yaml"]),
     ("source", &["cx", "plan", "value", "fetch", "disk", "seed"]),
     ("provision", &["cx", "plan", "template", "value", "guest", "fetch"]),
     (
@@ -81,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "disk",
             "doctor",
             "driver",
+            "eksa",
             "nutanix",
             "plan",
             "report",
@@ -219,7 +223,8 @@ fn foreign_crates_stay_in_their_room() {
         ("libdeflater", &["src/disk"]),
         ("roxmltree", &["src/disk/ova", "src/vsphere", "src/nutanix"]),
         ("fatfs", &["src/seed", "src/source"]),
-        ("saphyr_parser", &["src/seed/lint"]),
+        ("saphyr_parser", &["src/yaml.rs"]),
+        ("ring", &["src/eksa"]),
         ("minijinja", &["src/template.rs", "src/provision/resolve", "src/seed"]),
     ];
     let mut wrong = Vec::new();

@@ -15,6 +15,7 @@ mod plan_cloudstack;
 mod plan_ec2;
 mod plan_nutanix;
 mod plan_vsphere;
+mod release;
 mod task;
 mod verify;
 mod vsphere;
@@ -61,6 +62,13 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Ami(arguments) => aws::ami(&arguments, console),
         #[cfg(feature = "aws")]
         Command::Marketplace(arguments) => aws::marketplace(&arguments.command, console),
+        Command::Release { what } => release::command(&what, console),
+        Command::Download { what: args::Download::Hook(arguments) } => {
+            release::hook::run(&arguments, console)
+        }
+        Command::Download { what: args::Download::Manifests(arguments) } => {
+            release::manifests::run(&arguments, console)
+        }
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

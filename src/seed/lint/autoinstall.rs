@@ -1,9 +1,9 @@
 //! Ubuntu's installer: cloud-config with a key `autoinstall`, after its reference manual.
-use super::{
-    Does, Report, nearest,
+use super::{Does, Report, nearest};
+use crate::{
+    plan::InstallEnd,
     yaml::{Kind, Node, parse},
 };
-use crate::plan::InstallEnd;
 use std::collections::BTreeSet;
 
 /// What a key takes.

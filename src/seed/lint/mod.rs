@@ -12,7 +12,6 @@ mod preseed;
 mod script;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use super::answers::{FINISH, RenderedFile};
 use crate::plan::{AnswersPlan, InstallEnd, Installer, SeedKind};

@@ -69,7 +69,10 @@ fn what_is_not_there_is_told_with_what_is() {
     let told = doctor(&bench, 3, &[]);
     // It is another cluster's.
     let detail = |check: &str| one(&told, check)["detail"].as_str().unwrap().to_owned();
-    assert!(detail("subnet").contains("there is none of the name or UUID; there are: `subnet-1`"), "{told:#}");
+    assert!(
+        detail("subnet").contains("there is none of the name or UUID; there are: `subnet-1`"),
+        "{told:#}"
+    );
     assert_eq!(
         (&one(&told, "source-image")["status"], &one(&told, "images")["status"]),
         (&json!("failure"), &json!("warning"))

@@ -1,4 +1,4 @@
-//! YAML as a tree whose parts know their lines.
+//! YAML as a tree whose parts know their lines: what users and others write, read without trust.
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// Deeper documents are refused: nobody writes one, and trees are taken apart by recursion.
@@ -6,13 +6,13 @@ const DEPTH: usize = 64;
 
 /// A part of a document.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `plain` when it is written without quotes, so that `true` is no text.
     Scalar {
         text: String,
@@ -26,13 +26,13 @@ pub(super) enum Kind {
 
 /// Where and why a text is no YAML.
 #[derive(Debug)]
-pub(super) struct NotYaml {
-    pub(super) line: usize,
-    pub(super) reason: String,
+pub(crate) struct NotYaml {
+    pub(crate) line: usize,
+    pub(crate) reason: String,
 }
 
 /// The first document of `text`; none when there is nothing in it.
-pub(super) fn parse(text: &str) -> Result<Option<Node>, NotYaml> {
+pub(crate) fn parse(text: &str) -> Result<Option<Node>, NotYaml> {
     let mut parser = Parser::new_from_str(text);
     // Open lists and maps. A map's next key waits for its value.
     let mut open: Vec<(Node, Option<Node>)> = vec![];
@@ -87,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, NotYaml> {
 
 impl Node {
     /// The text of a scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { text, .. } => Some(text),
             _ => None,
@@ -95,12 +95,12 @@ impl Node {
     }
 
     /// The value of `key` in a map; the last one, as PyYAML takes it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.pairs().iter().rev().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
     /// The pairs of a map.
-    pub(super) fn pairs(&self) -> &[(Node, Node)] {
+    pub(crate) fn pairs(&self) -> &[(Node, Node)] {
         match &self.kind {
             Kind::Map(pairs) => pairs,
             _ => &[],
@@ -108,7 +108,7 @@ impl Node {
     }
 
     /// The items of a list.
-    pub(super) fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         match &self.kind {
             Kind::List(items) => items,
             _ => &[],
@@ -116,7 +116,7 @@ impl Node {
     }
 
     /// What PyYAML makes of it, for sentences.
-    pub(super) fn found(&self) -> &'static str {
+    pub(crate) fn found(&self) -> &'static str {
         match &self.kind {
             Kind::Scalar { .. } if self.is_null() => "nothing",
             Kind::Scalar { .. } if self.boolean().is_some() => "a boolean",
@@ -129,7 +129,7 @@ impl Node {
     }
 
     /// Its value if YAML 1.1 takes it for a boolean.
-    pub(super) fn boolean(&self) -> Option<bool> {
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match self.plain()? {
             "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
             "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
@@ -138,11 +138,11 @@ impl Node {
     }
 
     /// Its value if it is a whole number.
-    pub(super) fn number(&self) -> Option<i64> {
+    pub(crate) fn number(&self) -> Option<i64> {
         self.plain()?.parse().ok()
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self.plain(), Some("" | "~" | "null" | "Null" | "NULL"))
     }
 

@@ -1,0 +1,152 @@
+//! What the user may say about releases of EKS Anywhere.
+use super::examples;
+use crate::{
+    eksa::{Channel, Said},
+    value::Arch,
+};
+use clap::{Args, Subcommand, ValueHint};
+use std::path::PathBuf;
+
+/// Which manifests, and how far they are trusted.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Manifests")]
+pub(in crate::cli) struct ManifestArgs {
+    /// Take the release manifest from this address or file [default: EKSA_RELEASE_MANIFEST_URL, or Amazon's]
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::Url)]
+    pub(in crate::cli) manifest_url: Option<String>,
+    /// Take the manifests from this tar, which `goldsmith download manifests` wrote
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "manifest_url")]
+    pub(in crate::cli) manifest_tarball: Option<PathBuf>,
+    /// Ask no server: take the copies of the last time
+    #[arg(long)]
+    pub(in crate::cli) offline: bool,
+    /// Refuse manifests of a bundle and of EKS-D that Amazon did not sign
+    #[arg(long)]
+    pub(in crate::cli) require_signature: bool,
+}
+
+impl ManifestArgs {
+    /// The same with a release.
+    pub(in crate::cli) fn said(&self, release: Option<&String>) -> Said {
+        Said {
+            manifest: self.manifest_url.clone(),
+            tarball: self.manifest_tarball.clone(),
+            release: release.cloned(),
+            offline: self.offline,
+            signed_only: self.require_signature,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Release {
+    /// List the releases, or the release channels of one
+    #[command(after_help = examples(&[
+        ("goldsmith release list", "the releases of EKS Anywhere"),
+        ("goldsmith release list latest", "the Kubernetes channels of the latest"),
+    ]))]
+    List(ListReleases),
+    /// Show all that a release has for a channel, with digests
+    #[command(after_help = examples(&[
+        ("goldsmith release show 1-34", "of the latest release"),
+        ("goldsmith release show 1.34 --eksa-release v0.26.0 --sizes", "of another, and how large the files are"),
+        ("goldsmith release show 1-34 --json | jq -r .eksd.name", "what a template in a vCenter is tagged with"),
+    ]))]
+    Show(ShowRelease),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListReleases {
+    /// The release whose channels are listed, such as v0.26.0, or `latest` [default: list the releases]
+    #[arg(value_name = "RELEASE")]
+    pub(in crate::cli) release: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShowRelease {
+    /// The release channel: 1-34 or 1.34
+    #[arg(value_name = "CHANNEL", value_parser = channel)]
+    pub(in crate::cli) channel: Channel,
+    /// The release of EKS Anywhere, such as v0.26.0 [default: EKSA_RELEASE_VERSION, or the latest]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) eksa_release: Option<String>,
+    /// Ask the servers how large the files are
+    #[arg(long, conflicts_with = "offline")]
+    pub(in crate::cli) sizes: bool,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Download {
+    /// Download HookOS, from which bare metal starts: kernel and initial RAM disk
+    #[command(
+        long_about = "Download HookOS, from which bare metal starts: kernel and initial RAM disk.\n\n\
+            The files get the names under which EKS Anywhere asks for them below `hookImagesURLPath`. An interrupted download goes on. \
+            Amazon publishes no digests of these files; the digest of what came is told.",
+        after_help = examples(&[
+            ("goldsmith download hook -o /srv/www/hook", "for both architectures, of the latest release"),
+            ("goldsmith download hook --arch amd64 --eksa-release v0.26.0 -o hook", "for one, of another release"),
+        ])
+    )]
+    Hook(DownloadHook),
+    /// Collect all manifests in a tar, for places without a network
+    #[command(
+        long_about = "Collect all manifests in a tar, for places without a network.\n\n\
+            In it are the release manifest, the bundles of all releases, and the EKS-D of each channel of the latest, under the names that EKS \
+            Anywhere's own tool gives them. `--manifest-tarball` takes it. The same manifests are the same tar, byte for byte.",
+        after_help = examples(&[
+            ("goldsmith download manifests", "all of them, to eks-a-manifests.tar"),
+            ("goldsmith download manifests --eksa-release v0.26.0 -o m.tar", "of one release"),
+            ("goldsmith release show 1-34 --manifest-tarball eks-a-manifests.tar", "there"),
+        ])
+    )]
+    Manifests(DownloadManifests),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadManifests {
+    /// Write the tar here
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "eks-a-manifests.tar")]
+    pub(in crate::cli) output: PathBuf,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Only of this release of EKS Anywhere, such as v0.26.0 [default: EKSA_RELEASE_VERSION, or all releases]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) eksa_release: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadHook {
+    /// For machines of this architecture: amd64 or arm64; may be repeated [default: both]
+    #[arg(long = "arch", value_name = "ARCH", value_parser = arch)]
+    pub(in crate::cli) arches: Vec<Arch>,
+    /// Write the files to this folder; it is made if it is missing
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(in crate::cli) output: PathBuf,
+    /// The release of EKS Anywhere, such as v0.26.0 [default: EKSA_RELEASE_VERSION, or the latest]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) eksa_release: Option<String>,
+    /// HookOS of this release channel [default: the first of the bundle; they are all the same, usually]
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(in crate::cli) release_channel: Option<Channel>,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
+}
+
+fn channel(text: &str) -> Result<Channel, String> {
+    text.parse::<Channel>().map_err(|error| error.to_string())
+}
+
+fn arch(text: &str) -> Result<Arch, String> {
+    match text {
+        "amd64" | "x86_64" => Ok(Arch::X86_64),
+        "arm64" | "aarch64" => Ok(Arch::Aarch64),
+        _ => Err("write `amd64` or `arm64`".to_owned()),
+    }
+}

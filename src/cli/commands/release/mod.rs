@@ -1,0 +1,83 @@
+//! Commands about releases of EKS Anywhere, and what they share: which manifests, and a task with journal, progress and signals.
+pub(super) mod hook;
+mod list;
+pub(super) mod manifests;
+mod show;
+
+use super::{block_on, dirs, task::ended};
+use crate::{
+    build::{self, RealWorld},
+    cli::{
+        args::{ManifestArgs, Release},
+        console::Console,
+        exit::Exit,
+        problem::Problem,
+        render::{self, Plain, Show},
+        signals,
+    },
+    cx::{Cx, Stop},
+    eksa::{EksaError, Manifests},
+};
+use std::{path::Path, sync::Arc};
+
+/// `goldsmith release …`
+pub(super) fn command(what: &Release, console: &Console) -> Result<Exit, Problem> {
+    match what {
+        Release::List(arguments) => list::run(arguments, console),
+        Release::Show(arguments) => show::run(arguments, console),
+    }
+}
+
+/// How much a command shows while it works.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Warnings: it is over in a moment.
+    Warnings,
+    /// What there is to see.
+    Progress,
+}
+
+/// Runs `work` with the manifests of `release` as a task called `name` about `subject`. Returns what it made and how the command ends; what went
+/// wrong was told.
+fn run<T>(
+    console: &Console,
+    (manifests, release): (&ManifestArgs, Option<&String>),
+    (name, subject, shown): (&str, &Path, Shown),
+    work: impl AsyncFnOnce(&Cx, &Manifests) -> Result<T, EksaError>,
+) -> Result<(Option<T>, Exit), Problem> {
+    let wanted = manifests.said(release).wanted(|name| std::env::var(name).ok()).map_err(Problem::Eksa)?;
+    let show: Arc<dyn Show> = match shown {
+        Shown::Warnings => Arc::new(Plain::new(console.hushed(), false)),
+        Shown::Progress => render::choose(console, &[name]),
+    };
+    let dirs = dirs()?;
+    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?;
+    block_on(async {
+        let stop = Stop::default();
+        let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
+            .map_err(|error| Problem::host("could not listen for signals", error))?;
+        let world = RealWorld::new(dirs.clone());
+        let sinks = vec![Arc::clone(&show).sink()];
+        let work = async |cx: &Cx| work(cx, &manifests).await;
+        let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
+        show.close();
+        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop, Problem::Eksa))
+    })?
+}
+
+/// Columns as wide as what is in them; the last is as long as it is.
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            cells.chain([header[column].len()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&mut header.iter().copied())];
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}

@@ -1,0 +1,10 @@
+//! Releases of EKS Anywhere, from a mirror of ours whose tree is shaped like the public one, and what the commands make of them.
+mod bench;
+mod carried;
+mod hook;
+mod hostile;
+mod list;
+mod mirror;
+mod show;
+mod tls;
+mod trouble;
