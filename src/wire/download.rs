@@ -205,7 +205,9 @@ impl Part {
         let sha256 = Digest::from_bytes(DigestAlgorithm::Sha256, &self.hash.clone().finalize())
             .ok_or_else(|| wrong("its digest has another length".to_owned()))?;
         match wanted.sha256.filter(|expected| **expected != sha256) {
-            Some(expected) => Err(wrong(format!("its SHA-256 is {}, not {}", sha256.hex(), expected.hex()))),
+            Some(expected) => {
+                Err(wrong(format!("its SHA-256 is {}, and {} is told of it", sha256.hex(), expected.hex())))
+            }
             None => Ok(sha256),
         }
     }

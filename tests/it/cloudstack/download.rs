@@ -21,7 +21,7 @@ async fn a_template_comes_back_as_it_went() {
     let download = ["cloudstack", "download", "web", "-o", "other.qcow2"];
     let output = bench.command(&server, &download).output().unwrap();
     assert!(
-        output.status.code() == Some(1) && said(&output).contains("the cloud tells 0000"),
+        output.status.code() == Some(1) && said(&output).contains("0000 is told of it"),
         "{}",
         said(&output)
     );
