@@ -4,7 +4,6 @@ use super::{
     Dialect, Kind, Mark, NewVm, Prism, PrismError, PrismErrorKind, Vm,
     call::{Call, escape},
     category::found,
-    image::is_open,
     is_marked, resource,
     task::{TASK, task_of},
     vm::{customization, is_conflict, nics},
@@ -171,17 +170,8 @@ impl Prism {
             Undo::Resource(resource(self, kind.kind(), id, cx.id().as_str(), &details))
         };
         let handle = cx.undo().plan(undo(name, None))?;
-        let id = cx.id().uuid(&format!("{} {name}", kind.word()));
-        let sent = self.send(Call::post(&attempt, kind.path(), body).request_id(id)).await;
-        let answer = match sent {
-            Ok(answer) => answer.value,
-            Err(error) => {
-                if !is_open(&error) {
-                    cx.undo().keep(handle)?;
-                }
-                return Err(error);
-            }
-        };
+        let answer =
+            self.send(Call::post(&attempt, kind.path(), body).request_id(uuid::Uuid::new_v4())).await?.value;
         let lacks = |what: &str| {
             PrismError::new(PrismErrorKind::Other, &attempt)
                 .because(format!("the answer does not tell {what}"))
@@ -308,17 +298,9 @@ impl Prism {
         });
         let handle = cx.undo().plan(self.undo_vm(cx, new.name, new.name, None))?;
         let call = Call::post(&attempt, format!("{path}/$actions/deploy"), body)
-            .request_id(cx.id().uuid(&format!("machine {}", new.name)))
+            .request_id(uuid::Uuid::new_v4())
             .if_match(etag);
-        let answer = match self.send(call).await {
-            Ok(answer) => answer.value,
-            Err(error) => {
-                if !is_open(&error) {
-                    cx.undo().keep(handle)?;
-                }
-                return Err(error);
-            }
-        };
+        let answer = self.send(call).await?.value;
         let task = task_of(Dialect::V4, &answer).ok_or_else(|| {
             PrismError::new(PrismErrorKind::Other, &attempt).because("the answer does not tell its task")
         })?;

@@ -23,6 +23,7 @@ mod kubernetes;
 #[path = "../it/aws/moto.rs"]
 #[allow(dead_code, reason = "shared with the tests that boot nothing")]
 mod moto;
+mod nutanix;
 mod ordinary_user;
 mod own_login;
 mod parallel;

@@ -24,7 +24,7 @@ impl Prism {
             Dialect::V3 => Call::post(&attempt, "api/nutanix/v3/vms", body),
             Dialect::V4 => {
                 let path = if new.project.is_some() { V4_1 } else { V4 };
-                Call::post(&attempt, path, body).request_id(cx.id().uuid(&format!("machine {}", new.name)))
+                Call::post(&attempt, path, body).request_id(uuid::Uuid::new_v4())
             }
         };
         let answer = match self.send(call).await {
@@ -35,11 +35,7 @@ impl Prism {
                 cx.undo().resolve(handle, self.undo_vm(cx, new.name, &vm.uuid, None))?;
                 return Ok((self.ready_vm(cx, &vm.uuid, new.name).await?, handle));
             }
-            Err(error) => {
-                // It said no: there is nothing to remove.
-                cx.undo().keep(handle)?;
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         };
         let told = answer["metadata"]["uuid"].as_str();
         let task = task_of(self.dialect(), &answer).ok_or_else(|| {

@@ -2,9 +2,15 @@
 //! signatures are compared with.
 mod bench;
 mod doctor;
+mod definition;
 mod download;
+mod driver_build;
+mod driver_find;
+mod driver_trouble;
+mod drives;
 mod faults;
 mod fixture;
+mod machines;
 mod prism;
 mod publish;
 mod schema;

@@ -1,5 +1,8 @@
 //! What the Prism Central of the tests knows, and how it answers.
-use super::fixture::{Call, PASSWORD, USER};
+use super::{
+    fixture::{Call, PASSWORD, USER},
+    machines::{self, Park, park},
+};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -19,6 +22,8 @@ pub(crate) struct Kept {
     /// What the client promised.
     pub(crate) sha256: Option<String>,
     pub(crate) url: Option<String>,
+    /// The server tells no checksum of it, as of images of disks.
+    pub(crate) untold: bool,
 }
 
 /// A task: how often it is looked at until it ends, and how.
@@ -64,6 +69,7 @@ pub(crate) struct State {
     pub(crate) parts: bool,
     /// How many entries a list of v3 has at most.
     pub(crate) page: Option<usize>,
+    pub(crate) park: Park,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +80,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) const CLUSTER: &str = "0005b0f1-8f43-a0f2-02b7-3cecef193712";
+pub(crate) const SECOND: &str = "0005b0f1-8f43-a0f2-02b7-3cecef193713";
 
 /// UUID, name and cluster.
 const SUBNETS: [(&str, &str, &str); 2] = [
@@ -85,17 +92,17 @@ pub(crate) fn state(v4: bool) -> State {
     let clusters = vec![
         (CLUSTER.to_owned(), "PE-cluster".to_owned(), "AOS"),
         ("710e3779-0030-4d55-9827-be11e7fd2d0e".to_owned(), "ncn-dev-pc".to_owned(), "PRISM_CENTRAL"),
-        ("0005b0f1-8f43-a0f2-02b7-3cecef193713".to_owned(), "second".to_owned(), "AOS"),
+        (SECOND.to_owned(), "second".to_owned(), "AOS"),
     ];
-    State { v4, clusters, ..State::default() }
+    State { v4, clusters, park: park(), ..State::default() }
 }
 
-fn of(status: u16, value: &Value) -> Answer {
+pub(super) fn of(status: u16, value: &Value) -> Answer {
     let headers = vec![("content-type", "application/json".to_owned())];
     Answer { status, headers, body: value.to_string().into_bytes() }
 }
 
-fn v3_error(status: u16, reason: &str, message: &str) -> Answer {
+pub(super) fn v3_error(status: u16, reason: &str, message: &str) -> Answer {
     of(
         status,
         &json!({ "api_version": "3.1", "code": status, "kind": "image", "state": "ERROR",
@@ -103,7 +110,7 @@ fn v3_error(status: u16, reason: &str, message: &str) -> Answer {
     )
 }
 
-fn v4_error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn v4_error(status: u16, code: &str, message: &str) -> Answer {
     of(
         status,
         &json!({ "$dataItemDiscriminator": "vmm.v4.error.ErrorResponse", "data":
@@ -112,7 +119,7 @@ fn v4_error(status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-fn fresh() -> String {
+pub(super) fn fresh() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
@@ -163,7 +170,7 @@ pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
 }
 
 impl State {
-    fn task(&mut self, end: Result<(&'static str, String), String>) -> String {
+    pub(super) fn task(&mut self, end: Result<(&'static str, String), String>) -> String {
         let id = fresh();
         self.tasks.insert(id.clone(), Task { looks: 0, end });
         id
@@ -280,6 +287,14 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
                 url: resources["source_uri"].as_str().map(ToOwned::to_owned),
                 ..Kept::default()
             };
+            let mut image = image;
+            if resources["data_source_reference"]["kind"] == "vm_disk" {
+                let Some((bytes, false)) = state.disk(&text(&resources["data_source_reference"]["uuid"]))
+                else {
+                    return v3_error(422, "INVALID_REQUEST", "There is no such disk, or it is used.");
+                };
+                (image.bytes, image.untold) = (bytes, true);
+            }
             let (uuid, task) = state.make(image, "image");
             of(
                 202,
@@ -393,18 +408,19 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
                 of(200, &json!({ "name": key, "value": value, "description": one.2, "api_version": "3.1" }))
             })
         }
-        _ => v3_error(404, "INVALID_REQUEST", "There is no such call."),
+        _ => machines::v3(state, call, &parts, &body)
+            .unwrap_or_else(|| v3_error(404, "INVALID_REQUEST", "There is no such call.")),
     }
 }
 
 /// The bytes of an image, or a part of them (RFC 9110).
 fn file(state: &State, call: &Call, image: &Kept) -> Answer {
-    let tag = format!("\"{}\"", &sha256(&image.bytes)[..16]);
     let mut headers = vec![("content-type", "application/octet-stream".to_owned())];
     let whole = image.bytes.len();
     if !state.parts {
         return Answer { status: 200, headers, body: image.bytes.clone() };
     }
+    let tag = format!("\"{}\"", &sha256(&image.bytes)[..16]);
     headers.extend([("etag", tag.clone()), ("accept-ranges", "bytes".to_owned())]);
     let same = call.header("if-range").is_none_or(|said| said == tag);
     let first = call.header("range").filter(|_| same).map(|said| {
@@ -423,7 +439,7 @@ fn file(state: &State, call: &Call, image: &Kept) -> Answer {
     }
 }
 
-fn listed(page: Option<usize>, body: &Value, kind: &str, entries: Vec<Value>) -> Answer {
+pub(super) fn listed(page: Option<usize>, body: &Value, kind: &str, entries: Vec<Value>) -> Answer {
     let offset = body["offset"].as_u64().unwrap_or_default() as usize;
     let length = (body["length"].as_u64().unwrap_or(20) as usize).min(page.unwrap_or(usize::MAX));
     let total = entries.len();
@@ -442,6 +458,8 @@ fn v3_image(image: &Kept) -> Value {
         "current_cluster_reference_list": clusters, "retrieval_uri_list": [] });
     if !image.bytes.is_empty() {
         resources["size_bytes"] = image.bytes.len().into();
+    }
+    if !image.bytes.is_empty() && !image.untold {
         resources["checksum"] =
             json!({ "checksum_algorithm": "SHA_256", "checksum_value": sha256(&image.bytes) });
     }
@@ -509,6 +527,12 @@ fn v4(state: &mut State, call: &Call) -> Answer {
                 match state.objects.get(key) {
                     Some(bytes) => image.bytes.clone_from(bytes),
                     None => return task_answer(state, Err(format!("There is no object {key}"))),
+                }
+            }
+            if source["$objectType"] == "vmm.v4.content.VmDiskSource" {
+                match state.disk(&text(&source["extId"])) {
+                    Some((bytes, false)) => (image.bytes, image.untold) = (bytes, true),
+                    _ => return task_answer(state, Err("There is no such disk, or it is used.".to_owned())),
                 }
             }
             let (_, task) = state.make(image, "vmm:content:image");
@@ -593,15 +617,16 @@ fn v4(state: &mut State, call: &Call) -> Answer {
             state.categories.retain(|one| one.3 != *uuid);
             Answer { status: 204, headers: Vec::new(), body: Vec::new() }
         }
-        _ => v4_error(404, "PRISM-404", "There is no such call."),
+        _ => machines::v4(state, call, &parts, &body)
+            .unwrap_or_else(|| v4_error(404, "PRISM-404", "There is no such call.")),
     }
 }
 
-fn etag(uuid: &str) -> String {
+pub(super) fn etag(uuid: &str) -> String {
     format!("YXBwbGljYXRpb24vanNvbg==:{uuid}")
 }
 
-fn paged(call: &Call, entries: Vec<Value>) -> Answer {
+pub(super) fn paged(call: &Call, entries: Vec<Value>) -> Answer {
     let number =
         |name: &str, default: usize| call.parameter(name).map_or(default, |text| text.parse().unwrap());
     let (page, limit, total) = (number("$page", 0), number("$limit", 50), entries.len());
@@ -622,6 +647,8 @@ fn v4_image(image: &Kept) -> Value {
         "description": image.description, "type": image.image_type, "clusterLocationExtIds": image.clusters });
     if !image.bytes.is_empty() {
         said["sizeBytes"] = image.bytes.len().into();
+    }
+    if !image.bytes.is_empty() && !image.untold {
         said["checksum"] =
             json!({ "$objectType": "vmm.v4.content.ImageSha256Checksum", "hexDigest": sha256(&image.bytes) });
     }

@@ -1,6 +1,6 @@
 //! What requests may look like, by tables of facts: v3 from Nutanix's own description of the interface (Swagger), v4 from the models of its
-//! official SDKs (ntnx-vmm-py-client 4.3.2, of which only what 4.0.1 has, too; ntnx-prism-py-client 4.4.2; ntnx-clustermgmt-py-client 4.0.1;
-//! ntnx-networking-py-client 4.0.1).
+//! official SDKs (ntnx-vmm-py-client 4.3.2, of which only what 4.0.1 has, too, and what is below `v4.1` of 4.1.1; ntnx-prism-py-client 4.4.2;
+//! ntnx-clustermgmt-py-client 4.0.1; ntnx-networking-py-client 4.0.1). Of machines and templates, what this client never says is an `object`.
 use serde_json::{Map, Value};
 
 /// The tables of one dialect.
@@ -97,6 +97,13 @@ impl Schema {
                 Some(kind) => self.compare_type(kind.as_str().unwrap(), value, at, wrongs),
                 None => wrongs.push(format!("{at}: is a {said}")),
             };
+        }
+        if !field["map"].is_null() {
+            let Some(map) = value.as_object() else { return wrongs.push(format!("{at}: is no object")) };
+            for (key, one) in map {
+                self.compare(&field["map"], one, &format!("{at}.{key}"), wrongs);
+            }
+            return;
         }
         if !field["list"].is_null() {
             let Some(list) = value.as_array() else { return wrongs.push(format!("{at}: is no list")) };
