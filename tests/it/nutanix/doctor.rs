@@ -12,7 +12,7 @@ fn with_file(prism: &Fixture, more: &Value) -> Bench {
     let bench = Bench::new();
     let mut file = json!({
         "nutanix_endpoint": prism.url(), "nutanix_username": USER, "nutanix_password": PASSWORD,
-        "nutanix_insecure": "false", "nutanix_cluster_name": "PE-cluster", "nutanix_subnet_name": "subnet-1",
+        "nutanix_insecure": "false", "nutanix_cluster_name": "PE-cluster", "nutanix_subnet_name": "vlan173",
         "image_name": "node-1", "source_image_name": "jammy",
     });
     for (key, value) in more.as_object().unwrap() {
@@ -55,7 +55,7 @@ fn all_is_well_where_all_is_there() {
         assert_eq!(told["status"], "ok", "{told:#}");
         assert!(one(&told, "cluster")["detail"].as_str().unwrap().contains(version), "{told:#}");
         assert!(one(&told, "user")["detail"].as_str().unwrap().contains("Image Builders"), "{told:#}");
-        assert!(one(&told, "subnet")["detail"].as_str().unwrap().contains("`subnet-1`"), "{told:#}");
+        assert!(one(&told, "subnet")["detail"].as_str().unwrap().contains("`vlan173`"), "{told:#}");
         assert_eq!(prism.wrongs(), Vec::<String>::new());
         assert!(prism.calls().iter().all(|call| call.method == "GET" || call.path.ends_with("/list")));
     }
@@ -65,12 +65,12 @@ fn all_is_well_where_all_is_there() {
 fn what_is_not_there_is_told_with_what_is() {
     let prism = Fixture::start(state(true));
     prism.state().images.push(image("node-1"));
-    let bench = with_file(&prism, &json!({ "nutanix_subnet_name": "subnet-2" }));
+    let bench = with_file(&prism, &json!({ "nutanix_subnet_name": "elsewhere" }));
     let told = doctor(&bench, 3, &[]);
-    // It is another cluster's.
     let detail = |check: &str| one(&told, check)["detail"].as_str().unwrap().to_owned();
     assert!(
-        detail("subnet").contains("there is none of the name or UUID; there are: `subnet-1`"),
+        detail("subnet")
+            .contains("there is none of the name or UUID; there are: `Twin`, `overlay`, `twin`, `vlan173`"),
         "{told:#}"
     );
     assert_eq!(
@@ -78,7 +78,7 @@ fn what_is_not_there_is_told_with_what_is() {
         (&json!("failure"), &json!("warning"))
     );
     assert!(!one(&told, "subnet")["mend"].as_array().unwrap().is_empty());
-    let told = doctor(&bench, 3, &["--cluster", "nowhere", "--network", "subnet-1"]);
+    let told = doctor(&bench, 3, &["--cluster", "nowhere", "--network", "vlan173"]);
     let cluster = one(&told, "cluster");
     assert!(cluster["detail"].as_str().unwrap().contains("`PE-cluster`, `second`"), "{cluster}");
     // A right that is missing is told as such, and the rest is looked at all the same.

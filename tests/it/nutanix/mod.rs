@@ -1,8 +1,8 @@
 //! Nutanix, played by a Prism Central of ours, which compares every request with tables of facts about the real one; and botocore, which
 //! signatures are compared with.
 mod bench;
-mod doctor;
 mod definition;
+mod doctor;
 mod download;
 mod driver_build;
 mod driver_find;

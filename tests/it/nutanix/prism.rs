@@ -82,12 +82,6 @@ pub(crate) struct Answer {
 pub(crate) const CLUSTER: &str = "0005b0f1-8f43-a0f2-02b7-3cecef193712";
 pub(crate) const SECOND: &str = "0005b0f1-8f43-a0f2-02b7-3cecef193713";
 
-/// UUID, name and cluster.
-const SUBNETS: [(&str, &str, &str); 2] = [
-    ("a8938dc6-7659-6801-a688-e26020c68241", "subnet-1", CLUSTER),
-    ("a8938dc6-7659-6801-a688-e26020c68242", "subnet-2", "0005b0f1-8f43-a0f2-02b7-3cecef193713"),
-];
-
 pub(crate) fn state(v4: bool) -> State {
     let clusters = vec![
         (CLUSTER.to_owned(), "PE-cluster".to_owned(), "AOS"),
@@ -245,17 +239,6 @@ fn v3(state: &mut State, call: &Call, rest: &str) -> Answer {
                     "projects_reference_list": [] } },
                 "metadata": { "kind": "user", "uuid": CLUSTER, "spec_version": 0 } }),
         ),
-        ("POST", ["subnets", "list"]) => {
-            let entries = SUBNETS.iter().map(|(uuid, name, cluster)| {
-                json!({
-                    "status": { "state": "COMPLETE", "name": name, "resources": { "vlan_id": 0 },
-                        "cluster_reference": { "kind": "cluster", "name": "PE", "uuid": cluster } },
-                    "spec": { "name": name, "resources": {} },
-                    "metadata": { "uuid": uuid, "kind": "subnet", "spec_version": 0, "categories": {} },
-                })
-            });
-            listed(state.page, &body, "subnet", entries.collect())
-        }
         ("POST", ["images", "list"]) => {
             let wanted = body["filter"].as_str().and_then(|filter| filter.strip_prefix("name=="));
             let entries = state.images.iter().filter(|image| wanted.is_none_or(|name| name == image.name));
@@ -492,13 +475,6 @@ fn v4(state: &mut State, call: &Call) -> Answer {
             let entries = state.clusters.iter().map(|(uuid, name, runs)| {
                 json!({ "$objectType": "clustermgmt.v4.config.Cluster", "extId": uuid, "name": name,
                     "config": { "clusterFunction": [runs], "buildInfo": { "version": "7.0.1" } } })
-            });
-            paged(call, entries.collect())
-        }
-        ("GET", ["networking", "v4.0", "config", "subnets"]) => {
-            let entries = SUBNETS.iter().map(|(uuid, name, cluster)| {
-                json!({ "$objectType": "networking.v4.config.Subnet", "extId": uuid, "name": name,
-                    "subnetType": "VLAN", "clusterReference": cluster })
             });
             paged(call, entries.collect())
         }
