@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     // Amazon's accounts: the driver for EC2 and publishing meet there.
     ("aws", &["cx", "value"]),
-    // Clouds of CloudStack: publishing, and later a driver, meet there.
+    // Clouds of CloudStack: the driver and publishing meet there.
     ("cloudstack", &["cx", "value"]),
     // vCenters: the driver and publishing meet there.
     ("vsphere", &["cx", "value"]),
@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nutanix", &["cx", "value"]),
     // A webhook is told by the one HTTP client that there is.
     ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere"]),
-    ("driver", &["aws", "cx", "plan", "value", "vsphere"]),
+    ("driver", &["aws", "cloudstack", "cx", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
     ("source", &["cx", "plan", "value", "fetch", "disk", "seed"]),
