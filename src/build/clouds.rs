@@ -89,14 +89,11 @@ async fn place(cx: &Cx, plan: &CloudPlan, secrets: &Secrets) -> Result<Place, Cl
     Ok(place)
 }
 
-async fn secret(
-    cx: &Cx,
-    name: Option<&str>,
-    secrets: &Secrets,
-) -> Result<Option<Secret>, CloudStackError> {
+async fn secret(cx: &Cx, name: Option<&str>, secrets: &Secrets) -> Result<Option<Secret>, CloudStackError> {
     let Some(name) = name else { return Ok(None) };
-    let found = secrets.get(cx, name).await.map_err(|error| {
-        CloudStackError::new(CloudStackErrorKind::Usage, "call a cloud").because(error)
-    })?;
+    let found = secrets
+        .get(cx, name)
+        .await
+        .map_err(|error| CloudStackError::new(CloudStackErrorKind::Usage, "call a cloud").because(error))?;
     Ok(Some(found))
 }

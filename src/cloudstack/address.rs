@@ -130,8 +130,9 @@ impl CloudStack {
             .with("allocatedonly", true)
             .maybe("associatednetworkid", network)
             .maybe("projectid", scope.project.as_deref());
-        let all =
-            self.list("list the public addresses", "listPublicIpAddresses", "publicipaddress", &params).await?;
+        let all = self
+            .list("list the public addresses", "listPublicIpAddresses", "publicipaddress", &params)
+            .await?;
         Ok(all.iter().map(PublicAddress::of).collect())
     }
 
@@ -181,8 +182,14 @@ impl CloudStack {
 
     /// Ports of an address that lead somewhere.
     pub async fn port_forwards(&self, scope: &Scope, address: &str) -> Result<Vec<Rule>, CloudStackError> {
-        self.rules(scope, address, "listPortForwardingRules", "portforwardingrule", ("publicport", "publicendport"))
-            .await
+        self.rules(
+            scope,
+            address,
+            "listPortForwardingRules",
+            "portforwardingrule",
+            ("publicport", "publicendport"),
+        )
+        .await
     }
 
     /// Ports of an address that somebody may come in by.
@@ -198,8 +205,7 @@ impl CloudStack {
         field: &str,
         (first, last): (&str, &str),
     ) -> Result<Vec<Rule>, CloudStackError> {
-        let params =
-            Params::new().with("ipaddressid", address).maybe("projectid", scope.project.as_deref());
+        let params = Params::new().with("ipaddressid", address).maybe("projectid", scope.project.as_deref());
         let all = self.list("list the rules of a public address", command, field, &params).await?;
         Ok(all.iter().filter_map(|item| Rule::of(item, first, last)).collect())
     }

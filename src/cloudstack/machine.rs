@@ -191,10 +191,8 @@ impl CloudStack {
         id: Option<&str>,
         name: Option<&str>,
     ) -> Result<Vec<Vm>, CloudStackError> {
-        let params = Params::new()
-            .maybe("id", id)
-            .maybe("name", name)
-            .maybe("projectid", scope.project.as_deref());
+        let params =
+            Params::new().maybe("id", id).maybe("name", name).maybe("projectid", scope.project.as_deref());
         let attempt = match id.or(name) {
             Some(said) => format!("look at the machine `{said}`"),
             None => "list the machines".to_owned(),
@@ -215,12 +213,7 @@ impl CloudStack {
     }
 
     /// Makes a machine, and does not start it. It is in the journal before: by its name, then by its identifier. Returns that.
-    pub async fn deploy(
-        &self,
-        cx: &Cx,
-        scope: &Scope,
-        spec: &DeploySpec,
-    ) -> Result<String, CloudStackError> {
+    pub async fn deploy(&self, cx: &Cx, scope: &Scope, spec: &DeploySpec) -> Result<String, CloudStackError> {
         let attempt = format!("make the machine `{}`", spec.name);
         let resource = |made| Undo::Resource(machine_resource(self, scope, &spec.name, cx.id(), made));
         cx.check()?;
@@ -284,7 +277,10 @@ mod tests {
                 {"networkid": "1", "networkname": "a", "ipaddress": "10.1.1.1", "ip6address": "fd00::1", "isdefault": true},
             ],
         }));
-        assert_eq!((vm.state, vm.job.as_deref(), vm.iso.as_deref()), (VmState::Starting, Some("j"), Some("i")));
+        assert_eq!(
+            (vm.state, vm.job.as_deref(), vm.iso.as_deref()),
+            (VmState::Starting, Some("j"), Some("i"))
+        );
         let addresses: Vec<String> =
             vm.nics.iter().flat_map(|nic| &nic.addresses).map(ToString::to_string).collect();
         assert_eq!(addresses, ["10.1.1.1", "fd00::1", "10.1.2.1"]);

@@ -95,8 +95,7 @@ impl CloudStack {
             self.list("list the disk offerings", "listDiskOfferings", "diskoffering", &Params::new()).await?;
         let all = of(&all, |named, item| DiskOffering {
             named,
-            gib: number(&item["disksize"])
-                .filter(|_| !item["iscustomized"].as_bool().unwrap_or_default()),
+            gib: number(&item["disksize"]).filter(|_| !item["iscustomized"].as_bool().unwrap_or_default()),
         });
         one("disk offering", &all, |offering| &offering.named, said)
     }
@@ -122,12 +121,7 @@ impl CloudStack {
     }
 
     /// The network that is meant.
-    pub async fn network(
-        &self,
-        scope: &Scope,
-        zone: &Named,
-        said: &str,
-    ) -> Result<Network, CloudStackError> {
+    pub async fn network(&self, scope: &Scope, zone: &Named, said: &str) -> Result<Network, CloudStackError> {
         let all = self.networks(scope, zone).await?;
         one("network", &all, |network| &network.named, said)
     }
@@ -158,16 +152,14 @@ impl CloudStack {
 
     /// The calls that the caller may make.
     pub async fn apis(&self) -> Result<BTreeSet<String>, CloudStackError> {
-        let answer =
-            self.call("list the calls that may be made", "listApis", &Params::new()).await?;
+        let answer = self.call("list the calls that may be made", "listApis", &Params::new()).await?;
         let all = answer["api"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(all.iter().map(|api| text(&api["name"])).collect())
     }
 
     /// Whether what the caller removes is gone at once; `None` where the server does not tell.
     pub async fn may_expunge(&self) -> Result<Option<bool>, CloudStackError> {
-        let answer =
-            self.call("ask what the cloud can do", "listCapabilities", &Params::new()).await?;
+        let answer = self.call("ask what the cloud can do", "listCapabilities", &Params::new()).await?;
         Ok(answer["capability"]["allowuserexpungerecovervm"].as_bool())
     }
 }

@@ -154,9 +154,7 @@ pub(super) fn address_resource(
             let (id, before) = (format!("of the network {}", network.name), before.join(","));
             made_of(cloud, scope, build, ADDRESS, id, &[(NETWORK, &network.id), (BEFORE, &before)])
         }
-        Known::This(id, job) => {
-            made_of(cloud, scope, build, ADDRESS, id.to_owned(), &[(ID, id), (JOB, job)])
-        }
+        Known::This(id, job) => made_of(cloud, scope, build, ADDRESS, id.to_owned(), &[(ID, id), (JOB, job)]),
     }
 }
 

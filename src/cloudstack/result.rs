@@ -97,12 +97,7 @@ impl CloudStack {
     }
 
     /// Sets what a template of a disk cannot be made with. Clouds may let administrators alone do that: what is refused is a warning.
-    pub async fn set_flags(
-        &self,
-        cx: &Cx,
-        id: &str,
-        flags: &[(&str, &str)],
-    ) -> Result<(), CloudStackError> {
+    pub async fn set_flags(&self, cx: &Cx, id: &str, flags: &[(&str, &str)]) -> Result<(), CloudStackError> {
         for (key, word) in flags {
             let params = Params::new().with("id", id).with(*key, true);
             let attempt = format!("make the template {id} {word}");

@@ -1,6 +1,7 @@
 //! How what we made in a cloud is removed. What is gone already is no error; a job that still works on something is waited for.
 use super::{
-    CloudStack, CloudStackError, CloudStackErrorKind, Params, PublicAddress, Rule, Scope, Template, Vm, VmState,
+    CloudStack, CloudStackError, CloudStackErrorKind, Params, PublicAddress, Rule, Scope, Template, Vm,
+    VmState,
     remove::{
         ADDRESS, ALLOWED, AT, BEFORE, FIREWALL, FORWARD, ID, JOB, MACHINE, NAME, NETWORK, PORT, REFUSED,
         TEMPLATE, TO, UNSENT,
@@ -215,7 +216,9 @@ async fn acquired(
                     format!("release the public address {}", resource.id),
                 )
                 .because(format!("it may be any of these, which nobody uses: {}", all.join(", ")))
-                .hint("release the one that is not yours in the user interface; `goldsmith gc` looks again"));
+                .hint(
+                    "release the one that is not yours in the user interface; `goldsmith gc` looks again",
+                ));
             }
         }
     }
@@ -233,11 +236,8 @@ async fn rules(
     let (at, port) = (detail(AT), detail(PORT));
     let ours = |rule: &Rule| rule.first == rule.last && rule.first.to_string() == port;
     let forwards = resource.kind == FORWARD;
-    let found = if forwards {
-        cloud.port_forwards(scope, at).await
-    } else {
-        cloud.firewall_rules(scope, at).await
-    };
+    let found =
+        if forwards { cloud.port_forwards(scope, at).await } else { cloud.firewall_rules(scope, at).await };
     let found = match found {
         Err(error) if error.kind() == CloudStackErrorKind::NotFound => return Ok(()),
         found => found?,

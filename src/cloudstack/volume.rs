@@ -62,8 +62,7 @@ impl CloudStack {
             .maybe("projectid", scope.project.as_deref())
             .details("details", &spec.details);
         cx.check()?;
-        let undo =
-            cx.undo().plan(Undo::Resource(resource(self, scope, &spec.name, cx.id(), Err(mark))))?;
+        let undo = cx.undo().plan(Undo::Resource(resource(self, scope, &spec.name, cx.id(), Err(mark))))?;
         let begun = self.begin(&attempt, "createTemplate", &params).await?;
         let id = begun.made(&attempt)?.to_owned();
         let known = resource(self, scope, &spec.name, cx.id(), Ok(&id));
@@ -85,7 +84,9 @@ impl CloudStack {
             Params::new().with("id", &volume.id).with("zoneid", &zone.id).with("mode", "HTTP_DOWNLOAD");
         let result = self.job(cx, &attempt, "extractVolume", &params, limit).await?;
         let url = match &result {
-            Value::Object(fields) => fields.values().map(|inner| text(&inner["url"])).find(|url| !url.is_empty()),
+            Value::Object(fields) => {
+                fields.values().map(|inner| text(&inner["url"])).find(|url| !url.is_empty())
+            }
             _ => None,
         };
         url.ok_or_else(|| {

@@ -37,8 +37,7 @@ pub(super) async fn of(
     };
     let deploy = describe(driver, cx, spot, spec, &origin).await?;
     let id = driver.cloud.deploy(cx, &spot.scope, &deploy).await?;
-    let resource =
-        machine_resource(&driver.cloud, &spot.scope, &deploy.name, cx.id(), Made::Known(&id));
+    let resource = machine_resource(&driver.cloud, &spot.scope, &deploy.name, cx.id(), Made::Known(&id));
     let vm = Named { id, name: deploy.name };
     Ok(Built::new(driver.clone(), cx, spec, vm, resource, origin.template.os_type))
 }

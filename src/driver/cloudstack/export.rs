@@ -80,7 +80,12 @@ fn judge(head: &[u8], length: u64) -> Result<DiskFormat, String> {
     if there(0, b"KDMV") {
         return Ok(DiskFormat::Vmdk);
     }
-    let known = [(0, &b"conectix"[..], "a VHD"), (257, b"ustar", "an OVA"), (0, b"\x1f\x8b", "packed with gzip"), (0, b"BZh", "packed with bzip2")];
+    let known = [
+        (0, &b"conectix"[..], "a VHD"),
+        (257, b"ustar", "an OVA"),
+        (0, b"\x1f\x8b", "packed with gzip"),
+        (0, b"BZh", "packed with bzip2"),
+    ];
     if let Some((.., what)) = known.iter().find(|(at, magic, _)| there(*at, magic)) {
         return Err(format!("it is {what}, which no output can be made of here"));
     }

@@ -86,17 +86,21 @@ fn only_network(all: Vec<Network>, zone: &Named) -> Result<Vec<Network>, CloudSt
         return Ok(all);
     }
     let names: Vec<&str> = all.iter().map(|network| network.named.name.as_str()).collect();
-    let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are: {}", names.join(", ")) };
-    Err(CloudStackError::new(CloudStackErrorKind::Usage, format!("choose a network in the zone `{}`", zone.name))
-        .because(format!("none is named, and {there}"))
-        .hint("`machine.cloudstack.networks` names those that the machine is in"))
+    let there = if names.is_empty() {
+        "there is none".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    };
+    Err(CloudStackError::new(
+        CloudStackErrorKind::Usage,
+        format!("choose a network in the zone `{}`", zone.name),
+    )
+    .because(format!("none is named, and {there}"))
+    .hint("`machine.cloudstack.networks` names those that the machine is in"))
 }
 
 /// An offering without fixed numbers needs them, and one with fixed numbers takes none.
-fn check_numbers(
-    plan: &CloudStackMachinePlan,
-    offering: &ServiceOffering,
-) -> Result<(), CloudStackError> {
+fn check_numbers(plan: &CloudStackMachinePlan, offering: &ServiceOffering) -> Result<(), CloudStackError> {
     let name = &offering.named.name;
     let refuse = |why: &str, hint: &str| {
         let attempt = format!("use the service offering `{name}`");

@@ -98,11 +98,7 @@ pub(super) async fn zones(
 }
 
 /// What was captured and proved becomes a result.
-pub(super) async fn keep(
-    driver: &Cloudstack,
-    cx: &Cx,
-    captured: Captured,
-) -> Result<KeptImage, DriverError> {
+pub(super) async fn keep(driver: &Cloudstack, cx: &Cx, captured: Captured) -> Result<KeptImage, DriverError> {
     let id = captured.image.id.clone();
     let made = driver.made.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
     let Some(Made { plan, undo }) = made else {
@@ -127,13 +123,8 @@ pub(super) async fn keep(
         let flags: Vec<_> = flags.into_iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).collect();
         driver.cloud.set_flags(cx, &id, &flags).await?;
         let tags: Vec<(String, String)> = plan.tags.clone().into_iter().collect();
-        let finish = Finish {
-            text: text(&plan),
-            tags: &tags,
-            accounts: &plan.accounts,
-            projects: &[],
-            old: &old,
-        };
+        let finish =
+            Finish { text: text(&plan), tags: &tags, accounts: &plan.accounts, projects: &[], old: &old };
         driver.cloud.finish_template(cx, &id, undo, &finish).await?;
         Ok::<_, CloudStackError>(())
     };

@@ -49,7 +49,10 @@ pub(super) async fn image(
         place: driver.cloud.place().endpoint.to_string(),
         name: template.name.clone(),
         disks: Vec::new(),
-        description: format!("the {word} `{}` ({}) of the zone {}", template.name, template.id, spot.zone.name),
+        description: format!(
+            "the {word} `{}` ({}) of the zone {}",
+            template.name, template.id, spot.zone.name
+        ),
     };
     driver.remember(Origin { kind, template });
     Ok(kept)
@@ -85,15 +88,15 @@ pub(super) async fn hypervisor(driver: &Cloudstack) -> Result<String, DriverErro
 /// The offering of the root disk of a machine that starts from a medium, and its size where that is to be said.
 pub(super) async fn new_disk(driver: &Cloudstack) -> Result<(String, Option<u64>), DriverError> {
     let refuse = |why: String, hint: &str| {
-        Err(DriverError::new(DriverErrorKind::Unsupported, "make the disk of a machine that starts from a medium")
-            .because(why)
-            .hint(hint))
+        Err(DriverError::new(
+            DriverErrorKind::Unsupported,
+            "make the disk of a machine that starts from a medium",
+        )
+        .because(why)
+        .hint(hint))
     };
     let Some(offering) = &driver.spot().await?.disk_offering else {
-        return refuse(
-            "it needs a disk offering".to_owned(),
-            "say `machine.cloudstack.disk-offering`",
-        );
+        return refuse("it needs a disk offering".to_owned(), "say `machine.cloudstack.disk-offering`");
     };
     let name = &offering.named.name;
     match (offering.gib, driver.plan.disk) {

@@ -62,7 +62,8 @@ fn look(vm: &Vm, networks: &[String]) -> Look<IpAddr> {
         return Look::Hopeless(format!("the cloud says of the machine: {}", vm.said).into());
     }
     let all: Vec<IpAddr> = vm.nics.iter().flat_map(|nic| nic.addresses.iter().copied()).collect();
-    let taken = |address: &&IpAddr| networks.is_empty() || networks.iter().any(|network| holds(network, **address));
+    let taken =
+        |address: &&IpAddr| networks.is_empty() || networks.iter().any(|network| holds(network, **address));
     let taken: Vec<&IpAddr> = all.iter().filter(taken).collect();
     let state = Sight::yes("machine", vm.said.clone());
     match taken.iter().find(|address| address.is_ipv4()).or(taken.first()) {
@@ -185,9 +186,9 @@ async fn forwarded(
             let mut own = driver.address.lock().await;
             match &*own {
                 Some(address) => address.clone(),
-                None => own
-                    .insert(driver.cloud.acquire_address(cx, &spot.scope, &network.named).await?)
-                    .clone(),
+                None => {
+                    own.insert(driver.cloud.acquire_address(cx, &spot.scope, &network.named).await?).clone()
+                }
             }
         }
     };

@@ -3,8 +3,14 @@
 mod bench;
 mod checks;
 mod cloud;
+mod definition;
 mod download;
+mod driver_life;
+mod driver_refused;
+mod driver_trouble;
+mod drives;
 mod faults;
+mod machines;
 mod publish;
 mod server;
 mod shapes;
