@@ -48,7 +48,7 @@ fn all_that_can_be_said_is_in_the_plan() {
 }
 
 #[test_case("template = \"a\"\niso = \"b\"", "", "offering = \"small\"", "", "template"; "two sources")]
-#[test_case("template = \"a\"", "firmware = \"uefi\"", "offering = \"small\"", "", "`boot` in `[machine.cloudstack]`"; "firmware")]
+#[test_case("template = \"a\"", "firmware = \"efi\"", "offering = \"small\"", "", "`boot` in `[machine.cloudstack]`"; "firmware")]
 #[test_case("template = \"a\"", "", "offering = \"small\"\nssh-by = \"port-forward\"", "", "`allowed-from` must say"; "a port for everybody")]
 #[test_case("template = \"a\"", "", "offering = \"small\"\npublic-port = 22", "", "is for a port forward"; "a port without forward")]
 #[test_case("template = \"a\"", "", "offering = \"small\"\nip-networks = [\"10.0.0.1\"]", "", "is not a network"; "no network")]
