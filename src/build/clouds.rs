@@ -39,13 +39,12 @@ impl Clouds {
             let known = cloud.place();
             known.endpoint == place.endpoint && known.key.expose() == place.key.expose()
         };
-        let cloud = match self.known(same) {
-            Some(known) => known,
-            None => {
-                let opened = CloudStack::open(&place)?;
-                self.open.lock().unwrap_or_else(PoisonError::into_inner).push(opened.clone());
-                opened
-            }
+        let cloud = if let Some(known) = self.known(same) {
+            known
+        } else {
+            let opened = CloudStack::open(&place)?;
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).push(opened.clone());
+            opened
         };
         Ok(Cloudstack::new(cloud, plan.cloud.clone(), machine.clone(), plan.cloudstack.clone()))
     }

@@ -8,7 +8,7 @@ use super::{
     remove::{Known, address_resource, rule_resource},
     result::TAG,
 };
-use crate::cx::{Cx, Undo};
+use crate::cx::{Cx, Undo, UndoHandle};
 use serde_json::Value;
 use std::{net::IpAddr, time::Duration};
 
@@ -111,12 +111,14 @@ pub struct Forward<'a> {
 }
 
 /// The rules of one way to a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Opened {
     /// Identifier of the one that says where a port leads.
     leads: String,
     /// Identifier of the one that says who may come in.
     lets_in: String,
+    /// What the journal has of them.
+    undo: Vec<UndoHandle>,
 }
 
 impl CloudStack {
@@ -226,8 +228,9 @@ impl CloudStack {
             cx.undo().plan(Undo::Resource(resource))
         };
         cx.check()?;
+        let mut undo = Vec::new();
         if !own {
-            let _ = plan(None)?;
+            undo.push(plan(None)?);
         }
         let params = Params::new()
             .with("ipaddressid", &address.id)
@@ -239,7 +242,7 @@ impl CloudStack {
             .with("openfirewall", false);
         let leads = self.rule(cx, &attempt, "createPortForwardingRule", &params).await?;
         if !own {
-            let _ = plan(Some(&cidrs))?;
+            undo.push(plan(Some(&cidrs))?);
         }
         let attempt = format!("let {} in to port {port} of {}", allowed.join(" and "), address.ip);
         let params = Params::new()
@@ -249,7 +252,7 @@ impl CloudStack {
             .with("endport", port)
             .with("cidrlist", &cidrs);
         let lets_in = self.rule(cx, &attempt, "createFirewallRule", &params).await?;
-        Ok(Opened { leads, lets_in })
+        Ok(Opened { leads, lets_in, undo })
     }
 
     async fn rule(
@@ -266,7 +269,7 @@ impl CloudStack {
     }
 
     /// Takes a way back that [`Self::forward`] opened.
-    pub async fn close_forward(&self, cx: &Cx, opened: &Opened) -> Result<(), CloudStackError> {
+    pub async fn close_forward(&self, cx: &Cx, opened: Opened) -> Result<(), CloudStackError> {
         for (command, id) in
             [("deletePortForwardingRule", &opened.leads), ("deleteFirewallRule", &opened.lets_in)]
         {
@@ -275,6 +278,10 @@ impl CloudStack {
                 Err(error) if error.kind() == CloudStackErrorKind::NotFound => {}
                 other => other.map(drop)?,
             }
+        }
+        // From now on, somebody else may have such rules there.
+        for handle in opened.undo {
+            cx.undo().keep(handle)?;
         }
         Ok(())
     }

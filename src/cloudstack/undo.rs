@@ -133,7 +133,8 @@ async fn machine(
         let params = Params::new().with("id", &vm.id).maybe("expunge", expunge.then_some(true));
         match cloud.job_undone(&attempt, "destroyVirtualMachine", &params, stop).await {
             Err(error) if error.kind() == CloudStackErrorKind::NotFound => return Ok(()),
-            Err(error) if expunge && says(&error, "expunge") => expunge = false,
+            // Older versions speak of "expunge", newer ones of "expunging".
+            Err(error) if expunge && says(&error, "expung") => expunge = false,
             other => return other,
         }
     }
@@ -145,13 +146,11 @@ async fn find(
     id: Option<&str>,
     name: &str,
 ) -> Result<Option<Vm>, CloudStackError> {
-    match id {
-        Some(id) => cloud.machine(scope, id).await,
-        None => {
-            let all = cloud.machines(scope, None, Some(name)).await?;
-            Ok(all.into_iter().find(|vm| vm.state != VmState::Gone))
-        }
+    if let Some(id) = id {
+        return cloud.machine(scope, id).await;
     }
+    let all = cloud.machines(scope, None, Some(name)).await?;
+    Ok(all.into_iter().find(|vm| vm.state != VmState::Gone))
 }
 
 /// Releases a public address, and its rules with it.

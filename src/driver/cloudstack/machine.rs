@@ -14,7 +14,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{sync::broadcast, task::JoinHandle};
 
@@ -22,6 +22,9 @@ use tokio::{sync::broadcast, task::JoinHandle};
 const WATCHED: u32 = 3;
 /// How long the cloud may take to pull the plug.
 const PLUG: Duration = Duration::from_mins(10);
+
+/// After this time, a KVM host may have pulled the plug of a guest that was to shut down: `stop.script.timeout` of its agent, 120 s as it comes.
+const PATIENCE: Duration = Duration::from_secs(115);
 
 /// One machine.
 #[derive(Debug)]
@@ -181,6 +184,7 @@ impl Machine for Built {
         const HINT: &str = "raise `guest.shutdown-timeout` if it is only slow; a last step that powers the guest off from inside \
                             (`shutdown -h +1`) does without the power button";
         self.unwatch();
+        let begun = Instant::now();
         if self.look().await?.state != VmState::Stopped {
             let stopped = self.driver.cloud.stop_machine(cx, &self.vm, false, limit.get()).await;
             stopped.map_err(|error| match error.kind() {
@@ -188,6 +192,13 @@ impl Machine for Built {
                 _ => error.into(),
             })?;
             self.must_be_off(&format!("shut down the machine `{}`", self.vm.name)).await?;
+        }
+        if begun.elapsed() >= PATIENCE {
+            let seconds = begun.elapsed().as_secs();
+            cx.events().warn(
+                format!("the stop took {seconds} s: a KVM host pulls the plug when a guest takes longer than its `stop.script.timeout`, and does not say so"),
+                Some(HINT.to_owned()),
+            );
         }
         let _ = self.events.send(MachineEvent::Off);
         Ok(())
@@ -200,7 +211,13 @@ impl Machine for Built {
             vm => vm?,
         };
         if vm.state != VmState::Stopped {
-            self.driver.cloud.stop_machine(&self.cx, &self.vm, true, PLUG).await?;
+            match self.driver.cloud.stop_machine(&self.cx, &self.vm, true, PLUG).await {
+                // Some clouds let administrators alone pull plugs (`allow.user.force.stop.vm`).
+                Err(error) if error.fault().is_some_and(|fault| fault.says("force")) => {
+                    self.driver.cloud.stop_machine(&self.cx, &self.vm, false, PLUG).await?;
+                }
+                stopped => stopped?,
+            }
         }
         Ok(())
     }

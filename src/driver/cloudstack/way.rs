@@ -30,7 +30,7 @@ pub(super) async fn to(built: &Built, cx: &Cx) -> Result<SocketAddr, DriverError
 /// Takes back what was opened, so that the same port can lead to another machine.
 pub(super) async fn close(built: &Built, cx: &Cx) -> Result<(), DriverError> {
     if let Some((_, Some(opened))) = built.way.lock().await.take() {
-        built.driver.cloud.close_forward(cx, &opened).await?;
+        built.driver.cloud.close_forward(cx, opened).await?;
     }
     Ok(())
 }
@@ -180,17 +180,14 @@ async fn forwarded(
     let driver = &built.driver;
     let spot = driver.spot().await?;
     let network = network(spot)?;
-    let address = match said {
-        Some(said) => users_address(driver, spot, network, said).await?,
-        None => {
-            let mut own = driver.address.lock().await;
-            match &*own {
-                Some(address) => address.clone(),
-                None => {
-                    own.insert(driver.cloud.acquire_address(cx, &spot.scope, &network.named).await?).clone()
-                }
-            }
+    let address = if let Some(said) = said {
+        users_address(driver, spot, network, said).await?
+    } else {
+        let mut own = driver.address.lock().await;
+        if own.is_none() {
+            *own = Some(driver.cloud.acquire_address(cx, &spot.scope, &network.named).await?);
         }
+        own.clone().ok_or_else(|| DriverError::new(DriverErrorKind::Other, "acquire a public address"))?
     };
     let mut tries = 0;
     loop {

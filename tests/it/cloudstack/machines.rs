@@ -235,7 +235,7 @@ impl Cloud {
                 let may = machines.may_expunge;
                 let machine = machines.get(&id)?;
                 if expunge && !may {
-                    let text = "Parameter expunge can be passed by Admin only. Or when the allow.user.expunge.recover.vm key is set.";
+                    let text = "Account does not have permission for expunging.";
                     let answer = self.job(call, Value::Null);
                     self.change_job(&answer, |job| job.result = Err((530, text.to_owned())));
                     return Ok(answer);

@@ -1,6 +1,7 @@
 //! CloudStack, played by a server of ours whose answers have the shapes of recorded ones; every call is compared with a dump of the API, and
 //! its signature with what `cs`, a client from PyPI, makes of it.
 mod bench;
+mod build;
 mod checks;
 mod cloud;
 mod definition;
