@@ -4,6 +4,7 @@
 //! same recipe runs against QEMU and against the in-memory fake that the fault-injection tests use.
 mod amis;
 mod bundle;
+mod clouds;
 mod console;
 mod convert;
 mod dirs;
@@ -29,6 +30,7 @@ mod task;
 mod tests;
 #[cfg(test)]
 mod tests_amis;
+mod trust;
 mod typing;
 mod undoer;
 mod vcenters;

@@ -1,12 +1,13 @@
 //! Prism Centrals: one session for each that a run builds in, also for what is removed there at its end.
+use super::trust::trust;
 use crate::{
     cx::{Cx, ResourceRef, Stop},
     driver::{
         DriverError, DriverErrorKind,
         nutanix::{Job, Nutanix},
     },
-    nutanix::{self, Config, Dialect, Place, Prism, PrismError, PrismErrorKind, Said, Trust},
-    plan::{NutanixMachinePlan, NutanixSourcePlan, Plan, PrismPlan, ServerTrust, SourcePlan},
+    nutanix::{self, Config, Dialect, Place, Prism, PrismError, PrismErrorKind, Said},
+    plan::{NutanixMachinePlan, NutanixSourcePlan, Plan, PrismPlan, SourcePlan},
     provision::Secrets,
     value::Size,
 };
@@ -88,15 +89,7 @@ async fn place(cx: &Cx, plan: &PrismPlan, config: &Config, secrets: &Secrets) ->
         Some(name) => Some(secrets.get(cx, name).await.map_err(|error| failed(error.into()))?),
         None => None,
     };
-    let trust = match &plan.trust {
-        None => None,
-        Some(ServerTrust::CaFile(path)) => Some(Trust::CaFile(path.clone())),
-        Some(ServerTrust::Thumbprint(_)) => {
-            return Err(failed("this version does not know Prism Centrals by `thumbprint`".into())
-                .hint("name its authorities: `ca-file` in `[nutanix]`"));
-        }
-        Some(ServerTrust::Anything) => Some(Trust::Anything),
-    };
+    let trust = trust(plan.trust.as_ref()).map_err(|why| failed(why.into()))?;
     let said =
         Said { host: plan.endpoint.clone(), port: plan.port, user: plan.user.clone(), password, trust };
     let place = said.place(config)?;

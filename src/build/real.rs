@@ -1,6 +1,7 @@
 //! The real world: libvirt, the source module, SSH.
 use super::{
     BuildError, BuildErrorKind, Dirs, amis,
+    clouds::Clouds,
     preflight::room,
     preview::certain,
     prisms::Prisms,
@@ -35,8 +36,7 @@ pub struct RealWorld {
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
     vcenters: Vcenters,
-    /// Whose keys may be known to nobody else.
-    cloud: Option<CloudStack>,
+    clouds: Clouds,
     prisms: Prisms,
 }
 
@@ -49,7 +49,7 @@ impl RealWorld {
             fetcher,
             hypervisors: Mutex::default(),
             vcenters: Vcenters::default(),
-            cloud: None,
+            clouds: Clouds::default(),
             prisms: Prisms::default(),
         }
     }
@@ -69,17 +69,7 @@ impl RealWorld {
     /// What is in this cloud is removed with the keys of this session. Anything else needs keys from the environment.
     #[must_use]
     pub fn with_cloud(self, cloud: CloudStack) -> Self {
-        Self { cloud: Some(cloud), ..self }
-    }
-
-    async fn remove_from_cloud(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        let removed = match self.cloud.as_ref().filter(|cloud| cloud.holds(resource)) {
-            Some(cloud) => cloudstack::remove_with(cloud, resource, stop).await,
-            None => cloudstack::remove(resource, stop).await,
-        };
-        removed.map_err(|error| {
-            DriverError::new(DriverErrorKind::Other, format!("remove {resource}")).because(error)
-        })
+        Self { clouds: Clouds::with(cloud), ..self }
     }
 
     /// Ends sessions that builds opened. What is removed later needs another one.
@@ -185,9 +175,8 @@ impl World for RealWorld {
         if let Some(machine) = &plan.machine.nutanix {
             return Ok(Arc::new(self.prisms.driver(cx, plan, machine, secrets).await?));
         }
-        if plan.machine.cloudstack.is_some() {
-            return Err(DriverError::new(DriverErrorKind::Unsupported, "build in a cloud")
-                .because("this version has no driver for it"));
+        if let Some(machine) = &plan.machine.cloudstack {
+            return Ok(Arc::new(self.clouds.driver(cx, plan, machine, secrets).await?));
         }
         if let Some(ec2) = &plan.machine.ec2 {
             return open_ec2(plan, ec2, &self.fetcher).await;
@@ -199,7 +188,7 @@ impl World for RealWorld {
         match (resource.driver.as_str(), resource.details.get("uri")) {
             ("libvirt", Some(uri)) => self.libvirt(uri)?.destroy(resource, stop).await,
             ("aws", _) => remove_from_aws(resource, stop).await,
-            (cloudstack::DRIVER, _) => self.remove_from_cloud(resource, stop).await,
+            (cloudstack::DRIVER, _) => self.clouds.remove(resource, stop).await,
             (vsphere::DRIVER, _) => self.vcenters.remove(resource, stop).await,
             (nutanix::DRIVER, _) => self.prisms.remove(resource, stop).await,
             _ => Err(DriverError::new(DriverErrorKind::Unsupported, format!("remove {resource}"))

@@ -1,18 +1,15 @@
 //! Sessions in vCenters: one for each that a run builds in, also for what is removed there at its end.
-use super::{BuildError, BuildErrorKind};
+use super::{BuildError, BuildErrorKind, trust::trust};
 use crate::{
     cx::{Cx, ResourceRef, Stop},
     disk::ova::Ova,
     driver::{DriverError, DriverErrorKind, vsphere::Vsphere},
-    plan::{
-        Plan, ServerTrust, VcenterPlan, VsphereImageKind, VsphereImagePlan, VsphereMachinePlan,
-        VsphereProvisioning,
-    },
+    plan::{Plan, VcenterPlan, VsphereImageKind, VsphereImagePlan, VsphereMachinePlan, VsphereProvisioning},
     provision::Secrets,
     publish::vsphere::Job,
     vsphere::{
-        self, Config, Kind, NetworkChoice, Place, Said, Target, Trust, VCenter, VsphereError,
-        VsphereErrorKind, machine::Provisioning, result::Finish,
+        self, Config, Kind, NetworkChoice, Place, Said, Target, VCenter, VsphereError, VsphereErrorKind,
+        machine::Provisioning, result::Finish,
     },
 };
 use std::{
@@ -175,14 +172,7 @@ async fn place(
         Some(name) => Some(secrets.get(cx, name).await.map_err(|error| failed(error.into()))?),
         None => None,
     };
-    let trust = match &plan.trust {
-        None => None,
-        Some(ServerTrust::CaFile(path)) => Some(Trust::CaFile(path.clone())),
-        Some(ServerTrust::Thumbprint(text)) => {
-            Some(Trust::Thumbprint(text.parse().map_err(|why: String| failed(why.into()))?))
-        }
-        Some(ServerTrust::Anything) => Some(Trust::Anything),
-    };
+    let trust = trust(plan.trust.as_ref()).map_err(|why| failed(why.into()))?;
     let place =
         Said { server: plan.server.clone(), user: plan.user.clone(), password, trust }.place(config)?;
     cx.redactor().learn(&place.password);

@@ -7,6 +7,28 @@ use std::time::Duration;
 /// How often a job is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A call whose job runs.
+#[derive(Debug)]
+pub(super) struct Begun {
+    job: String,
+    made: Option<String>,
+}
+
+impl Begun {
+    /// The job.
+    pub(super) fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// The identifier of what is being made, which calls that make something answer at once.
+    pub(super) fn made(&self, attempt: &str) -> Result<&str, CloudStackError> {
+        self.made.as_deref().ok_or_else(|| {
+            CloudStackError::new(CloudStackErrorKind::Other, attempt)
+                .because("the answer has no identifier of what is made")
+        })
+    }
+}
+
 impl CloudStack {
     /// Makes a call and waits for its job. Returns what came of it.
     pub async fn job(
@@ -17,9 +39,20 @@ impl CloudStack {
         params: &Params,
         limit: Duration,
     ) -> Result<Value, CloudStackError> {
-        let id = self.begin(attempt, command, params).await?;
+        let begun = self.begin(attempt, command, params).await?;
+        self.finish(cx, attempt, &begun, limit).await
+    }
+
+    /// Waits for the job of a call that was made. Returns what came of it.
+    pub(super) async fn finish(
+        &self,
+        cx: &Cx,
+        attempt: &str,
+        begun: &Begun,
+        limit: Duration,
+    ) -> Result<Value, CloudStackError> {
         let look = || async {
-            match self.look(attempt, &id).await {
+            match self.look(attempt, &begun.job).await {
                 Ok(Some(result)) => Look::Ready(result),
                 Ok(None) => Look::NotYet(vec![Sight::unknown("job", "it goes on")]),
                 Err(error) => Look::Hopeless(Box::new(error)),
@@ -38,23 +71,53 @@ impl CloudStack {
         stop: &Stop,
     ) -> Result<(), CloudStackError> {
         const LIMIT: Duration = Duration::from_mins(10);
-        let id = self.begin(attempt, command, params).await?;
-        let deadline = tokio::time::Instant::now() + LIMIT;
-        while self.look(attempt, &id).await?.is_none() {
+        let Begun { job: id, .. } = self.begin(attempt, command, params).await?;
+        self.over(attempt, &id, stop, LIMIT).await
+    }
+
+    /// Waits until a job is over when undoing, whatever came of it.
+    pub(super) async fn settled(&self, attempt: &str, job: &str, stop: &Stop) -> Result<(), CloudStackError> {
+        const LIMIT: Duration = Duration::from_hours(1);
+        match self.over(attempt, job, stop, LIMIT).await {
+            Err(error) if error.kind() == CloudStackErrorKind::Timeout => Err(error),
+            // It failed, or the cloud has forgotten it: it does nothing any more.
+            Err(error) if error.fault().is_some() => Ok(()),
+            Err(error) if error.kind() == CloudStackErrorKind::Other => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn over(
+        &self,
+        attempt: &str,
+        id: &str,
+        stop: &Stop,
+        limit: Duration,
+    ) -> Result<(), CloudStackError> {
+        let deadline = tokio::time::Instant::now() + limit;
+        while self.look(attempt, id).await?.is_none() {
             if stop.is_hurried() || tokio::time::Instant::now() >= deadline {
                 return Err(CloudStackError::new(CloudStackErrorKind::Timeout, attempt)
                     .because(format!("its job {id} goes on"))
                     .hint("`goldsmith gc` looks again"));
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::select! {
+                () = stop.hurried() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
         }
         Ok(())
     }
 
-    async fn begin(&self, attempt: &str, command: &str, params: &Params) -> Result<String, CloudStackError> {
+    pub(super) async fn begin(
+        &self,
+        attempt: &str,
+        command: &str,
+        params: &Params,
+    ) -> Result<Begun, CloudStackError> {
         let answer = self.call(attempt, command, params).await?;
         match answer.get("jobid") {
-            Some(id) => Ok(answer::text(id)),
+            Some(id) => Ok(Begun { job: answer::text(id), made: answer.get("id").map(answer::text) }),
             None => Err(CloudStackError::new(CloudStackErrorKind::Other, attempt)
                 .because(format!("{command} answered without a job"))),
         }

@@ -1,8 +1,15 @@
 //! Parameters of a call, as texts.
 
 /// Parameters of a call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(pub(super) Vec<(String, String)>);
+
+/// Only names are shown: what machines are told has keys in it.
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Params {
     /// None yet.

@@ -53,12 +53,16 @@ pub struct Template {
     pub featured: bool,
     /// Whether it may be downloaded.
     pub extractable: bool,
+    /// The type of its system.
+    pub os_type: Named,
+    /// The job that works on it at present.
+    pub job: Option<String>,
     /// Its tags.
     pub tags: Vec<TemplateTag>,
 }
 
 impl Template {
-    fn of(value: &Value) -> Self {
+    pub(super) fn of(value: &Value) -> Self {
         let own = |key: &str| text(&value[key]);
         let flag = |key: &str| value[key].as_bool().unwrap_or_default();
         // A size that is not known yet is missing, or 0 in some versions.
@@ -81,6 +85,8 @@ impl Template {
             public: flag("ispublic"),
             featured: flag("isfeatured"),
             extractable: flag("isextractable"),
+            os_type: Named { id: own("ostypeid"), name: own("ostypename") },
+            job: super::machine::pending(value),
             tags: list("tags")
                 .iter()
                 .map(|tag| TemplateTag { key: text(&tag["key"]), value: text(&tag["value"]) })
@@ -155,10 +161,20 @@ impl CloudStack {
         id: &str,
         tags: &[(String, String)],
     ) -> Result<(), CloudStackError> {
+        self.tag(cx, "Template", id, tags).await
+    }
+
+    /// Adds tags to a thing of this kind.
+    pub(super) async fn tag(
+        &self,
+        cx: &Cx,
+        kind: &str,
+        id: &str,
+        tags: &[(String, String)],
+    ) -> Result<(), CloudStackError> {
         const LIMIT: Duration = Duration::from_mins(5);
-        let params =
-            Params::new().with("resourceids", id).with("resourcetype", "Template").pairs("tags", tags);
-        self.job(cx, &format!("tag the template {id}"), "createTags", &params, LIMIT).await.map(drop)
+        let params = Params::new().with("resourceids", id).with("resourcetype", kind).pairs("tags", tags);
+        self.job(cx, &format!("tag the {} {id}", words(kind)), "createTags", &params, LIMIT).await.map(drop)
     }
 
     /// Lets accounts of the caller's domain and projects use it.
@@ -231,10 +247,20 @@ impl CloudStack {
         self.job(cx, &format!("delete the template {id}"), "deleteTemplate", &params, LIMIT).await.map(drop)
     }
 
-    pub(super) async fn delete_undone(&self, id: &str, stop: &Stop) -> Result<(), CloudStackError> {
-        let params = Params::new().with("id", id);
+    /// `forced`: although there are machines of it.
+    pub(super) async fn delete_undone(
+        &self,
+        id: &str,
+        forced: bool,
+        stop: &Stop,
+    ) -> Result<(), CloudStackError> {
+        let params = Params::new().with("id", id).maybe("forced", forced.then_some(true));
         self.job_undone(&format!("delete the template {id}"), "deleteTemplate", &params, stop).await
     }
+}
+
+fn words(kind: &str) -> &str {
+    if kind == "Template" { "template" } else { "public address" }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A driver knows neither another driver nor the guest nor a provisioner. It plans its undo before every call that makes
 //! something, tags what it makes with the build's id, and keeps its SDK's types inside its folder.
 mod address;
+pub mod cloudstack;
 #[cfg(feature = "aws")]
 pub mod ec2;
 mod error;

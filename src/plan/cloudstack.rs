@@ -72,11 +72,11 @@ pub struct CloudStackMachinePlan {
     pub ssh_by: CloudStackWay,
     /// Networks that its own address must be in, as `192.0.2.0/24`; any when empty.
     pub ip_networks: Vec<String>,
-    /// From which addresses the way in may be used, as `192.0.2.0/24`; this host's own, where the server tells that, when empty.
+    /// From which addresses a port forward may be used, as `192.0.2.0/24`.
     pub allowed_from: Vec<String>,
     /// The guest's SSH port.
     pub ssh_port: u16,
-    /// How long the cloud may take to start it.
+    /// How long the cloud may take to start it, and then to tell its address.
     pub start_timeout: HumanDuration,
 }
 

@@ -8,6 +8,7 @@
     clippy::print_stdout,
     reason = "a test that cannot go on fails, and real guests take real time"
 )]
+mod cloudstack;
 mod demo;
 #[cfg(feature = "aws")]
 mod ec2;

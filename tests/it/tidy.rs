@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("aws", &["cx", "value"]),
     // What the sessions in services have in common on the wire.
     ("wire", &["cx", "value"]),
-    // Clouds of CloudStack: publishing, and later a driver, meet there.
+    // Clouds of CloudStack: the driver and publishing meet there.
     ("cloudstack", &["cx", "value", "wire"]),
     // vCenters: the driver and publishing meet there.
     ("vsphere", &["cx", "value", "wire"]),
@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nutanix", &["cx", "value", "wire"]),
     // A webhook is told by the one HTTP client that there is.
     ("publish", &["aws", "cloudstack", "cx", "disk", "fetch", "nutanix", "plan", "value", "vsphere", "wire"]),
-    ("driver", &["aws", "cx", "nutanix", "plan", "value", "vsphere"]),
+    ("driver", &["aws", "cloudstack", "cx", "nutanix", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
     // Releases of EKS Anywhere are looked up by commands, and later by the definitions that those become.

@@ -1,7 +1,7 @@
 //! From an image to a template: what is asked for, what is looked at before anything is made, and what was made.
 use super::{At, Image, ImageFormat};
 use crate::{
-    cloudstack::{CloudStack, CloudStackError, CloudStackErrorKind, Named, Scope, Template},
+    cloudstack::{CloudStack, CloudStackError, CloudStackErrorKind, Named, Scope, TAG, Template},
     cx::Cx,
     publish::stage::stage,
 };
@@ -10,8 +10,6 @@ use std::{path::Path, time::Duration};
 
 /// The type of system that is meant when nobody says one.
 const OS_TYPE: &str = "Other Linux (64-bit)";
-/// The key of our tag; its value is the build.
-pub(super) const TAG: &str = "goldsmith";
 /// The longest name, and the longest description without what is ours in it, in characters.
 const LONGEST: (usize, usize) = (255, 4000);
 
@@ -228,7 +226,7 @@ impl Job<'_> {
             projects.push(cloud.project(said).await?);
         }
         let scope = Scope { project };
-        let old = self.in_the_way(cloud, &scope).await?;
+        let old = cloud.in_the_way(&scope, self.name, self.replace, "`--replace` takes its place").await?;
         Ok(Ready { scope, zones, hypervisor, os_type, projects, old })
     }
 
@@ -263,26 +261,6 @@ impl Job<'_> {
             return wrong(format!("share with the account `{name}`"), "its name has a comma".to_owned());
         }
         Ok(())
-    }
-
-    /// Templates of the same name: those of which this one takes the place.
-    async fn in_the_way(&self, cloud: &CloudStack, scope: &Scope) -> Result<Vec<Template>, CloudStackError> {
-        let mut old = cloud.templates(scope, None, Some(self.name)).await?;
-        let mut seen = std::collections::BTreeSet::new();
-        old.retain(|template| seen.insert(template.id.clone()));
-        let attempt = || format!("call the template `{}`", self.name);
-        let exists = |template: &Template| {
-            CloudStackError::new(CloudStackErrorKind::Exists, attempt())
-                .because(format!("there is one of that name: {}", template.id))
-        };
-        let ours = |template: &Template| template.tags.iter().any(|tag| tag.key == TAG);
-        match old.iter().find(|template| !self.replace || !ours(template)) {
-            None => Ok(old),
-            Some(template) if !ours(template) => Err(exists(template).hint(format!(
-                "goldsmith did not make it (it has no tag `{TAG}`): choose another name, or delete it yourself"
-            ))),
-            Some(template) => Err(exists(template).hint("`--replace` takes its place")),
-        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! When the template is there: waiting, zones, comparing, permissions, tags, and what it takes the place of.
 use super::{
-    job::{From, Job, Ready, TAG},
+    job::{From, Job, Ready},
     make::Made,
 };
 use crate::{
-    cloudstack::{CloudStack, CloudStackError, CloudStackErrorKind, Template},
+    cloudstack::{CloudStack, CloudStackError, CloudStackErrorKind, Finish, Template},
     cx::Cx,
     publish::cloudstack::ImageFormat,
 };
@@ -93,30 +93,14 @@ impl Job<'_> {
                     .warn(format!("the template is not {flag}, although that was asked for"), Some(hint));
             }
         }
-        cx.check()?;
-        let mut tags = vec![(TAG.to_owned(), cx.id().to_string())];
-        tags.extend(self.tags.iter().cloned());
-        cloud.tag_template(cx, id, &tags).await?;
-        cloud.share_template(id, self.accounts, &ready.projects).await?;
-        cloud.describe_template(id, self.text()).await?;
-        cx.undo().keep(made.undo)?;
-        let mut replaced = Vec::new();
-        for old in &ready.old {
-            match cloud.delete_template(cx, &old.id).await {
-                Ok(()) => replaced.push(old.id.clone()),
-                Err(error) if error.kind() == CloudStackErrorKind::NotFound => {}
-                Err(error) if error.kind() == CloudStackErrorKind::Cancelled => return Err(error),
-                Err(error) => {
-                    // The new one is good all the same; machines may still need the old one.
-                    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                    cx.events().warn(
-                        format!("the older template {} is still there: {why}", old.id),
-                        Some("delete it when no machine needs it any more".to_owned()),
-                    );
-                }
-            }
-        }
-        Ok(replaced)
+        let finish = Finish {
+            text: self.text(),
+            tags: self.tags,
+            accounts: self.accounts,
+            projects: &ready.projects,
+            old: &ready.old,
+        };
+        cloud.finish_template(cx, id, made.undo, &finish).await
     }
 }
 

@@ -1,4 +1,5 @@
 //! What is in a cloud: zones, templates, jobs, and what becomes of an upload. It answers calls; `server` speaks HTTP.
+use super::machines::Machines;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::{
@@ -99,7 +100,8 @@ pub(crate) struct Cloud {
     pub(crate) denied: Vec<&'static str>,
     /// The storage VM's agent is not heard.
     pub(crate) storage_down: bool,
-    jobs: BTreeMap<String, Job>,
+    pub(crate) machines: Machines,
+    pub(crate) jobs: BTreeMap<String, Job>,
 }
 
 /// Calls of builds, which the user may make, too.
@@ -127,10 +129,12 @@ pub(crate) enum Fetches {
 }
 
 #[derive(Debug)]
-struct Job {
-    looks: u32,
-    result: Result<Value, (u16, String)>,
+pub(crate) struct Job {
+    pub(crate) looks: u32,
+    pub(crate) result: Result<Value, (u16, String)>,
     command: String,
+    /// It lasts until this machine is off.
+    pub(crate) until_off: Option<String>,
 }
 
 pub(crate) enum Answer {
@@ -140,9 +144,9 @@ pub(crate) enum Answer {
     Cut,
 }
 
-type Refusal = (u16, String);
+pub(crate) type Refusal = (u16, String);
 
-fn gone(name: &str, id: &str) -> Refusal {
+pub(crate) fn gone(name: &str, id: &str) -> Refusal {
     (
         431,
         format!(
@@ -209,7 +213,7 @@ impl Cloud {
         }
     }
 
-    fn change_job(&mut self, answer: &Value, change: impl FnOnce(&mut Job)) {
+    pub(crate) fn change_job(&mut self, answer: &Value, change: impl FnOnce(&mut Job)) {
         let id = answer["jobid"].as_str().unwrap();
         change(self.jobs.get_mut(id).unwrap());
     }
@@ -228,9 +232,9 @@ impl Cloud {
         self.templates.iter_mut().find(|template| template.id == id).ok_or_else(|| gone("id", &id))
     }
 
-    fn job(&mut self, call: &Call, result: Value) -> Value {
+    pub(crate) fn job(&mut self, call: &Call, result: Value) -> Value {
         let id = Uuid::new_v4().to_string();
-        let job = Job { looks: 1, result: Ok(result), command: call.command.clone() };
+        let job = Job { looks: 1, result: Ok(result), command: call.command.clone(), until_off: None };
         self.jobs.insert(id.clone(), job);
         json!({"jobid": id})
     }
@@ -322,11 +326,24 @@ impl Cloud {
             }
             "updateTemplatePermissions" => {
                 let with = param("accounts").or_else(|| param("projectids")).unwrap_or_default();
-                self.template(call)?.shared.extend(with.split(',').map(ToOwned::to_owned));
+                if call.params.contains_key("isextractable") && !self.machines.is_admin {
+                    let text = "Only ROOT admins are allowed to modify this attribute.";
+                    return Err((431, text.to_owned()));
+                }
+                let flags = ["isextractable", "ispublic", "isfeatured"];
+                let told = flags.iter().filter_map(|flag| Some(((*flag).to_owned(), param(flag)?)));
+                let template = self.template(call)?;
+                template.params.extend(told);
+                template
+                    .shared
+                    .extend(with.split(',').filter(|name| !name.is_empty()).map(ToOwned::to_owned));
                 Ok(json!({"success": true}))
             }
             "createTags" => {
                 let id = param("resourceids").unwrap();
+                if param("resourcetype").as_deref() == Some("PublicIpAddress") {
+                    return self.tag_address(call, &id);
+                }
                 let found = self.templates.iter_mut().find(|template| template.id == id);
                 let template = found.ok_or_else(|| gone("resourceids", &id))?;
                 for at in 0.. {
@@ -354,7 +371,8 @@ impl Cloud {
                     return Err((431, text.to_owned()));
                 }
                 let id = template.id.clone();
-                if template.in_use {
+                let in_use = template.in_use || self.machines.of_template(&id);
+                if in_use && param("forced").as_deref() != Some("true") {
                     let text = format!(
                         "Unable to delete template with id: {id} because VM instances: [7] are using it."
                     );
@@ -376,16 +394,20 @@ impl Cloud {
             }
             "queryAsyncJobResult" => {
                 let id = param("jobid").unwrap();
+                let machines = &self.machines;
                 let job = self.jobs.get_mut(&id).ok_or_else(|| gone("jobid", &id))?;
                 job.looks = job.looks.saturating_sub(1);
+                if job.until_off.as_ref().is_some_and(|machine| !machines.is_off(machine)) {
+                    job.looks = 1;
+                }
                 Ok(told(&id, job))
             }
-            other => Err((432, format!("The given command {other} does not exist"))),
+            _ => self.act_on_machines(call),
         }
     }
 
     /// A new template.
-    fn make(&mut self, call: &Call, zones: Vec<(String, u32)>, state: &'static str) -> String {
+    pub(crate) fn make(&mut self, call: &Call, zones: Vec<(String, u32)>, state: &'static str) -> String {
         let id = Uuid::new_v4().to_string();
         self.templates.push(Template {
             id: id.clone(),
@@ -424,6 +446,9 @@ impl Cloud {
             }
             for at in 0..template.zones.len() {
                 let (zone, left) = template.zones[at].clone();
+                if call.params.get("zoneid").is_some_and(|wanted| *wanted != zone) {
+                    continue;
+                }
                 all.push(show(template, &zone, left));
                 if template.state == "Active" && template.error.is_none() {
                     template.zones[at].1 = left.saturating_sub(1);
@@ -473,7 +498,7 @@ impl Cloud {
     }
 }
 
-fn list(name: &str, items: Vec<Value>) -> Value {
+pub(crate) fn list(name: &str, items: Vec<Value>) -> Value {
     json!({"count": items.len(), name: items})
 }
 

@@ -102,7 +102,7 @@ async fn one(request: Request<Incoming>, cloud: Arc<Mutex<Cloud>>) -> Result<Res
             let registered = std::mem::take(&mut cloud.lock().unwrap().to_fetch);
             for (id, url, how) in registered {
                 let cloud = Arc::clone(&cloud);
-                std::thread::spawn(move || super::serve::fetch(&cloud, &id, &url, how));
+                std::thread::spawn(move || super::storage::fetch(&cloud, &id, &url, how));
             }
             answer
         }
@@ -114,7 +114,8 @@ async fn one(request: Request<Incoming>, cloud: Arc<Mutex<Cloud>>) -> Result<Res
             let id = file.trim_start_matches("/userdata/").trim_end_matches(".qcow2");
             let cloud = cloud.lock().unwrap();
             let found = cloud.templates.iter().find(|template| template.id == id);
-            Ok(found.map_or_else(|| text(404, "none"), |template| text(200, template.bytes.clone())))
+            let bytes = found.map(|template| template.bytes.clone()).or_else(|| cloud.machines.extracted(id));
+            Ok(bytes.map_or_else(|| text(404, "none"), |bytes| text(200, bytes)))
         }
         _ => Ok(text(404, "<html>not here</html>")),
     }

@@ -96,3 +96,101 @@ fn answers_have_the_shapes_of_recorded_ones() {
     let (name, theirs) = theirs.as_object().unwrap().iter().next().unwrap();
     assert_like(&ours[name], theirs, &["uuidList", "errorcode", "errortext"]);
 }
+
+#[test]
+fn machines_and_addresses_have_the_shapes_of_recorded_ones() {
+    let mut cloud = Cloud::default();
+    let template = cloud.source("base", vec![0; 512]);
+    let params =
+        [("templateid", template.as_str()), ("name", "a"), ("zoneid", ZONES[0].0), ("networkids", "n")];
+    let ours = call(&mut cloud, "deployVirtualMachine", &params);
+    let theirs = recorded("deployVirtualMachine_default.json");
+    let key = "deployvirtualmachineresponse";
+    assert_like(&ours[key], &theirs[key], &["id", "jobid"]);
+    let ours = call(&mut cloud, "startVirtualMachine", &[("id", ours[key]["id"].as_str().unwrap())]);
+    assert!(ours["startvirtualmachineresponse"]["jobid"].is_string());
+
+    let like = |ours: &Value, file: &str, (answer, field): (&str, &str), keys: &[&str]| {
+        let theirs = recorded(file);
+        assert_like(&ours[answer][field][0], &theirs[answer][field][0], keys);
+    };
+    let ours = call(&mut cloud, "listVirtualMachines", &[]);
+    let at = ("listvirtualmachinesresponse", "virtualmachine");
+    let keys = [
+        "id",
+        "name",
+        "displayname",
+        "state",
+        "zoneid",
+        "templateid",
+        "serviceofferingid",
+        "nic",
+        "hypervisor",
+        "tags",
+    ];
+    like(&ours, "listVirtualMachines_default.json", at, &keys);
+    let theirs = recorded("listVirtualMachines_default.json");
+    let keys = ["id", "networkid", "ipaddress", "isdefault", "traffictype"];
+    assert_like(&ours[at.0][at.1][0]["nic"][0], &theirs[at.0][at.1][0]["nic"][0], &keys);
+
+    let acquired = call(&mut cloud, "associateIpAddress", &[("networkid", "n")]);
+    let key = "associateipaddressresponse";
+    assert_like(&acquired[key], &recorded("associateIpAddress_default.json")[key], &["id", "jobid"]);
+    let job = [("jobid", acquired[key]["jobid"].as_str().unwrap())];
+    let ours = call(&mut cloud, "queryAsyncJobResult", &job);
+    let theirs = recorded("queryAsyncJobResult_11111.json");
+    let result = |answer: &Value| answer["queryasyncjobresultresponse"]["jobresult"]["ipaddress"].clone();
+    let keys = ["id", "ipaddress", "issourcenat", "isstaticnat", "associatednetworkid", "state", "tags"];
+    assert_like(&result(&ours), &result(&theirs), &keys);
+    let ours = call(&mut cloud, "listPublicIpAddresses", &[]);
+    let at = ("listpublicipaddressesresponse", "publicipaddress");
+    like(
+        &ours,
+        "listPublicIpAddresses_default.json",
+        at,
+        &["id", "ipaddress", "issourcenat", "associatednetworkid"],
+    );
+
+    let address = ("ipaddressid", acquired[key]["id"].as_str().unwrap());
+    call(&mut cloud, "createPortForwardingRule", &[address, ("publicport", "33"), ("virtualmachineid", "m")]);
+    call(&mut cloud, "createFirewallRule", &[address, ("startport", "33"), ("cidrlist", "10.0.0.0/8")]);
+    let ours = call(&mut cloud, "listPortForwardingRules", &[address]);
+    let at = ("listportforwardingrulesresponse", "portforwardingrule");
+    let keys =
+        ["id", "publicport", "publicendport", "privateport", "virtualmachineid", "ipaddressid", "state"];
+    like(&ours, "listPortForwardingRules_default.json", at, &keys);
+    let ours = call(&mut cloud, "listFirewallRules", &[address]);
+    let at = ("listfirewallrulesresponse", "firewallrule");
+    like(
+        &ours,
+        "listFirewallRules_default.json",
+        at,
+        &["id", "cidrlist", "startport", "endport", "ipaddressid"],
+    );
+
+    for (command, file, field, keys) in [
+        (
+            "listServiceOfferings",
+            "listServiceOfferings_default.json",
+            "serviceoffering",
+            &["id", "name", "cpunumber", "memory", "cpuspeed"][..],
+        ),
+        (
+            "listDiskOfferings",
+            "listDiskOfferings_default.json",
+            "diskoffering",
+            &["id", "name", "disksize", "iscustomized"],
+        ),
+        (
+            "listNetworks",
+            "listNetworks_default.json",
+            "network",
+            &["id", "name", "type", "canusefordeploy", "service"],
+        ),
+        ("listSecurityGroups", "listSecurityGroups_default.json", "securitygroup", &["id", "name"]),
+    ] {
+        let answer = format!("{}response", command.to_lowercase());
+        let ours = call(&mut cloud, command, &[]);
+        like(&ours, file, (&answer, field), keys);
+    }
+}
