@@ -77,19 +77,13 @@ pub async fn look(cloud: &CloudStack, zone: Option<&str>) -> Seen {
         Ok(chosen) => {
             let mut zones = Vec::new();
             for zone in chosen {
-                let storage = match may("listSystemVms") {
-                    true => Some(cloud.storage_vms(&zone).await),
-                    false => None,
-                };
+                let storage = if may("listSystemVms") { Some(cloud.storage_vms(&zone).await) } else { None };
                 zones.push(Zone { hypervisors: cloud.hypervisors(&zone).await, storage, zone });
             }
             Ok(zones)
         }
     };
-    let offerings = match may("listServiceOfferings") {
-        true => Some(cloud.offerings().await),
-        false => None,
-    };
+    let offerings = if may("listServiceOfferings") { Some(cloud.offerings().await) } else { None };
     let place = cloud.place();
     Seen {
         endpoint: place.endpoint.to_string(),
@@ -213,11 +207,12 @@ fn storage(one: &Zone) -> Option<Finding> {
             let said: Vec<String> =
                 vms.iter().map(|vm| format!("{} is {}, its agent {}", vm.name, vm.state, vm.agent)).collect();
             let detail = format!("`{name}`: {}", said.join("; "));
-            match vms.iter().any(|vm| good(&vm)) {
-                true => Finding::new("storage-vm", Status::Ok, detail),
-                false => Finding::new("storage-vm", Status::Failure, detail).mend(
+            if vms.iter().any(|vm| good(&vm)) {
+                Finding::new("storage-vm", Status::Ok, detail)
+            } else {
+                Finding::new("storage-vm", Status::Failure, detail).mend(
                     "restart it: Infrastructure > System VMs, or destroy it, and the cloud makes another",
-                ),
+                )
             }
         }
     })
