@@ -46,7 +46,7 @@ const OS_TYPE: &str = "Other Linux (64-bit)";
 /// What was seen of one zone.
 #[derive(Debug)]
 struct Zone {
-    zone: Named,
+    named: Named,
     hypervisors: Result<Vec<Named>, CloudStackError>,
     /// Nothing, if the user may not see them.
     storage: Option<Result<Vec<StorageVm>, CloudStackError>>,
@@ -78,7 +78,7 @@ pub async fn look(cloud: &CloudStack, zone: Option<&str>) -> Seen {
             let mut zones = Vec::new();
             for zone in chosen {
                 let storage = if may("listSystemVms") { Some(cloud.storage_vms(&zone).await) } else { None };
-                zones.push(Zone { hypervisors: cloud.hypervisors(&zone).await, storage, zone });
+                zones.push(Zone { hypervisors: cloud.hypervisors(&zone).await, storage, named: zone });
             }
             Ok(zones)
         }
@@ -178,7 +178,7 @@ fn calls(seen: &Seen) -> Vec<Finding> {
 }
 
 fn zone(one: &Zone) -> Finding {
-    let name = &one.zone.name;
+    let name = &one.named.name;
     match &one.hypervisors {
         Ok(there) if there.is_empty() => {
             Finding::new("zone", Status::Failure, format!("`{name}` has no hypervisor"))
@@ -193,7 +193,7 @@ fn zone(one: &Zone) -> Finding {
 }
 
 fn storage(one: &Zone) -> Option<Finding> {
-    let name = &one.zone.name;
+    let name = &one.named.name;
     Some(match one.storage.as_ref()? {
         Err(error) => refused("storage-vm", error),
         Ok(vms) if vms.is_empty() => Finding::new(

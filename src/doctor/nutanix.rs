@@ -20,6 +20,9 @@ pub struct PrismTarget {
     pub image_name: Option<String>,
 }
 
+/// UUIDs and names of those that there are.
+type Subnets = Result<Vec<(String, String)>, PrismError>;
+
 /// What was seen in a Prism Central.
 #[derive(Debug)]
 pub struct Seen {
@@ -30,7 +33,7 @@ pub struct Seen {
     versions: Result<Vec<(String, String)>, PrismError>,
     clusters: Result<Vec<Cluster>, PrismError>,
     cluster: Option<(String, Result<Cluster, PrismError>)>,
-    subnet: Option<(String, Result<Vec<(String, String)>, PrismError>)>,
+    subnet: Option<(String, Subnets)>,
     /// With the name that was looked for.
     source: Option<(String, Result<Vec<Image>, PrismError>)>,
     results: (String, Result<Vec<Image>, PrismError>),
@@ -149,7 +152,7 @@ fn clusters(seen: &Seen) -> Finding {
     }
 }
 
-fn subnet(said: &str, there: &Result<Vec<(String, String)>, PrismError>) -> Finding {
+fn subnet(said: &str, there: &Subnets) -> Finding {
     let there = match there {
         Ok(there) => there,
         Err(error) => return refused("subnet", error),
