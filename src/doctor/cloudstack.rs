@@ -46,7 +46,7 @@ const OS_TYPE: &str = "Other Linux (64-bit)";
 /// What was seen of one zone.
 #[derive(Debug)]
 struct Zone {
-    zone: Named,
+    named: Named,
     hypervisors: Result<Vec<Named>, CloudStackError>,
     /// Nothing, if the user may not see them.
     storage: Option<Result<Vec<StorageVm>, CloudStackError>>,
@@ -77,19 +77,13 @@ pub async fn look(cloud: &CloudStack, zone: Option<&str>) -> Seen {
         Ok(chosen) => {
             let mut zones = Vec::new();
             for zone in chosen {
-                let storage = match may("listSystemVms") {
-                    true => Some(cloud.storage_vms(&zone).await),
-                    false => None,
-                };
-                zones.push(Zone { hypervisors: cloud.hypervisors(&zone).await, storage, zone });
+                let storage = if may("listSystemVms") { Some(cloud.storage_vms(&zone).await) } else { None };
+                zones.push(Zone { hypervisors: cloud.hypervisors(&zone).await, storage, named: zone });
             }
             Ok(zones)
         }
     };
-    let offerings = match may("listServiceOfferings") {
-        true => Some(cloud.offerings().await),
-        false => None,
-    };
+    let offerings = if may("listServiceOfferings") { Some(cloud.offerings().await) } else { None };
     let place = cloud.place();
     Seen {
         endpoint: place.endpoint.to_string(),
@@ -184,7 +178,7 @@ fn calls(seen: &Seen) -> Vec<Finding> {
 }
 
 fn zone(one: &Zone) -> Finding {
-    let name = &one.zone.name;
+    let name = &one.named.name;
     match &one.hypervisors {
         Ok(there) if there.is_empty() => {
             Finding::new("zone", Status::Failure, format!("`{name}` has no hypervisor"))
@@ -199,7 +193,7 @@ fn zone(one: &Zone) -> Finding {
 }
 
 fn storage(one: &Zone) -> Option<Finding> {
-    let name = &one.zone.name;
+    let name = &one.named.name;
     Some(match one.storage.as_ref()? {
         Err(error) => refused("storage-vm", error),
         Ok(vms) if vms.is_empty() => Finding::new(
@@ -213,11 +207,12 @@ fn storage(one: &Zone) -> Option<Finding> {
             let said: Vec<String> =
                 vms.iter().map(|vm| format!("{} is {}, its agent {}", vm.name, vm.state, vm.agent)).collect();
             let detail = format!("`{name}`: {}", said.join("; "));
-            match vms.iter().any(|vm| good(&vm)) {
-                true => Finding::new("storage-vm", Status::Ok, detail),
-                false => Finding::new("storage-vm", Status::Failure, detail).mend(
+            if vms.iter().any(|vm| good(&vm)) {
+                Finding::new("storage-vm", Status::Ok, detail)
+            } else {
+                Finding::new("storage-vm", Status::Failure, detail).mend(
                     "restart it: Infrastructure > System VMs, or destroy it, and the cloud makes another",
-                ),
+                )
             }
         }
     })

@@ -22,6 +22,10 @@ impl Http {
     }
 
     /// What went wrong on the way to the server and back.
+    #[allow(
+        clippy::unused_self,
+        reason = "who has a client asks it, as one asks for anything else on the way"
+    )]
     pub(super) fn failed(&self, attempt: impl Into<String>, error: reqwest::Error) -> VsphereError {
         wire::failed(attempt, &error, |seen| {
             let pin = match seen {

@@ -139,14 +139,13 @@ pub(super) async fn fetched<T>(
         )
     };
     let mut arriving = std::pin::pin!(arriving);
-    let ended = match tokio::time::timeout(LONELY, &mut arriving).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            if served.fetched().is_none() {
-                cx.events().warn(never(), None);
-            }
-            arriving.await
+    let ended = if let Ok(ended) = tokio::time::timeout(LONELY, &mut arriving).await {
+        ended
+    } else {
+        if served.fetched().is_none() {
+            cx.events().warn(never(), None);
         }
+        arriving.await
     };
     ended.map_err(|error| match (error.kind(), served.fetched()) {
         (CloudStackErrorKind::Cancelled, _) => error,

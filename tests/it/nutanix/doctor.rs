@@ -82,9 +82,8 @@ fn what_is_not_there_is_told_with_what_is() {
     let cluster = one(&told, "cluster");
     assert!(cluster["detail"].as_str().unwrap().contains("`PE-cluster`, `second`"), "{cluster}");
     // A right that is missing is told as such, and the rest is looked at all the same.
-    prism.trouble(|call| match call.path.contains("subnets") {
-        true => Fate::Answer(403, String::new()),
-        false => Fate::Forward,
+    prism.trouble(|call| {
+        if call.path.contains("subnets") { Fate::Answer(403, String::new()) } else { Fate::Forward }
     });
     let told = doctor(&bench, 3, &[]);
     assert_eq!(

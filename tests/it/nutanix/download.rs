@@ -84,9 +84,9 @@ async fn fetch(fixture: &Fixture, cx: &Cx, to: &Path, expected: Expected<'_>) ->
 
 /// Cuts the first so many downloads after these bytes.
 fn cuts(times: usize, after: usize) -> impl Fn(&Call) -> Fate + Send + Sync {
-    move |call| match call.path.ends_with("/file") && call.number < times {
-        true => Fate::Break(after),
-        false => Fate::Forward,
+    move |call| {
+        let cut = call.path.ends_with("/file") && call.number < times;
+        if cut { Fate::Break(after) } else { Fate::Forward }
     }
 }
 
@@ -125,10 +125,8 @@ fn another_image_of_the_same_id_is_not_joined_to_what_came() {
     let shared = std::sync::Mutex::new(false);
     there.fixture.trouble(move |call| {
         let mut changed = shared.lock().unwrap();
-        match call.path.ends_with("/file") && !std::mem::replace(&mut changed, true) {
-            true => Fate::Break(1 << 20),
-            false => Fate::Forward,
-        }
+        let first = call.path.ends_with("/file") && !std::mem::replace(&mut changed, true);
+        if first { Fate::Break(1 << 20) } else { Fate::Forward }
     });
     // The version that is known by then is none that the server has.
     let changed: Vec<u8> = there.bytes.iter().map(|byte| byte ^ 1).collect();
@@ -152,18 +150,16 @@ fn another_image_of_the_same_id_is_not_joined_to_what_came() {
 
 #[test]
 fn a_server_that_refuses_the_newer_call_is_asked_with_the_older_one() {
+    const NO_HANDLER: &str = r#"{"data": {"error": [{"message": "no handler", "code": "VMM-1"}]}}"#;
     let there = There::new(true);
-    there.fixture.trouble(|call| match call.path == V4_FILE {
-        true => {
-            Fate::Answer(500, r#"{"data": {"error": [{"message": "no handler", "code": "VMM-1"}]}}"#.into())
-        }
-        false => Fate::Forward,
+    there.fixture.trouble(|call| {
+        if call.path == V4_FILE { Fate::Answer(500, NO_HANDLER.into()) } else { Fate::Forward }
     });
     there.came(Expected::default());
     assert_eq!((there.fixture.count("GET", V4_FILE), there.fixture.count("GET", V3_FILE)), (1, 1));
     // What neither gives is told in the words of the newer.
     there.fixture.trouble(|call| match call.path.as_str() {
-        V4_FILE => Fate::Answer(500, r#"{"data": {"error": [{"message": "no handler"}]}}"#.into()),
+        V4_FILE => Fate::Answer(500, NO_HANDLER.into()),
         V3_FILE => Fate::Answer(404, String::new()),
         _ => Fate::Forward,
     });
@@ -193,10 +189,9 @@ fn what_is_not_as_expected_does_not_stay() {
 #[test]
 fn a_server_that_is_down_is_given_up() {
     let there = There::new(false);
-    there.fixture.trouble(|call| match call.path == V3_FILE {
-        true => Fate::Answer(503, String::new()),
-        false => Fate::Forward,
-    });
+    there
+        .fixture
+        .trouble(|call| if call.path == V3_FILE { Fate::Answer(503, String::new()) } else { Fate::Forward });
     let error = there.fetch(Expected::default()).unwrap_err();
     assert_eq!(error.kind(), PrismErrorKind::Unavailable);
     assert_eq!(there.fixture.count("GET", V3_FILE), 3);
@@ -253,9 +248,8 @@ fn a_name_that_is_not_one_image_is_told() {
     assert!(!bench.path("web.img").exists());
     assert_eq!(bench.journals(), 0);
     // Another digest than is told is a warning: the disk may be in another form there.
-    prism.trouble(|call| match call.path.ends_with("/file") {
-        true => Fate::Answer(200, "other bytes".into()),
-        false => Fate::Forward,
+    prism.trouble(|call| {
+        if call.path.ends_with("/file") { Fate::Answer(200, "other bytes".into()) } else { Fate::Forward }
     });
     let output = run(&bench, &prism, &[UUID, "-o", "web.img"]);
     assert!(output.status.success() && said(&output).contains("Prism Central tells"), "{}", said(&output));
