@@ -2,7 +2,7 @@
 //! name, and it is removed by that.
 use super::{
     Dialect, Kind, Mark, NewVm, Prism, PrismError, PrismErrorKind, Vm,
-    call::{Call, escape},
+    call::{Call, escape, pause},
     category::found,
     is_marked, resource,
     task::{TASK, task_of},
@@ -234,7 +234,9 @@ impl Prism {
                     }
                     return Ok(());
                 }
-                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {}
+                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {
+                    tokio::time::sleep(pause(tries)).await;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -143,6 +143,7 @@ async fn template(built: &Built, cx: &Cx, plan: &NutanixImagePlan) -> Result<Cap
     } else {
         format!("{name}-{}", cx.id())
     };
+    prism.remove_cds(cx, &built.uuid, &built.name).await?;
     let (uuid, undo) = prism.make_template(cx, &first, &description(built, plan), &built.uuid).await?;
     built.driver.remember(&uuid, Made::Template { name: name.clone() });
     let image = kept(built, KeptKind::Template, &uuid, &name, "a template of the machine".to_owned());
@@ -155,6 +156,7 @@ async fn ova(built: &Built, cx: &Cx, plan: &NutanixImagePlan) -> Result<Captured
     let disk = disk_image(built, cx).await?.uuid.clone();
     cx.events().notice("the OVA is proved by a machine made of an image of the same disk");
     let first = format!("{name}-{}", cx.id());
+    prism.remove_cds(cx, &built.uuid, &built.name).await?;
     let (uuid, undo) = prism.make_ova(cx, &first, &built.uuid).await?;
     built.driver.remember(&uuid, Made::Ova { name: name.clone(), disk });
     let image = kept(built, KeptKind::Ova, &uuid, &name, "an OVA of the machine".to_owned());

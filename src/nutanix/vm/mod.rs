@@ -96,7 +96,9 @@ pub struct Vm {
     pub addresses: Vec<IpAddr>,
     /// Its disks, in the order of their addresses; no CDs.
     pub disks: Vec<VmDisk>,
-    /// Its UUID of the cluster.
+    /// UUIDs of its CD drives, where v4 tells them. What cloud-init was told is in one.
+    pub cds: Vec<String>,
+    /// UUID of its cluster.
     pub cluster: Option<String>,
     /// What is wrong with it, in the server's words.
     pub problem: Option<String>,

@@ -2,7 +2,12 @@
 use super::{Power, Vm};
 use crate::{
     cx::{Cx, Look, Sight, Stop, causes},
-    nutanix::{Dialect, Prism, PrismError, PrismErrorKind, call::Call, category::found, task::task_of},
+    nutanix::{
+        Dialect, Prism, PrismError, PrismErrorKind,
+        call::{Call, escape, pause},
+        category::found,
+        task::task_of,
+    },
 };
 use serde_json::json;
 use std::time::Duration;
@@ -122,7 +127,10 @@ impl Prism {
                 call = call.request_id(uuid::Uuid::new_v4()).if_match(etag);
             }
             let answer = match found(self.send(call).await) {
-                Err(error) if is_conflict(&error) && tries < ATTEMPTS => continue,
+                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {
+                    tokio::time::sleep(pause(tries)).await;
+                    continue;
+                }
                 other => other?,
             };
             let Some(answer) = answer else { return Ok(()) };
@@ -131,6 +139,22 @@ impl Prism {
             }
             return Ok(());
         }
+    }
+
+    /// Takes away the CD drives of a machine that is off, of v4: what cloud-init was told is in one of them, and templates and OVAs would
+    /// have it, too.
+    pub async fn remove_cds(&self, cx: &Cx, uuid: &str, name: &str) -> Result<(), PrismError> {
+        let attempt = format!("take the CD drives of `{name}` away");
+        for cd in self.vm(uuid).await?.cds {
+            let path = format!("{}/cd-roms/{}", self.vm_path(uuid), escape(&cd));
+            let Some(there) = found(self.send(Call::get(&attempt, path.as_str())).await)? else { continue };
+            let call = Call::delete(&attempt, path).request_id(uuid::Uuid::new_v4()).if_match(there.etag);
+            let Some(answer) = found(self.send(call).await)? else { continue };
+            if let Some(task) = task_of(self.dialect(), &answer.value) {
+                self.finish(cx, &attempt, &task, CHANGING).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks for a machine to run or to be off, at once. The task of that; none if it is so already.
@@ -159,7 +183,9 @@ impl Prism {
             match self.send(Call::put(attempt, self.vm_path(uuid), intent)).await {
                 Ok(answer) => return Ok(task_of(Dialect::V3, &answer.value)),
                 // Somebody changed it since it was looked at, such as an answer that got lost.
-                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {}
+                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {
+                    tokio::time::sleep(pause(tries)).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -184,7 +210,9 @@ impl Prism {
             let call = Call::act(attempt, path).request_id(uuid::Uuid::new_v4()).if_match(etag);
             match self.send(call).await {
                 Ok(answer) => return Ok(task_of(Dialect::V4, &answer.value)),
-                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {}
+                Err(error) if is_conflict(&error) && tries < ATTEMPTS => {
+                    tokio::time::sleep(pause(tries)).await;
+                }
                 Err(error) => return Err(error),
             }
         }

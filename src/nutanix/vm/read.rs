@@ -140,6 +140,7 @@ fn read_v3(told: Value) -> Option<Vm> {
                 Some(VmDisk { uuid: disk["uuid"].as_str()?.to_owned(), bytes })
             })
             .collect(),
+        cds: Vec::new(),
         cluster: spec["cluster_reference"]["uuid"]
             .as_str()
             .or(status["cluster_reference"]["uuid"].as_str())
@@ -174,6 +175,7 @@ fn read_v4(told: Value) -> Option<Vm> {
                 Some(VmDisk { uuid: disk["extId"].as_str()?.to_owned(), bytes })
             })
             .collect(),
+        cds: list(&told["cdRoms"]).iter().filter_map(|cd| Some(cd["extId"].as_str()?.to_owned())).collect(),
         cluster: told["cluster"]["extId"].as_str().map(ToOwned::to_owned),
         problem: None,
         told,

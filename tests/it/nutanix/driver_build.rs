@@ -158,6 +158,7 @@ fn a_template_and_an_ova_are_made_and_proved() {
         let all = if kind == NutanixImageKind::Ova { &state.park.ovas } else { &state.park.templates };
         let [kept] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!(kept.name, "web-1");
+        assert!(!kept.machine.cd, "what cloud-init was told is not in it");
         assert_eq!(state.images.len(), 1, "the image of the proof is gone");
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) addresses: Vec<String>,
     /// So often it was changed: `spec_version`, and what an ETag is made of.
     pub(crate) version: u64,
+    /// Whether what cloud-init is told is in a drive.
+    pub(crate) cd: bool,
     /// Why it is in the state ERROR: v3.
     pub(crate) error: Option<String>,
 }
@@ -65,6 +67,8 @@ pub(crate) struct Park {
 }
 
 pub(crate) const SUBNET: &str = "b2e46975-2cde-4a49-9dda-815eb4fcd679";
+/// The drive with what cloud-init is told.
+const CD: &str = "537e0352-0af0-4aa5-af01-28e5964c5e80";
 pub(crate) const PROJECT: &str = "f33d30fb-12f1-4afa-b393-b195a259fcd6";
 
 pub(crate) fn park() -> Park {
@@ -110,6 +114,7 @@ impl State {
     /// Adds a machine with a copy of its image, or has the task of that fail.
     fn add(&mut self, mut machine: Machine, kind: &'static str) -> (String, String) {
         (machine.uuid, machine.disk_uuid) = (fresh(), fresh());
+        machine.cd = machine.user_data.is_some();
         let uuid = machine.uuid.clone();
         let image = self.images.iter().find(|image| image.uuid == machine.image);
         let trouble = match image {
@@ -289,7 +294,7 @@ fn v3_machine(machine: &Machine) -> Value {
         "data_source_reference": { "kind": "image", "uuid": machine.image },
     }, {
         // The server's own, with what cloud-init is told.
-        "uuid": "537e0352-0af0-4aa5-af01-28e5964c5e80", "disk_size_mib": 1,
+        "uuid": CD, "disk_size_mib": 1,
         "device_properties": { "disk_address": { "adapter_type": "IDE", "device_index": 3 }, "device_type": "CDROM" },
     }]);
     let resources = json!({
@@ -395,6 +400,12 @@ pub(super) fn v4(state: &mut State, call: &Call, parts: &[&str], body: &Value) -
             let Some(machine) = state.machine(uuid) else { return Some(missing()) };
             with_etag(&v4_machine(machine), uuid, machine.version)
         }
+        ("GET", ["vmm", "v4.0", "ahv", "config", "vms", uuid, "cd-roms", CD]) => {
+            let Some(machine) = state.machine(uuid).filter(|machine| machine.cd) else {
+                return Some(missing());
+            };
+            with_etag(&json!({ "extId": CD }), uuid, machine.version)
+        }
         (method, ["vmm", "v4.0", "ahv", "config", "vms", uuid, rest @ ..]) => {
             let Some(machine) = state.machine(uuid) else { return Some(missing()) };
             if let Some(wrong) = wrong_state(call, uuid, machine.version) {
@@ -402,6 +413,7 @@ pub(super) fn v4(state: &mut State, call: &Call, parts: &[&str], body: &Value) -
             }
             match (method, rest) {
                 ("DELETE", []) => state.park.machines.retain(|machine| machine.uuid != *uuid),
+                ("DELETE", ["cd-roms", CD]) => machine.cd = false,
                 ("POST", ["$actions", "power-on"]) => state.set_power(uuid, true),
                 ("POST", ["$actions", "power-off"]) => state.set_power(uuid, false),
                 ("POST", ["$actions", "shutdown"]) => state.press(uuid),
@@ -552,6 +564,7 @@ fn v4_machine(machine: &Machine) -> Value {
                 "backingInfo": { "model": "VIRTIO", "isConnected": true }, "networkInfo": info })
         })
         .collect();
+    let cds: Vec<Value> = machine.cd.then(|| json!({ "extId": CD })).into_iter().collect();
     json!({
         "$objectType": "vmm.v4.ahv.config.Vm", "extId": machine.uuid, "name": machine.name,
         "description": machine.description, "numSockets": machine.cpus.0, "numCoresPerSocket": machine.cpus.1,
@@ -559,6 +572,6 @@ fn v4_machine(machine: &Machine) -> Value {
         "cluster": { "extId": machine.cluster }, "nics": nics,
         "disks": [{ "extId": machine.disk_uuid, "diskAddress": { "busType": "SCSI", "index": 0 },
             "backingInfo": { "$objectType": "vmm.v4.ahv.config.VmDisk", "diskSizeBytes": machine.disk_bytes } }],
-        "cdRoms": [{ "extId": "537e0352-0af0-4aa5-af01-28e5964c5e80" }],
+        "cdRoms": cds,
     })
 }
