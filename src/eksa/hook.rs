@@ -53,9 +53,10 @@ impl Manifests {
             let fetched = Box::pin(self.fetcher.get(cx, &origins, artifact.digest())).await;
             let fetched = fetched.map_err(|error| EksaError::fetch(attempt(), error))?;
             let path = folder.join(&name);
-            let sha256 = match artifact.sha256.is_none() && artifact.sha512.is_some() {
-                true => self.sha256_of(cx, &fetched.path).await?,
-                false => fetched.digest.hex().to_owned(),
+            let sha256 = if artifact.sha256.is_none() && artifact.sha512.is_some() {
+                self.sha256_of(cx, &fetched.path).await?
+            } else {
+                fetched.digest.hex().to_owned()
             };
             deliver(cx, &fetched.path, &path).await?;
             files.push(HookFile {

@@ -33,10 +33,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Files, ManifestFault> {
         }
         rest = after.get(size.next_multiple_of(BLOCK).min(after.len())..).ok_or_else(cut)?;
     }
-    if files.is_empty() {
-        return Err(ManifestFault::new("it is no tar"));
-    }
-    Ok(files)
+    // Two empty blocks end a tar.
+    Err(ManifestFault::new(if files.is_empty() { "it is no tar" } else { "it was cut off" }))
 }
 
 /// The same files are the same bytes, whenever and by whom it is written.
