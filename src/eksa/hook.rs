@@ -71,14 +71,14 @@ impl Manifests {
         Ok(files)
     }
 
-    async fn sha256_of(&self, cx: &Cx, path: &Path) -> Result<String, EksaError> {
+    pub(super) async fn sha256_of(&self, cx: &Cx, path: &Path) -> Result<String, EksaError> {
         let found = self.fetcher.local(cx, path, None).await;
         Ok(found.map_err(|error| EksaError::fetch("hash a download", error))?.digest.hex().to_owned())
     }
 }
 
 /// Copies a file of the cache to where the user wants it.
-async fn deliver(cx: &Cx, from: &Path, to: &Path) -> Result<(), EksaError> {
+pub(super) async fn deliver(cx: &Cx, from: &Path, to: &Path) -> Result<(), EksaError> {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let part = to.with_file_name(format!(".goldsmith-{}-{name}", cx.id()));
     let failed = |why: std::io::Error| {
