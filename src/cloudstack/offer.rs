@@ -74,18 +74,23 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 impl CloudStack {
-    /// The service offering that is meant.
-    pub async fn service_offering(&self, said: &str) -> Result<ServiceOffering, CloudStackError> {
+    /// The service offerings that there are.
+    pub async fn service_offerings(&self) -> Result<Vec<ServiceOffering>, CloudStackError> {
         let all = self
             .list("list the service offerings", "listServiceOfferings", "serviceoffering", &Params::new())
             .await?;
-        let all = of(&all, |named, item| ServiceOffering {
+        Ok(of(&all, |named, item| ServiceOffering {
             named,
             customized: item["iscustomized"].as_bool().unwrap_or_default(),
             cpus: number(&item["cpunumber"]),
             memory_mib: number(&item["memory"]),
             mhz: number(&item["cpuspeed"]),
-        });
+        }))
+    }
+
+    /// The service offering that is meant.
+    pub async fn service_offering(&self, said: &str) -> Result<ServiceOffering, CloudStackError> {
+        let all = self.service_offerings().await?;
         one("service offering", &all, |offering| &offering.named, said)
     }
 
@@ -148,13 +153,6 @@ impl CloudStack {
             advanced: text(&found["networktype"]) != "Basic",
             groups: found["securitygroupsenabled"].as_bool().unwrap_or_default(),
         })
-    }
-
-    /// The calls that the caller may make.
-    pub async fn apis(&self) -> Result<BTreeSet<String>, CloudStackError> {
-        let answer = self.call("list the calls that may be made", "listApis", &Params::new()).await?;
-        let all = answer["api"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(all.iter().map(|api| text(&api["name"])).collect())
     }
 
     /// Whether what the caller removes is gone at once; `None` where the server does not tell.

@@ -28,13 +28,6 @@ impl CloudStack {
         Ok(text(&answer["capability"]["cloudstackversion"]))
     }
 
-    /// Names of the service offerings that there are.
-    pub async fn offerings(&self) -> Result<Vec<String>, CloudStackError> {
-        let attempt = "list the service offerings";
-        let all = self.list(attempt, "listServiceOfferings", "serviceoffering", &Params::new()).await?;
-        Ok(all.iter().map(|item| text(&item["name"])).collect())
-    }
-
     /// The secondary storage VMs of a zone, which only administrators may see.
     pub async fn storage_vms(&self, zone: &Named) -> Result<Vec<StorageVm>, CloudStackError> {
         let attempt = format!("look at the storage VMs of the zone `{}`", zone.name);

@@ -3,7 +3,7 @@
 //! [`look`] asks the cloud and judges nothing; [`judge`] judges and asks nothing.
 use super::{Finding, Status};
 use crate::{
-    cloudstack::{CloudStack, CloudStackError, Named, StorageVm, Trust, choose},
+    cloudstack::{CloudStack, CloudStackError, Named, ServiceOffering, StorageVm, Trust, choose},
     cx::causes,
 };
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ pub struct Seen {
     calls: Result<BTreeSet<String>, CloudStackError>,
     zones: Result<Vec<Zone>, CloudStackError>,
     os_type: Result<Named, CloudStackError>,
-    offerings: Option<Result<Vec<String>, CloudStackError>>,
+    offerings: Option<Result<Vec<ServiceOffering>, CloudStackError>>,
 }
 
 /// Asks the cloud; about one zone if it is named.
@@ -83,7 +83,7 @@ pub async fn look(cloud: &CloudStack, zone: Option<&str>) -> Seen {
             Ok(zones)
         }
     };
-    let offerings = if may("listServiceOfferings") { Some(cloud.offerings().await) } else { None };
+    let offerings = if may("listServiceOfferings") { Some(cloud.service_offerings().await) } else { None };
     let place = cloud.place();
     Seen {
         endpoint: place.endpoint.to_string(),

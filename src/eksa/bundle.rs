@@ -93,9 +93,10 @@ impl Bundle {
             let there: Vec<String> = self.kubes.iter().map(|kube| format!("`{}`", kube.channel)).collect();
             EksaError::new(EksaErrorKind::NotFound, format!("find release channel `{channel}`"))
                 .because(format!("{} does not have it", self.called()))
-                .hint(match there.is_empty() {
-                    true => "it has no channels at all".to_owned(),
-                    false => format!("it has {}", there.join(", ")),
+                .hint(if there.is_empty() {
+                    "it has no channels at all".to_owned()
+                } else {
+                    format!("it has {}", there.join(", "))
                 })
         })
     }

@@ -53,9 +53,10 @@ impl Manifests {
             let fetched = Box::pin(self.fetcher.get(cx, &origins, artifact.digest())).await;
             let fetched = fetched.map_err(|error| EksaError::fetch(attempt(), error))?;
             let path = folder.join(&name);
-            let sha256 = match artifact.sha256.is_none() && artifact.sha512.is_some() {
-                true => self.sha256_of(cx, &fetched.path).await?,
-                false => fetched.digest.hex().to_owned(),
+            let sha256 = if artifact.sha256.is_none() && artifact.sha512.is_some() {
+                self.sha256_of(cx, &fetched.path).await?
+            } else {
+                fetched.digest.hex().to_owned()
             };
             deliver(cx, &fetched.path, &path).await?;
             files.push(HookFile {
@@ -70,14 +71,14 @@ impl Manifests {
         Ok(files)
     }
 
-    async fn sha256_of(&self, cx: &Cx, path: &Path) -> Result<String, EksaError> {
+    pub(super) async fn sha256_of(&self, cx: &Cx, path: &Path) -> Result<String, EksaError> {
         let found = self.fetcher.local(cx, path, None).await;
         Ok(found.map_err(|error| EksaError::fetch("hash a download", error))?.digest.hex().to_owned())
     }
 }
 
 /// Copies a file of the cache to where the user wants it.
-async fn deliver(cx: &Cx, from: &Path, to: &Path) -> Result<(), EksaError> {
+pub(super) async fn deliver(cx: &Cx, from: &Path, to: &Path) -> Result<(), EksaError> {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let part = to.with_file_name(format!(".goldsmith-{}-{name}", cx.id()));
     let failed = |why: std::io::Error| {

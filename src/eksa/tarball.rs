@@ -33,10 +33,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Files, ManifestFault> {
         }
         rest = after.get(size.next_multiple_of(BLOCK).min(after.len())..).ok_or_else(cut)?;
     }
-    if files.is_empty() {
-        return Err(ManifestFault::new("it is no tar"));
-    }
-    Ok(files)
+    // Two empty blocks end a tar.
+    Err(ManifestFault::new(if files.is_empty() { "it is no tar" } else { "it was cut off" }))
 }
 
 /// The same files are the same bytes, whenever and by whom it is written.
@@ -53,7 +51,7 @@ pub(super) fn write(files: &Files) -> Vec<u8> {
         put(124, format!("{:011o}\0", content.len()).as_bytes());
         put(136, b"00000000000\0");
         put(148, b"        ");
-        put(156, b"0ustar\000");
+        put(156, b"0ustar\x0000");
         // Of both the checksum and its field, the field counts as blanks.
         let sum = checksum(&header);
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

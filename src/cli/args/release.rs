@@ -98,12 +98,41 @@ pub(in crate::cli) enum Download {
             In it are the release manifest, the bundles of all releases, and the EKS-D of each channel of the latest, under the names that EKS \
             Anywhere's own tool gives them. `--manifest-tarball` takes it. The same manifests are the same tar, byte for byte.",
         after_help = examples(&[
-            ("goldsmith download manifests", "all of them, to eks-a-manifests.tar"),
+            ("goldsmith download manifests", "all of them"),
             ("goldsmith download manifests --eksa-release v0.26.0 -o m.tar", "of one release"),
             ("goldsmith release show 1-34 --manifest-tarball eks-a-manifests.tar", "there"),
         ])
     )]
     Manifests(DownloadManifests),
+    /// Collect the files that a node is made of, for a server without a network
+    #[command(
+        long_about = "Collect the files that a node is made of, for a server without a network.\n\n\
+            Below DIR, `eks-a-artifacts` has containerd, crictl and etcdadm, and `eks-d-artifacts` the programs, archives and images of EKS-D, each at the path of \
+            its address and with its digest in `.sha256` beside it. What is there and right is left alone.",
+        after_help = examples(&[
+            ("goldsmith download artifacts --release-channel 1-34 -o /srv/www", "of the latest release"),
+            ("goldsmith download artifacts --release-channel 1-34 --eksa-release v0.26.0 -o www", "of another"),
+        ])
+    )]
+    Artifacts(DownloadArtifacts),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadArtifacts {
+    /// The release channel: 1-34 or 1.34
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(in crate::cli) release_channel: Channel,
+    /// Write below this folder; it is made if it is missing
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
+    pub(in crate::cli) output: PathBuf,
+    /// For nodes of this architecture: amd64 or arm64 [default: amd64]
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(in crate::cli) arch: Option<Arch>,
+    /// The release of EKS Anywhere, such as v0.26.0 [default: EKSA_RELEASE_VERSION, or the latest]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) eksa_release: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) manifests: ManifestArgs,
 }
 
 #[derive(Debug, Args)]

@@ -69,6 +69,9 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Download { what: args::Download::Manifests(arguments) } => {
             release::manifests::run(&arguments, console)
         }
+        Command::Download { what: args::Download::Artifacts(arguments) } => {
+            release::artifacts::run(&arguments, console)
+        }
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

@@ -180,7 +180,7 @@ const CALLS: &[&str] = &[
 ];
 
 async fn check_rights(driver: &Cloudstack) -> Result<(), DriverError> {
-    let may = driver.cloud.apis().await?;
+    let may = driver.cloud.allowed_calls().await?;
     let mut needed = CALLS.to_vec();
     if let CloudStackWay::PortForward { address, .. } = &driver.plan.ssh_by {
         needed.extend(["createFirewallRule", "createPortForwardingRule", "deletePortForwardingRule"]);

@@ -2,7 +2,7 @@
 //! its signature with what `cs`, a client from PyPI, makes of it.
 mod bench;
 mod build;
-pub(crate) mod checks;
+mod checks;
 mod cloud;
 mod definition;
 mod doctor;

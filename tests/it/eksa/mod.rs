@@ -1,6 +1,7 @@
 //! Releases of EKS Anywhere, from a mirror of ours whose tree is shaped like the public one, and what the commands make of them.
 mod bench;
 mod carried;
+mod collected;
 mod hook;
 mod hostile;
 mod list;

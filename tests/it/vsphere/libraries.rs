@@ -91,6 +91,8 @@ impl Bench {
 pub(super) async fn make_library(vcsim: &Vcsim, vcenter: &VCenter) -> Library {
     let root = vcenter.service("rootFolder").unwrap();
     let datastore = vcenter.all_named(Named::Datastore, &root).await.unwrap().remove(0).0;
+    // Fails only when there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
     let at = |path: &str| format!("{}/rest/com/vmware/{path}", vcsim.url());
     let session =

@@ -1,4 +1,5 @@
 //! Commands about releases of EKS Anywhere, and what they share: which manifests, and a task with journal, progress and signals.
+pub(super) mod artifacts;
 pub(super) mod hook;
 mod list;
 pub(super) mod manifests;
