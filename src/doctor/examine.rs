@@ -309,11 +309,10 @@ fn needs_uefi(plan: &Plan) -> bool {
 fn source(subject: &Subject) -> Finding {
     let what = match &subject.plan.source {
         SourcePlan::Bootstrap(_) => "packages",
-        SourcePlan::Disk(_) => "image",
+        SourcePlan::Disk(_) | SourcePlan::Nutanix(_) => "image",
         SourcePlan::Iso(_) => "medium",
         SourcePlan::Ami(_) => "AMI",
         SourcePlan::Vsphere(_) => "machine",
-        SourcePlan::Nutanix(_) => "image",
         SourcePlan::Cloudstack(_) => "template",
     };
     match &subject.source {

@@ -25,7 +25,7 @@ pub(in super::super) fn machine(
     reader: &mut Reader<'_>,
 ) -> Option<NutanixMachinePlan> {
     let memory_at = hardware.memory_at.clone().unwrap_or_default();
-    check::holds(&memory_at, hardware.memory.as_bytes() % MEMORY_STEP == 0, reader, || {
+    check::holds(&memory_at, hardware.memory.as_bytes().is_multiple_of(MEMORY_STEP), reader, || {
         format!("Nutanix counts memory in MiB, and {} is none of those", hardware.memory)
     })?;
     let efi = hardware.firmware_at.is_some() && hardware.firmware == Firmware::Efi;
