@@ -110,8 +110,10 @@ impl Prism {
     ) -> Result<Vec<Content>, PrismError> {
         let attempt = format!("look for {}s called `{name}`", kind.word());
         self.only_v4(&attempt)?;
-        let filter = format!("{} eq '{}'", kind.name_field(), name.replace('\'', "''"));
-        let entries = self.list_v4(&attempt, kind.path(), Some(&filter)).await?;
+        // By what OVAs can be filtered is not described.
+        let filter = (kind == ContentKind::Template)
+            .then(|| format!("{} eq '{}'", kind.name_field(), name.replace('\'', "''")));
+        let entries = self.list_v4(&attempt, kind.path(), filter.as_deref()).await?;
         let all = entries.iter().filter_map(|entry| kind.read(entry));
         Ok(all.filter(|one| one.name == name).collect())
     }
@@ -179,13 +181,12 @@ impl Prism {
         let task = task_of(Dialect::V4, &answer).ok_or_else(|| lacks("its task"))?;
         cx.undo().resolve(handle, undo(name, Some(&task)))?;
         let done = self.finish(cx, &attempt, &task, MAKING).await?;
-        let uuid = match done.entity(kind.entity()) {
-            Some(uuid) => uuid.to_owned(),
-            None => {
-                let all = self.content_named(kind, name).await?;
-                let ours = all.into_iter().find(|one| one.is_of(cx.id().as_str()));
-                ours.ok_or_else(|| lacks("its id"))?.uuid
-            }
+        let uuid = if let Some(uuid) = done.entity(kind.entity()) {
+            uuid.to_owned()
+        } else {
+            let all = self.content_named(kind, name).await?;
+            let ours = all.into_iter().find(|one| one.is_of(cx.id().as_str()));
+            ours.ok_or_else(|| lacks("its id"))?.uuid
         };
         cx.undo().resolve(handle, undo(&uuid, None))?;
         Ok((uuid, handle))

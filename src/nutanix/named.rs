@@ -19,9 +19,7 @@ pub fn choose<'a, T: Named>(what: &str, said: &str, all: &'a [T]) -> Result<&'a 
     match same.as_slice() {
         [one] => Ok(one),
         [] => {
-            let mut names: Vec<String> = all.iter().map(|one| format!("`{}`", one.name())).collect();
-            names.sort();
-            names.dedup();
+            let names: Vec<String> = all.iter().map(|one| format!("`{}`", one.name())).collect();
             let there = match names.as_slice() {
                 [] => format!("there is no {what}"),
                 names => format!("there is none of the name or UUID; there are: {}", names.join(", ")),

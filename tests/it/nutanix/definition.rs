@@ -74,6 +74,7 @@ fn all_that_can_be_said_is_in_the_plan() {
 #[test_case("", "image = \"a\"\nurl = \"https://a/b\"", "", IMAGE, "only one of `image` or `url`" ; "two sources")]
 #[test_case("", "image = \"a\"\ndigest = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"", "", IMAGE, "`digest` goes with `url`" ; "the digest of an image that is there")]
 #[test_case("", "url = \"file:///a/b\"", "", IMAGE, "by `http` and `https` only" ; "an address that no cluster fetches")]
+#[test_case("", &format!("url = \"https://a/b\"\ndigest = \"sha512:{}\"", "a".repeat(128)), "", IMAGE, "compares SHA-256" ; "another digest")]
 #[test_case("api = \"v2\"", "image = \"a\"", "", IMAGE, "there are `v3` and `v4`" ; "a form that there is not")]
 #[test_case("", "image = \"a\"", "cpus = 3\n[machine.nutanix]\ncores-per-socket = 2", IMAGE, "cannot be in sockets of 2" ; "cores that do not fit")]
 #[test_case("", "image = \"a\"", "[machine.nutanix]\nsecure-boot = true", IMAGE, "needs `firmware = \"efi\"`" ; "secure boot by bios")]

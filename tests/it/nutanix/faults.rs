@@ -23,7 +23,7 @@ fn is_create(call: &Call) -> bool {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test watches a process of its own")]
-fn until(what: &str, holds: impl Fn() -> bool) {
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not begin");

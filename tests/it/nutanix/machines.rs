@@ -122,7 +122,7 @@ impl State {
             Some(_) => self.park.fail.clone(),
         };
         if let Some(image) = image {
-            machine.disk = image.bytes.clone();
+            machine.disk.clone_from(&image.bytes);
             machine.disk_bytes = machine.disk_bytes.max(image.bytes.len() as u64);
         }
         if let Some(why) = trouble {

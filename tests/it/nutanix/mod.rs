@@ -1,6 +1,7 @@
 //! Nutanix, played by a Prism Central of ours, which compares every request with tables of facts about the real one; and botocore, which
 //! signatures are compared with.
 mod bench;
+mod build;
 mod definition;
 mod doctor;
 mod download;

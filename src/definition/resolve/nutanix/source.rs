@@ -6,6 +6,7 @@ use crate::{
         reader::{At, Reader},
     },
     plan::{NutanixSourcePlan, SeedKind, SourcePlan},
+    value::DigestAlgorithm,
 };
 
 pub(in super::super) fn source(
@@ -34,7 +35,14 @@ pub(in super::super) fn source(
             check::holds(&at.span, matches!(at.value.scheme(), "http" | "https"), reader, || {
                 "a cluster fetches images by `http` and `https` only".to_owned()
             })?;
-            Some(NutanixSourcePlan::Url { url: at.value, digest: digest?.map(|at| at.value) })
+            let digest = digest?;
+            if let Some(digest) = &digest {
+                let right = digest.value.algorithm() == DigestAlgorithm::Sha256;
+                check::holds(&digest.span, right, reader, || {
+                    "a Prism Central compares SHA-256: write `sha256:` and 64 digits".to_owned()
+                })?;
+            }
+            Some(NutanixSourcePlan::Url { url: at.value, digest: digest.map(|at| at.value) })
         }
         None => Some(NutanixSourcePlan::Config),
     }
