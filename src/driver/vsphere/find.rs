@@ -4,6 +4,7 @@ use crate::{
     cx::{BuildId, ResourceRef},
     driver::{
         Boot, DriverError, DriverErrorKind, MachineSpec, Readiness,
+        address::Network,
         machine_name::{LONGEST, machine_name},
     },
     plan::{Accelerator, VsphereImageKind, VsphereImagePlan, VsphereProvisioning},
@@ -14,7 +15,6 @@ use crate::{
         result::{SUFFIX, in_the_way},
     },
 };
-use std::net::IpAddr;
 
 /// Looks at everything; the first thing that is missing is the error.
 pub(super) async fn preflight(driver: &Vsphere, spec: &MachineSpec) -> Result<Readiness, DriverError> {
@@ -122,15 +122,11 @@ async fn check_result(vcenter: &VCenter, spot: &Spot, image: &VsphereImagePlan) 
 
 /// `192.0.2.0/24`, or one address.
 fn check_network(said: &str) -> Result<(), DriverError> {
-    let (address, bits) = said.split_once('/').map_or((said, None), |(address, bits)| (address, Some(bits)));
-    let most = address.parse::<IpAddr>().ok().map(|address| if address.is_ipv4() { 32_u8 } else { 128 });
-    let fits = |most: u8| bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most));
-    if most.is_some_and(fits) {
-        return Ok(());
-    }
-    Err(DriverError::new(DriverErrorKind::Unsupported, format!("understand the network `{said}`"))
-        .because("it is no address with the number of its bits that name the network")
-        .hint("`machine.vsphere.ip-networks` has networks such as `192.0.2.0/24`"))
+    said.parse::<Network>().map(drop).map_err(|why| {
+        DriverError::new(DriverErrorKind::Unsupported, format!("understand the network `{said}`"))
+            .because(why)
+            .hint("`machine.vsphere.ip-networks` has networks such as `192.0.2.0/24`")
+    })
 }
 
 /// All machines that bear the mark of a build, whether or not a journal knows them.
