@@ -1,5 +1,5 @@
 //! One error type at the seam between builds and drivers.
-use crate::cx::{Cancelled, JournalError, WaitError};
+use crate::cx::{Cancelled, Failure, FailureKind, JournalError, WaitError};
 use std::fmt;
 
 /// What a caller may want to do about a driver's error.
@@ -53,6 +53,23 @@ impl DriverError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// A service's failure, which is of this kind to a driver.
+    pub(super) fn of<K: FailureKind>(failure: Failure<K>, kind: DriverErrorKind) -> Self {
+        let (_, attempt, source, hint) = failure.into_parts();
+        Self { source, hint, ..Self::new(kind, attempt) }
+    }
+
+    /// Why a wait ended, in the words of the service that ended it, where there are some: `E` is its error.
+    pub(super) fn waited<E: std::error::Error + Into<Self> + 'static>(error: WaitError) -> Self {
+        match error {
+            WaitError::Hopeless { what, source } => match source.downcast::<E>() {
+                Ok(error) => (*error).into(),
+                Err(source) => WaitError::Hopeless { what, source }.into(),
+            },
+            other => other.into(),
+        }
     }
 
     /// What kind it is.

@@ -68,13 +68,12 @@ impl Manifests {
         let here =
             if item.to.is_file() { self.fetcher.local(cx, &item.to, Some(&digest)).await.ok() } else { None };
         let kept = here.is_some();
-        let fetched: Fetched = match here {
-            Some(here) => here,
-            None => {
-                let origins = [item.url.clone()];
-                let fetched = Box::pin(self.fetcher.get(cx, &origins, Some(&digest))).await;
-                fetched.map_err(|error| EksaError::fetch(attempt(), error))?
-            }
+        let fetched: Fetched = if let Some(here) = here {
+            here
+        } else {
+            let origins = [item.url.clone()];
+            let fetched = Box::pin(self.fetcher.get(cx, &origins, Some(&digest))).await;
+            fetched.map_err(|error| EksaError::fetch(attempt(), error))?
         };
         if !kept {
             if let Some(parent) = item.to.parent() {

@@ -72,7 +72,13 @@ impl Prism {
         match asked.send(question).await {
             Ok(_) => Ok(asked),
             Err(error) if is_unknown_there(&error) => Ok(made(Dialect::V3)),
-            Err(error) => Err(error.or_hint("if it has no version 4 of the interface, say `--api v3`")),
+            Err(error) if error.kind() == PrismErrorKind::Unavailable => {
+                let port = root.port_or_known_default().unwrap_or_default();
+                Err(error.or_hint(format!("is that its address, and does its port {port} answer to this host? `port` says another one")))
+            }
+            Err(error) => Err(error.or_hint(
+                "if it has no version 4 of the interface, say so: `--api v3`, in a definition `api = \"v3\"`",
+            )),
         }
     }
 

@@ -1,12 +1,12 @@
 //! The way to a machine's guest: an address that AHV assigned to it, or saw it use.
-use super::{fault::waited_for, machine::Built};
+use super::machine::Built;
 use crate::{
     cx::{Cx, Look, Sight, causes},
     driver::{
         DriverError, DriverErrorKind,
         address::{Seen, Told},
     },
-    nutanix::{Power, PrismErrorKind},
+    nutanix::{Power, PrismError, PrismErrorKind},
 };
 use std::{
     net::SocketAddr,
@@ -45,7 +45,7 @@ pub(super) async fn settled(built: &Built, cx: &Cx) -> Result<SocketAddr, Driver
     match waits.await {
         Ok(address) => Ok(SocketAddr::new(address, plan.ssh_port)),
         Err(error) => {
-            let failed = waited_for(error);
+            let failed = DriverError::waited::<PrismError>(error);
             Err(match failed.kind() {
                 DriverErrorKind::Timeout => failed.hint(hint(&locked(&seen))),
                 _ => failed,

@@ -1,12 +1,12 @@
 //! A machine: its state, and how it stops.
-use super::{Nutanix, address, export, fault::waited_for, image};
+use super::{Nutanix, address, export, image};
 use crate::{
     cx::{Cx, Look, ResourceRef, Sight, causes},
     driver::{
         Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent,
         MachineSpec, MachineState, Wanted,
     },
-    nutanix::{Kind, Power, PrismErrorKind, Vm, resource},
+    nutanix::{Kind, Power, PrismError, PrismErrorKind, Vm, resource},
     value::HumanDuration,
 };
 use async_trait::async_trait;
@@ -117,13 +117,13 @@ impl Built {
                 Ok(true) => Look::Ready(()),
                 Ok(false) => Look::NotYet(vec![Sight::no("power", "on")]),
                 // It may have been heard: one that is off by then needs no more.
-                Err(error) if crate::nutanix::PrismError::kind(&error) == PrismErrorKind::Unavailable => {
+                Err(error) if PrismError::kind(&error) == PrismErrorKind::Unavailable => {
                     Look::NotYet(vec![Sight::unknown("prism", causes(&error).join(": "))])
                 }
                 Err(error) => Look::Hopeless(Box::new(error)),
             }
         });
-        looks.await.map_err(waited_for)
+        looks.await.map_err(DriverError::waited::<PrismError>)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The way to a machine's guest: an address that VMware's tools tell.
-use super::machine::{Built, waited};
+use super::machine::Built;
 use crate::{
     cx::{Cx, Look, Sight},
     driver::{
@@ -7,7 +7,7 @@ use crate::{
         address::{Seen, Told},
     },
     vsphere::{
-        VsphereErrorKind,
+        VsphereError, VsphereErrorKind,
         machine::{GuestInfo, PowerState},
     },
 };
@@ -42,7 +42,7 @@ pub(super) async fn settled(built: &Built, cx: &Cx) -> Result<SocketAddr, Driver
     match waits.await {
         Ok(address) => Ok(SocketAddr::new(address, plan.ssh_port)),
         Err(error) => {
-            let failed = waited(error);
+            let failed = DriverError::waited::<VsphereError>(error);
             Err(match failed.kind() {
                 DriverErrorKind::Timeout => failed.hint(locked(&looked).hint()),
                 _ => failed,

@@ -6,8 +6,7 @@ use crate::{
 
 impl From<VsphereError> for DriverError {
     fn from(error: VsphereError) -> Self {
-        let (kind, attempt, source, hint) = error.into_parts();
-        let kind = match kind {
+        let kind = match error.kind() {
             VsphereErrorKind::Auth | VsphereErrorKind::Trust => DriverErrorKind::Auth,
             VsphereErrorKind::Permission => DriverErrorKind::Permission,
             VsphereErrorKind::NotFound => DriverErrorKind::NotFound,
@@ -19,13 +18,6 @@ impl From<VsphereError> for DriverError {
                 DriverErrorKind::Other
             }
         };
-        let mut made = Self::new(kind, attempt);
-        if let Some(source) = source {
-            made = made.because(source);
-        }
-        match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
-        }
+        Self::of(error, kind)
     }
 }

@@ -1,7 +1,7 @@
 //! A machine: its state, its keyboard, how it stops.
 use super::{Vsphere, address, export, image};
 use crate::{
-    cx::{Cx, Look, ResourceRef, Sight, WaitError, causes},
+    cx::{Cx, Look, ResourceRef, Sight, causes},
     driver::{
         Captured, DriverError, DriverErrorKind, ExportedDisk, GuestAddresses, Machine, MachineEvent,
         MachineSpec, MachineState, Wanted,
@@ -129,18 +129,7 @@ impl Built {
                 Err(error) => Look::Hopeless(Box::new(error)),
             }
         });
-        asked.await.map_err(waited)
-    }
-}
-
-/// Why a wait ended, in the server's words where there are some.
-pub(super) fn waited(error: WaitError) -> DriverError {
-    match error {
-        WaitError::Hopeless { what, source } => match source.downcast::<VsphereError>() {
-            Ok(error) => DriverError::from(*error),
-            Err(source) => WaitError::Hopeless { what, source }.into(),
-        },
-        other => other.into(),
+        asked.await.map_err(DriverError::waited::<VsphereError>)
     }
 }
 
