@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// What a storage VM does with a registered template.
+/// What a storage VM does with a registered template, a moment later.
+#[allow(clippy::disallowed_methods, reason = "it is a thread of its own, that nobody interrupts")]
 pub(super) fn fetch(cloud: &Mutex<Cloud>, id: &str, url: &str, how: Fetches) {
     if how == Fetches::Never {
         return;
