@@ -172,13 +172,13 @@ if [ "$what" = test ] && [ "$(id -u)" -eq 0 ] && ! id goldsmith-test >/dev/null 
 fi
 
 # --- Python programs -------------------------------------------------------------------------------------------------
-# Readers of VMDK, OVA and installers' answers that others wrote; a folder of their own, made anew when the list changes.
+# Readers of VMDK, OVA and installers' answers that others wrote; a folder of their own, made anew when the list changes, which names all that they need.
 peers=$(cd "$(dirname "$0")/.." && pwd)/target/peers
 if [ "$what" = test ] && ! cmp -s "$(dirname "$0")/peers.txt" "$peers/peers.txt"; then
   say "Installing the Python programs that tests compare against into $peers"
   rm -rf "$peers"
   python3 -m venv "$peers"
-  "$peers/bin/pip" install -q --disable-pip-version-check -r "$(dirname "$0")/peers.txt"
+  "$peers/bin/pip" install -q --disable-pip-version-check --no-deps -r "$(dirname "$0")/peers.txt"
   # cloud-init is not on PyPI. Installed as a package it would take part in this host's next boot, so it is only unpacked.
   mkdir "$peers/cloud-init"
   (cd "$peers/cloud-init" && apt-get download -q cloud-init && dpkg-deb -x cloud-init_*.deb . && rm cloud-init_*.deb) ||

@@ -12,6 +12,7 @@ mod drives;
 mod faults;
 mod fixture;
 mod machines;
+mod models;
 mod prism;
 mod publish;
 mod schema;
