@@ -1,5 +1,5 @@
 //! Clouds of CloudStack: the keys for each that a run builds in, also for what is removed there at its end.
-use super::trust::trust;
+use super::{opened::Opened, trust::trust};
 use crate::{
     cloudstack::{self, CloudStack, CloudStackError, CloudStackErrorKind, Place, Said},
     cx::{Cx, ResourceRef, Stop},
@@ -8,23 +8,17 @@ use crate::{
     provision::Secrets,
     value::Secret,
 };
-use std::sync::{Mutex, PoisonError};
 
 /// The clouds whose keys are known.
 #[derive(Debug, Default)]
 pub(super) struct Clouds {
-    open: Mutex<Vec<CloudStack>>,
+    open: Opened<CloudStack>,
 }
 
 impl Clouds {
     /// One that somebody else opened.
     pub(super) fn with(cloud: CloudStack) -> Self {
-        Self { open: Mutex::new(vec![cloud]) }
-    }
-
-    fn known(&self, is_it: impl Fn(&CloudStack) -> bool) -> Option<CloudStack> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().find(|cloud| is_it(cloud)).cloned()
+        Self { open: Opened::with(cloud) }
     }
 
     /// The driver for `plan`, with the keys that it means; builds of one run share its connections.
@@ -40,11 +34,11 @@ impl Clouds {
             let known = cloud.place();
             known.endpoint == place.endpoint && known.key.expose() == place.key.expose()
         };
-        let cloud = if let Some(known) = self.known(same) {
+        let cloud = if let Some(known) = self.open.known(same) {
             known
         } else {
             let opened = CloudStack::open(&place)?;
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).push(opened.clone());
+            self.open.note(&opened);
             opened
         };
         Ok(Cloudstack::new(cloud, plan.cloud.clone(), machine.clone(), plan.cloudstack.clone()))
@@ -52,7 +46,7 @@ impl Clouds {
 
     /// Removes a thing for good, with the keys of this run; otherwise with those that the environment or a file of `cs` has.
     pub(super) async fn remove(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        let removed = match self.known(|cloud| cloud.holds(resource)) {
+        let removed = match self.open.known(|cloud| cloud.holds(resource)) {
             Some(cloud) => cloudstack::remove_with(&cloud, resource, stop).await,
             None => cloudstack::remove(resource, stop).await,
         };

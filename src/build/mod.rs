@@ -14,6 +14,7 @@ mod install;
 mod install_there;
 mod kept;
 mod login;
+mod opened;
 mod outcome;
 mod preflight;
 mod preview;

@@ -1,5 +1,5 @@
 //! Prism Centrals: one session for each that a run builds in, also for what is removed there at its end.
-use super::trust::trust;
+use super::{opened::Opened, trust::trust};
 use crate::{
     cx::{Cx, ResourceRef, Stop},
     driver::{
@@ -11,23 +11,17 @@ use crate::{
     provision::Secrets,
     value::Size,
 };
-use std::sync::{Mutex, PoisonError};
 
 /// Those that are spoken to. There is nothing to close: each call bears who makes it.
 #[derive(Debug, Default)]
 pub(super) struct Prisms {
-    known: Mutex<Vec<Prism>>,
+    open: Opened<Prism>,
 }
 
 impl Prisms {
     /// One that somebody else speaks to.
     pub(super) fn with(prism: Prism) -> Self {
-        Self { known: Mutex::new(vec![prism]) }
-    }
-
-    fn known(&self, is_it: impl Fn(&Prism) -> bool) -> Option<Prism> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|prism| is_it(prism)).cloned()
+        Self { open: Opened::with(prism) }
     }
 
     /// The driver for `plan`, in a session that all builds of this run share.
@@ -60,17 +54,17 @@ impl Prisms {
                 && known.user == place.user
                 && dialect.is_none_or(|dialect| dialect == prism.dialect())
         };
-        if let Some(known) = self.known(same) {
+        if let Some(known) = self.open.known(same) {
             return Ok(known);
         }
         let opened = cx.stop().unless_cancelled(Prism::connect(place, dialect)).await??;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(opened.clone());
+        self.open.note(&opened);
         Ok(opened)
     }
 
     /// Removes a thing for good, with the password that the session has; otherwise with that of the environment.
     pub(super) async fn remove(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        let removed = match self.known(|prism| prism.holds(resource)) {
+        let removed = match self.open.known(|prism| prism.holds(resource)) {
             Some(prism) => nutanix::remove_with(&prism, resource, stop).await,
             None => nutanix::remove(resource, stop).await,
         };

@@ -1,5 +1,5 @@
 //! Sessions in vCenters: one for each that a run builds in, also for what is removed there at its end.
-use super::{BuildError, BuildErrorKind, trust::trust};
+use super::{BuildError, BuildErrorKind, opened::Opened, trust::trust};
 use crate::{
     cx::{Cx, ResourceRef, Stop},
     disk::ova::Ova,
@@ -12,26 +12,18 @@ use crate::{
         machine::Provisioning, result::Finish,
     },
 };
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::path::Path;
 
 /// The sessions that are open.
 #[derive(Debug, Default)]
 pub(super) struct Vcenters {
-    open: Mutex<Vec<VCenter>>,
+    open: Opened<VCenter>,
 }
 
 impl Vcenters {
     /// One that somebody else opened, and closes.
     pub(super) fn with(vcenter: VCenter) -> Self {
-        Self { open: Mutex::new(vec![vcenter]) }
-    }
-
-    fn known(&self, is_it: impl Fn(&VCenter) -> bool) -> Option<VCenter> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().find(|vcenter| is_it(vcenter)).cloned()
+        Self { open: Opened::with(vcenter) }
     }
 
     /// The driver for `plan`, in a session that all builds of this run share.
@@ -54,18 +46,17 @@ impl Vcenters {
             let known = vcenter.place();
             known.server == place.server && known.user == place.user
         };
-        if let Some(known) = self.known(same) {
+        if let Some(known) = self.open.known(same) {
             return Ok(known);
         }
         let opened = cx.stop().unless_cancelled(VCenter::connect(place)).await??;
-        // Two builds that begin at once may both open one: what is left over is closed with the others.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(opened.clone());
+        self.open.note(&opened);
         Ok(opened)
     }
 
     /// Removes a thing for good, in the session that was open anyway; otherwise as the user whom the environment names.
     pub(super) async fn remove(&self, resource: &ResourceRef, stop: &Stop) -> Result<(), DriverError> {
-        let removed = match self.known(|vcenter| vcenter.holds(resource)) {
+        let removed = match self.open.known(|vcenter| vcenter.holds(resource)) {
             Some(vcenter) => vsphere::remove_with(&vcenter, resource, stop).await,
             None => vsphere::remove(resource, stop).await,
         };
@@ -76,8 +67,7 @@ impl Vcenters {
 
     /// Logs out everywhere: servers allow a limited number of sessions, and forget them late.
     pub(super) async fn close(&self) {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        for vcenter in open {
+        for vcenter in self.open.take() {
             let _ = vcenter.log_out().await;
         }
     }
