@@ -27,6 +27,7 @@ mod summary;
 #[cfg(test)]
 mod texts_tests;
 mod theme;
+mod words;
 
 use args::{Cli, ColorWhen};
 use clap::{CommandFactory, FromArgMatches};

@@ -8,6 +8,7 @@ use crate::{
         exit::Exit,
         problem::{self, Problem},
         theme::{Theme, Tone, columns, pad},
+        words::count,
     },
     definition,
     plan::{
@@ -410,12 +411,4 @@ fn installer(iso: &IsoPlan) -> Vec<String> {
     lines.extend(iso.remarks.iter().map(|remark| format!("note: {remark}")));
     lines.push(format!("at most {}", iso.timeout));
     lines
-}
-
-pub(super) fn count(n: usize, what: &str) -> String {
-    match (n, what.strip_suffix('y')) {
-        (1, _) => format!("1 {what}"),
-        (n, Some(stem)) => format!("{n} {stem}ies"),
-        (n, None) => format!("{n} {what}s"),
-    }
 }

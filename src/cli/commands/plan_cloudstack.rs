@@ -1,8 +1,5 @@
 //! How `goldsmith plan` shows a build in a cloud of CloudStack.
-use super::{
-    plan::count,
-    plan_nutanix::{trust, within},
-};
+use crate::cli::words::{count, trust, within};
 use crate::plan::{CloudStackBoot, CloudStackMachinePlan, CloudStackSourcePlan, CloudStackWay, Plan};
 
 /// What the build starts from.

@@ -1,6 +1,6 @@
 //! How `goldsmith plan` shows a build in a Prism Central.
-use super::plan::count;
-use crate::plan::{NutanixBoot, NutanixImageKind, NutanixMachinePlan, NutanixSourcePlan, Plan, ServerTrust};
+use crate::cli::words::{count, trust, within};
+use crate::plan::{NutanixBoot, NutanixImageKind, NutanixMachinePlan, NutanixSourcePlan, Plan};
 
 /// What the build starts from.
 pub(super) fn source(source: &NutanixSourcePlan) -> Vec<String> {
@@ -51,21 +51,6 @@ pub(super) fn machine(plan: &Plan, machine: &NutanixMachinePlan) -> Vec<String> 
     ];
     lines.retain(|line| !line.is_empty());
     lines
-}
-
-/// How a server is recognised, in words that follow its name.
-pub(super) fn trust(trust: Option<&ServerTrust>) -> String {
-    match trust {
-        None => String::new(),
-        Some(ServerTrust::CaFile(path)) => format!(", known by the authorities in {}", path.display()),
-        Some(ServerTrust::Thumbprint(_)) => ", known by its thumbprint".to_owned(),
-        Some(ServerTrust::Anything) => ", whoever it is".to_owned(),
-    }
-}
-
-/// In which networks an address must be.
-pub(super) fn within(networks: &[String]) -> String {
-    if networks.is_empty() { String::new() } else { format!(" in {}", networks.join(" or ")) }
 }
 
 fn pairs(what: &str, all: &[(String, String)]) -> String {

@@ -1,8 +1,5 @@
 //! How `goldsmith plan` shows a build in a vCenter.
-use super::{
-    plan::count,
-    plan_nutanix::{trust, within},
-};
+use crate::cli::words::{count, trust, within};
 use crate::plan::{
     Plan, SourcePlan, VsphereCdBus, VsphereController, VsphereFirmware, VsphereImageKind, VsphereMachinePlan,
     VsphereNic, VsphereProvisioning, VsphereSourcePlan,

@@ -9,7 +9,10 @@
 //! ```
 use super::track::{Bar, Running, Track, since};
 use crate::{
-    cli::theme::{Theme, Tone, columns, pad, pad_left, wrap},
+    cli::{
+        theme::{Theme, Tone, columns, pad, pad_left, wrap},
+        words::count,
+    },
     cx::{Event, Level, Record, Sight, Stream, Unit},
     value::{HumanDuration, Size},
 };
@@ -291,10 +294,6 @@ pub(super) fn whole(duration: HumanDuration) -> String {
         0 => "0 s".to_owned(),
         seconds => HumanDuration::seconds(seconds).to_string(),
     }
-}
-
-pub(super) fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn first_line(text: &str) -> String {

@@ -9,6 +9,7 @@ use crate::{
         failure,
         problem::Problem,
         theme::{Theme, Tone},
+        words::count,
     },
     cx::Cx,
     publish::{
@@ -146,7 +147,7 @@ fn shown(theme: &Theme, reports: &[CopyReport]) -> String {
             "{} {}: {done} of {} are done",
             theme.mark(report.is_done()),
             theme.paint(Tone::Strong, &report.source.name),
-            text::count(report.regions.len(), "region"),
+            count(report.regions.len(), "region"),
         );
         let rows: Vec<Vec<String>> = report.regions.iter().map(|copied| row(theme, report, copied)).collect();
         let mut part = format!("{head}\n\n{}", text::grid(theme, &["region", "AMI", "", ""], &rows));

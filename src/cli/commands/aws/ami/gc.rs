@@ -10,6 +10,7 @@ use crate::{
         failure,
         problem::Problem,
         theme::{Theme, Tone},
+        words::count,
     },
     cx::{Cx, Replay, causes},
     publish::ami::{self, Fate, Judged, Leftover, Query, Retired, Rules, Usage},
@@ -178,7 +179,7 @@ fn told(console: &Console, report: &Report<Judged>, now: Timestamp) -> Result<Ex
         }
         let snapshots = match (judged.fate, ami.snapshots.len() - judged.shared_snapshots.len()) {
             (Fate::Keep, _) => String::new(),
-            (Fate::Remove, own) => text::count(own, "snapshot"),
+            (Fate::Remove, own) => count(own, "snapshot"),
         };
         let why = failed.map_or_else(|| judged.why.clone(), |one| one.error.join(": "));
         rows.push(vec![
@@ -193,7 +194,7 @@ fn told(console: &Console, report: &Report<Judged>, now: Timestamp) -> Result<Ex
     }
     console.out(&text::grid(theme, &["region", "AMI", "name", "age", "", "with", "why"], &rows));
     let verb = if report.executed { "were to go" } else { "would go" };
-    verdict(console, &report.regions, &format!("{} {verb}, {stay} stay", text::count(gone, "image")));
+    verdict(console, &report.regions, &format!("{} {verb}, {stay} stay", count(gone, "image")));
     if !report.executed && gone > 0 {
         console.note(&failure::hint(console.err_theme(), "nothing was removed; `--execute` does it"));
     }
@@ -297,11 +298,7 @@ fn told_leftovers(console: &Console, report: &Report<Leftover>, now: Timestamp) 
     console.out(&text::grid(theme, &["region", "what", "id", "build", "state", "age", "", "why"], &rows));
     let gone = all.iter().filter(|one| one.stays.is_none()).count();
     let verb = if report.executed { "were to go" } else { "would go" };
-    verdict(
-        console,
-        &report.regions,
-        &format!("{} {verb}, {} stay", text::count(gone, "thing"), all.len() - gone),
-    );
+    verdict(console, &report.regions, &format!("{} {verb}, {} stay", count(gone, "thing"), all.len() - gone));
     if !report.executed && gone > 0 {
         console.note(&failure::hint(console.err_theme(), "nothing was removed; `--execute` does it"));
     }

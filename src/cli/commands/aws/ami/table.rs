@@ -1,7 +1,7 @@
 //! `goldsmith ami table`.
 use super::text;
 use crate::{
-    cli::{args::AmiTable, commands::pretty, console::Console, exit::Exit, problem::Problem},
+    cli::{args::AmiTable, commands::pretty, console::Console, exit::Exit, problem::Problem, words::count},
     publish::{
         ami::CopyReport,
         table::{self, Row},
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &AmiTable, console: &Console) -> Result<Exit, Probl
     let undone = reports.iter().flat_map(CopyReport::undone).count();
     if undone > 0 {
         let theme = console.err_theme();
-        let regions = text::count(undone, "region");
+        let regions = count(undone, "region");
         console.err(&format!("{} {regions} of the reports are not done, and left out", theme.mark(false)));
         return Ok(Exit::Partial);
     }

@@ -33,8 +33,3 @@ pub(super) fn again() -> String {
     }
     crate::cli::failure::shell_line(&words)
 }
-
-/// `1 image`, `3 images`.
-pub(super) fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
-}
