@@ -88,6 +88,16 @@ pub(super) fn pairs(
     Some(entries.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
+/// A table of the user's own keys, whose values are a line of text each.
+pub(super) fn lines(map: Field<Map<Text>>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
+    let entries = map.or(Map::new())?.into_iter().map(|(key, entry)| {
+        let help = "write one line of text";
+        Some((key, check::text(entry.value, reader, check::is_line, "is not a line of text", help)?))
+    });
+    // All of them are looked at before it is given up.
+    entries.collect::<Vec<_>>().into_iter().collect()
+}
+
 /// The keys that say how a server is recognised.
 pub(super) struct Trust {
     pub(super) ca_file: Field<Text>,

@@ -1,14 +1,12 @@
 //! `cloudstack` of an `[[output]]`: the template that is made of the machine's root disk.
 use super::super::{
-    check,
     deliver::no_file,
-    server::{name, names},
+    server::{lines, name, names},
 };
 use crate::{
     definition::{
         raw::Output,
         reader::{At, Reader},
-        scalar::Map,
     },
     plan::CloudStackImagePlan,
 };
@@ -50,13 +48,7 @@ pub(in super::super) fn image(
     let (extractable, password) = (raw.extractable.or(false), raw.password_enabled.or(false));
     let zones = names(raw.zones, "zones", "is not the name of a zone", reader);
     let accounts = names(raw.share_with, "share-with", "is not the name of an account", reader);
-    let tags = raw.tags.or(Map::new()).and_then(|map| {
-        let entries = map.into_iter().map(|(key, entry)| {
-            let help = "write one line of text";
-            Some((key, check::text(entry.value, reader, check::is_line, "is not a line of text", help)?))
-        });
-        entries.collect::<Vec<_>>().into_iter().collect::<Option<_>>()
-    });
+    let tags = lines(raw.tags, reader);
     let replace = raw.replace.or(false);
     right?;
     Some(CloudStackImagePlan {

@@ -2,14 +2,14 @@
 use super::super::{
     check,
     machine::{Hardware, of_libvirt, port, port_of, timeout},
-    server::{is_name, name, names},
+    server::{is_name, lines, name, names},
 };
 use crate::{
     definition::{
         problem::Span,
         raw::{CloudStackSshBy, Machine, MachineCloudstack},
         reader::{At, Field, Reader},
-        scalar::{List, Map, One},
+        scalar::{List, One},
     },
     plan::{CloudStackMachinePlan, CloudStackWay},
     value::HumanDuration,
@@ -38,13 +38,7 @@ pub(in super::super) fn machine(
     let groups = names(raw.security_groups, "security-groups", "is not the name of a security group", reader);
     let hypervisor = name(raw.hypervisor, "is not the name of a hypervisor", reader);
     let boot = raw.boot.maybe().map(|at| at.map(|At { value: One(boot), .. }| boot));
-    let details = raw.details.or(Map::new()).and_then(|map| {
-        let entries = map.into_iter().map(|(key, entry)| {
-            let help = "write one line of text";
-            Some((key, check::text(entry.value, reader, check::is_line, "is not a line of text", help)?))
-        });
-        entries.collect::<Vec<_>>().into_iter().collect::<Option<_>>()
-    });
+    let details = lines(raw.details, reader);
     let of_forwards = [
         ("public-address", raw.public_address.span().cloned()),
         ("public-port", raw.public_port.span().cloned()),
