@@ -5,8 +5,10 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod build;
+pub mod bundle;
 pub mod cli;
 pub mod cloudstack;
+pub mod compat;
 pub mod cx;
 pub mod definition;
 pub mod disk;

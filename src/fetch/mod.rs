@@ -20,6 +20,7 @@ mod kept;
 mod moved;
 mod post;
 mod small;
+mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use error::{FetchError, PlainUrl};
 pub use kept::{Freshness, Kept};
 pub use moved::{Probed, probe};
 pub use post::{PostError, post_json};
+pub use stock::{Held, Stock};
 
 use crate::{
     cx::{Cx, Look, Sight},

@@ -6,6 +6,7 @@ mod answers;
 mod aws;
 mod cloudstack;
 mod ec2;
+mod input;
 mod iso;
 mod machine;
 mod nutanix;
@@ -29,6 +30,7 @@ pub use cloudstack::{
 pub use ec2::{
     AmiFilter, AmiSourcePlan, Ec2Plan, ImdsPlan, RootVolume, SpotPlan, SshFrom, SshWay, SurrogatePlan,
 };
+pub use input::{Input, InputKind};
 pub use iso::{AnswerFile, AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, TypedStep, TypedWait};
 pub use machine::{
     Accelerator, DEFAULT_LIBVIRT_URI, EMBEDDED_URI, Firmware, GuestPlan, LoginPlan, LoginProof, MachinePlan,

@@ -32,6 +32,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["cx", "value"]),
     // Releases of EKS Anywhere are looked up by commands, and later by the definitions that those become.
     ("eksa", &["cx", "fetch", "value", "yaml"]),
+    // Front doors of other builders: text in, text of a definition out.
+    ("compat", &["cx", "definition", "eksa", "fetch", "plan", "template", "value", "yaml"]),
+    // A file format and what serves it: it knows what an input is, and nothing of builds.
+    ("bundle", &["cx", "fetch", "plan", "value", "wire"]),
     ("source", &["cx", "plan", "value", "fetch", "disk", "seed"]),
     ("provision", &["cx", "plan", "template", "value", "guest", "fetch"]),
     (
@@ -76,9 +80,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "aws",
+            "bundle",
             "cloudstack",
+            "compat",
             "publish",
             "build",
+            "fetch",
             "cx",
             "definition",
             "disk",

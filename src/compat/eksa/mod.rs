@@ -1,0 +1,1 @@
+//! EKS Anywhere's `image-builder`: flags and JSON files.
