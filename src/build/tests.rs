@@ -534,16 +534,28 @@ async fn a_guest_that_fails_leaves_a_clean_slate_and_a_bundle() {
     }
 }
 
+/// Cancels shortly after provisioning began.
+struct CutInProvision(Stop);
+
+#[async_trait]
+impl Hooks for CutInProvision {
+    async fn before(&self, _: &Cx, stage: &str, _: Option<&Access>) -> Result<(), BuildError> {
+        if stage == "provision" {
+            let stop = self.0.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                stop.cancel();
+            });
+        }
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_build_is_an_interruption_and_leaves_a_clean_slate() {
     let bench = Bench::new(GuestBehaviour::Blocks);
     let stop = Stop::default();
-    let canceller = stop.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        canceller.cancel();
-    });
-    let outcome = bench.run(&NoHooks, &stop, OnError::Cleanup).await;
+    let outcome = bench.run(&CutInProvision(stop.clone()), &stop, OnError::Cleanup).await;
     let (stage, error) = outcome.result.expect_err("interrupted");
     assert_eq!(stage, "provision");
     assert_eq!(error.kind(), BuildErrorKind::Interrupted);

@@ -137,9 +137,18 @@ pub(crate) mod tests_support {
     //! A context for unit tests: real journal, real folders, no listener.
     use super::*;
 
-    /// A context whose folders live until the process ends.
+    /// Keeps a folder as long as anybody has the context that reports to it.
+    #[derive(Debug)]
+    pub(crate) struct Folder(#[allow(dead_code, reason = "removed with it")] pub(crate) tempfile::TempDir);
+
+    impl Sink for Folder {
+        fn take(&self, _record: &Record) {}
+    }
+
+    /// A context whose folders live as long as it does.
     pub(crate) fn cx() -> Cx {
-        let root = tempfile::tempdir().unwrap().keep();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
         let id = BuildId::random();
         let header = Header {
             build: id.clone(),
@@ -153,7 +162,7 @@ pub(crate) mod tests_support {
             std::fs::create_dir_all(folder).unwrap();
         }
         let journal = Journal::create(&root.join("journal"), &header).unwrap();
-        let events = Events::new(id.clone(), "test", vec![]);
+        let events = Events::new(id.clone(), "test", vec![Arc::new(Folder(folder))]);
         Cx::new(id, work, logs, events, Stop::default(), UndoLog::new(journal))
     }
 }

@@ -124,7 +124,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn new() -> Self {
-        let root = tempfile::tempdir().unwrap().keep();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
         let memory = Arc::new(Memory::default());
         let id = BuildId::random();
         let header = Header {
@@ -135,7 +136,11 @@ impl Bench {
             pid: 1,
         };
         let journal = Journal::create(&root.join("journal"), &header).unwrap();
-        let events = Events::new(id.clone(), "test", vec![memory.clone()]);
+        let events = Events::new(
+            id.clone(),
+            "test",
+            vec![memory.clone(), Arc::new(crate::cx::tests_support::Folder(folder))],
+        );
         let cx = Cx::new(id, root.clone(), root, events, Stop::default(), UndoLog::new(journal));
         let sshd = Sshd::start();
         let guest =

@@ -1,9 +1,19 @@
 //! What every step gets, for tests that call the library.
-use goldsmith::cx::{BuildId, Cx, Events, Header, Journal, Stop, UndoLog};
+use goldsmith::cx::{BuildId, Cx, Events, Header, Journal, Record, Sink, Stop, UndoLog};
+use std::sync::Arc;
 
-/// A context whose folders live until this process's temporary folder is emptied.
+/// Keeps a folder as long as anybody has the context that reports to it.
+#[derive(Debug)]
+struct Folder(#[allow(dead_code, reason = "removed with it")] tempfile::TempDir);
+
+impl Sink for Folder {
+    fn take(&self, _record: &Record) {}
+}
+
+/// A context whose folders live as long as it does.
 pub(crate) fn cx() -> Cx {
-    let root = tempfile::tempdir().unwrap().keep();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_owned();
     let id = BuildId::random();
     let header = Header {
         build: id.clone(),
@@ -17,6 +27,6 @@ pub(crate) fn cx() -> Cx {
         std::fs::create_dir_all(folder).unwrap();
     }
     let journal = Journal::create(&root.join("journal"), &header).unwrap();
-    let events = Events::new(id.clone(), "test", vec![]);
+    let events = Events::new(id.clone(), "test", vec![Arc::new(Folder(folder))]);
     Cx::new(id, work, logs, events, Stop::default(), UndoLog::new(journal))
 }
