@@ -25,6 +25,8 @@ pub mod report;
 pub mod seed;
 pub mod source;
 mod template;
+#[cfg(feature = "tuf")]
+pub mod tuf;
 pub mod value;
 pub mod vsphere;
 pub mod wire;

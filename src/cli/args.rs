@@ -246,6 +246,7 @@ pub(super) enum Command {
     #[command(after_help = examples(&[
         ("goldsmith download hook -o /srv/www/hook", "HookOS for bare metal"),
         ("goldsmith download manifests", "all manifests in a tar"),
+        ("goldsmith download bottlerocket --release-channel 1-34 --format ova", "Bottlerocket for vSphere"),
     ]))]
     Download {
         #[command(subcommand)]

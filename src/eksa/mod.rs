@@ -8,6 +8,7 @@
 //! Manifests are foreign: they are read without trust and leniently, so that a key that nobody knows yet is no error, and a file that is missing is one
 //! only for who needs it. docs/eks-a.md has the rules of choice.
 mod artifact;
+mod bottlerocket;
 mod bundle;
 mod carry;
 mod channel;
@@ -24,6 +25,9 @@ mod tarball;
 mod wanted;
 
 pub use artifact::{Artifact, ArtifactKind};
+#[cfg(feature = "tuf")]
+pub use bottlerocket::{FetchedImage, HandedImage, RepositorySaid, RepositoryWanted};
+pub use bottlerocket::{ImageFormat, ImageFormatError, ImageName, bottlerocket_of};
 pub use bundle::{Bundle, EksdRef, KubeBundle};
 pub use carry::Carried;
 pub use channel::{Channel, ChannelError};

@@ -82,9 +82,9 @@ impl Said {
 }
 
 /// An address, or a path as one.
-fn address(text: &str) -> Result<Url, EksaError> {
+pub(super) fn address(text: &str) -> Result<Url, EksaError> {
     let wrong = |why: String| {
-        EksaError::new(EksaErrorKind::Usage, format!("take `{text}` for the address of a manifest"))
+        EksaError::new(EksaErrorKind::Usage, format!("take `{text}` for an address"))
             .because(why)
             .hint("write an address (https, http, file) or the path of a file")
     };

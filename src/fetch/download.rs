@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     cx::{Cx, Event, Unit},
-    value::{Digest, DigestAlgorithm},
+    value::{Digest, DigestAlgorithm, Size},
 };
 use reqwest::{
     StatusCode,
@@ -28,6 +28,8 @@ pub(super) struct Attempt<'a> {
     /// A digest will tell a wrong file, so that parts of several servers may be put together.
     pub(super) identified: bool,
     pub(super) stall: Duration,
+    /// More bytes than these are not taken.
+    pub(super) limit: Option<u64>,
 }
 
 /// A whole file, in the entry's `.part`.
@@ -146,6 +148,7 @@ impl Attempt<'_> {
             }
         };
         let total = response.content_length().map(|rest| start + rest).or(before.total.filter(|_| start > 0));
+        self.check_limit(total.unwrap_or(start))?;
         PartOrigin { url: self.origin.to_string(), validator: validator(response.headers()), total }
             .write(self.entry)?;
 
@@ -162,6 +165,7 @@ impl Attempt<'_> {
         let outcome = loop {
             match self.soon(response.chunk()).await {
                 Ok(Some(chunk)) => {
+                    self.check_limit(done + chunk.len() as u64)?;
                     hasher.update(&chunk);
                     file.write_all(&chunk).await.map_err(io("write"))?;
                     done += chunk.len() as u64;
@@ -186,6 +190,13 @@ impl Attempt<'_> {
             return Err(self.odd("the connection ended before the file did"));
         }
         Ok(Arrived { digest: hasher.finish(), bytes: done, spliced: start > 0 })
+    }
+
+    /// Refuses what is larger than it may be; nothing of it is kept.
+    fn check_limit(&self, bytes: u64) -> Result<(), FetchError> {
+        let Some(limit) = self.limit.filter(|limit| bytes > *limit) else { return Ok(()) };
+        self.entry.discard_part()?;
+        Err(FetchError::TooLarge { url: Box::new(self.origin.clone()), limit: Size::bytes(limit) })
     }
 
     async fn hash_part(&self) -> Result<Hasher, FetchError> {

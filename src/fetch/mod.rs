@@ -133,6 +133,27 @@ impl Fetcher {
         origins: &[Url],
         digest: Option<&Digest>,
     ) -> Result<Fetched, FetchError> {
+        self.get_up_to(cx, origins, digest, None).await
+    }
+
+    /// As [`Fetcher::get`] for one address, where somebody who is trusted told the length, too: who sends more is not listened to.
+    pub async fn get_no_longer_than(
+        &self,
+        cx: &Cx,
+        origin: &Url,
+        digest: &Digest,
+        bytes: u64,
+    ) -> Result<Fetched, FetchError> {
+        self.get_up_to(cx, std::slice::from_ref(origin), Some(digest), Some(bytes)).await
+    }
+
+    async fn get_up_to(
+        &self,
+        cx: &Cx,
+        origins: &[Url],
+        digest: Option<&Digest>,
+        limit: Option<u64>,
+    ) -> Result<Fetched, FetchError> {
         let Some(first) = origins.first() else { return Err(FetchError::NoOrigin) };
         let entry = match digest {
             Some(digest) => Entry::by_digest(&self.cache, digest),
@@ -155,7 +176,7 @@ impl Fetcher {
         for origin in origins {
             let result = match local_path(origin) {
                 Some(path) => self.local(cx, &path, digest).await,
-                None => self.fetch_from(cx, &entry, origin, digest).await,
+                None => self.fetch_from(cx, &entry, origin, digest, limit).await,
             };
             match result {
                 Ok(fetched) => return Ok(fetched),
@@ -172,7 +193,7 @@ impl Fetcher {
             if let Some(failure) = failures.last() {
                 cx.events().notice(format!("{}; {}", error::chain(failure), moved::looking(&moved)));
             }
-            match self.fetch_from(cx, &entry, &moved.url, digest).await {
+            match self.fetch_from(cx, &entry, &moved.url, digest, limit).await {
                 Ok(fetched) => {
                     moved::advise(cx, &moved);
                     return Ok(fetched);
@@ -197,6 +218,16 @@ impl Fetcher {
             }
             _ => Ok(Fetched { path: path.to_owned(), digest: found, bytes, from_cache: true }),
         }
+    }
+
+    /// The digest of a file. It is remembered as long as size and mtime stay.
+    pub async fn digest(
+        &self,
+        cx: &Cx,
+        path: &Path,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Digest, FetchError> {
+        Ok(cache::digest_of_local(cx, &self.cache, path, algorithm).await?.0)
     }
 
     async fn lock(&self, cx: &Cx, entry: &Entry, origin: &Url) -> Result<std::fs::File, FetchError> {
@@ -237,6 +268,7 @@ impl Fetcher {
         entry: &Entry,
         origin: &Url,
         digest: Option<&Digest>,
+        limit: Option<u64>,
     ) -> Result<Fetched, FetchError> {
         let pauses = || {
             ExponentialBuilder::default()
@@ -257,6 +289,7 @@ impl Fetcher {
                 algorithm: digest.map_or(DigestAlgorithm::Sha256, Digest::algorithm),
                 identified: digest.is_some(),
                 stall: self.patience.stall,
+                limit,
             };
             let error = match attempt.run().await {
                 Ok(arrived) => match digest {

@@ -30,8 +30,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("driver", &["aws", "cloudstack", "cx", "nutanix", "plan", "value", "vsphere"]),
     ("guest", &["cx", "plan", "value"]),
     ("fetch", &["cx", "value"]),
+    // Signed repositories of files; what is in them is fetched as anything else.
+    ("tuf", &["cx", "fetch", "value"]),
     // Releases of EKS Anywhere are looked up by commands, and later by the definitions that those become.
-    ("eksa", &["cx", "fetch", "value", "yaml"]),
+    ("eksa", &["cx", "fetch", "tuf", "value", "yaml"]),
     // Front doors of other builders: text in, text of a definition out.
     ("compat", &["cx", "definition", "eksa", "fetch", "plan", "template", "value", "yaml"]),
     // A file format and what serves it: it knows what an input is, and nothing of builds.
@@ -232,6 +234,7 @@ fn foreign_crates_stay_in_their_room() {
         ("fatfs", &["src/seed", "src/source"]),
         ("saphyr_parser", &["src/yaml.rs"]),
         ("ring", &["src/eksa"]),
+        ("tough", &["src/tuf"]),
         ("minijinja", &["src/template.rs", "src/provision/resolve", "src/seed"]),
     ];
     let mut wrong = Vec::new();

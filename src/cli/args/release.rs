@@ -1,9 +1,13 @@
 //! What the user may say about releases of EKS Anywhere.
 use super::examples;
+#[cfg(feature = "tuf")]
+use crate::{eksa::ImageFormat, value::Digest};
 use crate::{
     eksa::{Channel, Said},
     value::Arch,
 };
+#[cfg(feature = "tuf")]
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -115,6 +119,58 @@ pub(in crate::cli) enum Download {
         ])
     )]
     Artifacts(DownloadArtifacts),
+    /// Download Bottlerocket for the nodes of a release channel, verified by its publisher's signatures
+    #[cfg(feature = "tuf")]
+    #[command(
+        long_about = "Download Bottlerocket for the nodes of a release channel, verified by its publisher's signatures.\n\n\
+            Bottlerocket is published in repositories of The Update Framework. Who may sign there is told by a root whose digest goldsmith knows; signatures, dates and versions \
+            are checked from there to the file, and nobody can show an older state than the one that was seen before. An OVA stays as it is (`bottlerocket.ova`); \
+            disks for bare metal and for Amazon's cloud become `bottlerocket.img.gz`. Digests are beside them. An interrupted download goes on.",
+        after_help = examples(&[
+            ("goldsmith download bottlerocket --release-channel 1-34 --format ova -o images", "for vSphere"),
+            ("goldsmith download bottlerocket --release-channel 1-28 --format raw", "for bare metal"),
+            ("goldsmith download bottlerocket --release-channel 1-34 --format ami --version v1.64.0", "of another version"),
+        ])
+    )]
+    Bottlerocket(DownloadBottlerocket),
+}
+
+#[cfg(feature = "tuf")]
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadBottlerocket {
+    /// The release channel: 1-34 or 1.34
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(in crate::cli) release_channel: Channel,
+    /// For vSphere, for bare metal, or for Amazon's cloud
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["ova", "raw", "ami"]).try_map(|text| text.parse::<ImageFormat>()))]
+    pub(in crate::cli) format: ImageFormat,
+    /// Write the image to this folder; it is made if it is missing
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
+    pub(in crate::cli) output: PathBuf,
+    /// The version of Bottlerocket, such as v1.64.0 [default: the one that EKS Anywhere means for the channel]
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) version: Option<String>,
+    /// The variant, such as aws-k8s-1.34-nvidia [default: vmware-, metal- or aws-k8s-VERSION]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) variant: Option<String>,
+    /// For nodes of this architecture: amd64 or arm64 [default: amd64]
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(in crate::cli) arch: Option<Arch>,
+    /// Ask no server: take what came the last time
+    #[arg(long)]
+    pub(in crate::cli) offline: bool,
+    /// The folder of the repository's metadata [default: Bottlerocket's, for variant and architecture]
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::Url, help_heading = "Repository")]
+    pub(in crate::cli) metadata_url: Option<String>,
+    /// The folder of the repository's files [default: Bottlerocket's]
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::Url, help_heading = "Repository")]
+    pub(in crate::cli) targets_url: Option<String>,
+    /// The root to begin with: a file, which you vouch for, or an address with `--root-digest` [default: Bottlerocket's]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Repository")]
+    pub(in crate::cli) root: Option<String>,
+    /// What the root must be: sha512:… or sha256:… [default: the digest of Bottlerocket's]
+    #[arg(long, value_name = "DIGEST", value_parser = digest, help_heading = "Repository")]
+    pub(in crate::cli) root_digest: Option<Digest>,
 }
 
 #[derive(Debug, Args)]
@@ -178,4 +234,9 @@ fn arch(text: &str) -> Result<Arch, String> {
         "arm64" | "aarch64" => Ok(Arch::Aarch64),
         _ => Err("write `amd64` or `arm64`".to_owned()),
     }
+}
+
+#[cfg(feature = "tuf")]
+fn digest(text: &str) -> Result<Digest, String> {
+    text.parse::<Digest>().map_err(|error| error.to_string())
 }

@@ -72,6 +72,10 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Download { what: args::Download::Artifacts(arguments) } => {
             release::artifacts::run(&arguments, console)
         }
+        #[cfg(feature = "tuf")]
+        Command::Download { what: args::Download::Bottlerocket(arguments) } => {
+            release::bottlerocket::run(&arguments, console)
+        }
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

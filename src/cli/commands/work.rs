@@ -1,5 +1,7 @@
 //! Work on disks in a command: on a thread of its own, with progress and signals, and what opens its source.
 use super::block_on;
+#[cfg(feature = "tuf")]
+use crate::cx::Cx;
 use crate::{
     cli::{
         args,
@@ -32,6 +34,12 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// Work that is a part of a task.
+    #[cfg(feature = "tuf")]
+    pub(super) fn of(cx: &Cx) -> Self {
+        Self { events: cx.events().clone(), stop: cx.stop().clone() }
+    }
+
     pub(super) fn cancelled(&self) -> bool {
         self.stop.is_cancelled()
     }

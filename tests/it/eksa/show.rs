@@ -30,6 +30,7 @@ async fn all_that_a_release_has_for_a_channel_is_shown() {
         (&"kubernetes-1-34-eks-21".into(), &21.into())
     );
     assert_eq!(shown["vcenter-tag"], "eksdRelease:kubernetes-1-34-eks-21");
+    assert_eq!(shown["bottlerocket"], serde_json::json!({ "ova": "v1.64.0", "ami": "v1.64.0" }));
     assert_eq!(shown["eksd"]["git-commit"], "0123456789abcdef0123456789abcdef01234567");
     assert_eq!(
         (&shown["eksd"]["url"], &shown["eksd"]["signature"]),
@@ -70,6 +71,7 @@ async fn all_that_a_release_has_for_a_channel_is_shown() {
         "1-34: Kubernetes v1.34.9",
         "EKS-D: images",
         "eksdRelease:kubernetes-1-34-eks-21",
+        "Bottlerocket ova v1.64.0, ami v1.64.0",
     ] {
         assert!(text.contains(line), "no `{line}` in:\n{text}");
     }

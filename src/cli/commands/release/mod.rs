@@ -1,5 +1,7 @@
 //! Commands about releases of EKS Anywhere, and what they share: which manifests, and a task with journal, progress and signals.
 pub(super) mod artifacts;
+#[cfg(feature = "tuf")]
+pub(super) mod bottlerocket;
 pub(super) mod hook;
 mod list;
 pub(super) mod manifests;
@@ -7,7 +9,7 @@ mod show;
 
 use super::{block_on, dirs, task::ended};
 use crate::{
-    build::{self, RealWorld},
+    build::{self, Dirs, RealWorld},
     cli::{
         args::{ManifestArgs, Release},
         console::Console,
@@ -43,24 +45,33 @@ enum Shown {
 fn run<T>(
     console: &Console,
     (manifests, release): (&ManifestArgs, Option<&String>),
-    (name, subject, shown): (&str, &Path, Shown),
+    about: (&str, &Path, Shown),
     work: impl AsyncFnOnce(&Cx, &Manifests) -> Result<T, EksaError>,
 ) -> Result<(Option<T>, Exit), Problem> {
     let wanted = manifests.said(release).wanted(|name| std::env::var(name).ok()).map_err(Problem::Eksa)?;
+    let dirs = dirs()?;
+    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?;
+    task(console, &dirs, about, async |cx: &Cx| work(cx, &manifests).await)
+}
+
+/// Runs `work` as a task called `name` about `subject`.
+fn task<T>(
+    console: &Console,
+    dirs: &Dirs,
+    (name, subject, shown): (&str, &Path, Shown),
+    work: impl AsyncFnOnce(&Cx) -> Result<T, EksaError>,
+) -> Result<(Option<T>, Exit), Problem> {
     let show: Arc<dyn Show> = match shown {
         Shown::Warnings => Arc::new(Plain::new(console.hushed(), false)),
         Shown::Progress => render::choose(console, &[name]),
     };
-    let dirs = dirs()?;
-    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?;
     block_on(async {
         let stop = Stop::default();
         let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
             .map_err(|error| Problem::host("could not listen for signals", error))?;
         let world = RealWorld::new(dirs.clone());
         let sinks = vec![Arc::clone(&show).sink()];
-        let work = async |cx: &Cx| work(cx, &manifests).await;
-        let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
+        let outcome = build::task(&world, (name, subject), dirs, sinks, &stop, work).await;
         show.close();
         Ok(ended(console, outcome.map_err(Problem::Build)?, &stop, Problem::Eksa))
     })?

@@ -10,7 +10,7 @@ use crate::{
         theme::{Theme, Tone},
     },
     cx::Cx,
-    eksa::{Artifact, ArtifactKind, Chosen, Manifests, Resolved, Signature},
+    eksa::{Artifact, ArtifactKind, Channel, Chosen, Manifests, Resolved, Signature, bottlerocket_of},
     value::Size,
 };
 use serde_json::{Value, json};
@@ -59,6 +59,10 @@ fn json_of(found: &Resolved) -> Value {
         "kubernetes": kube.eksd.kube_version,
         "support-ends": kube.support_ends,
         "vcenter-tag": tag(found),
+        "bottlerocket": bottlerocket_of(kube.channel)
+            .into_iter()
+            .map(|(format, version)| (format.to_string(), Value::from(version)))
+            .collect::<serde_json::Map<_, _>>(),
         "eksd": {
             "name": distro.name, "number": distro.number, "date": distro.date, "url": found.distro_url,
             "signature": found.distro_signature, "git-commit": kube.eksd.git_commit,
@@ -70,6 +74,14 @@ fn json_of(found: &Resolved) -> Value {
 /// The tag by which EKS Anywhere knows which EKS-D a template in a vCenter has.
 fn tag(found: &Resolved) -> String {
     format!("eksdRelease:{}", found.distro.name)
+}
+
+/// The versions of Bottlerocket that EKS Anywhere means for a channel. They are in no manifest.
+fn bottlerocket(channel: Channel) -> String {
+    let versions = bottlerocket_of(channel);
+    let versions: Vec<String> =
+        versions.iter().map(|(format, version)| format!("{format} {version}")).collect();
+    if versions.is_empty() { "not known for this channel".to_owned() } else { versions.join(", ") }
 }
 
 fn text_of(theme: &Theme, found: &Resolved) -> String {
@@ -88,6 +100,7 @@ fn text_of(theme: &Theme, found: &Resolved) -> String {
         row("channel", format!("{}: Kubernetes {version}{support}", kube.channel)),
         row("EKS-D", format!("{} ({})", distro.name, signed(found.distro_signature))),
         row("vCenter tag", tag(found)),
+        row("Bottlerocket", bottlerocket(kube.channel)),
         row("bundle at", chosen.url.to_string()),
         row("EKS-D at", found.distro_url.to_string()),
     ];

@@ -64,8 +64,8 @@ impl Host {
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let on = value.parse::<i32>().is_ok_and(|number| number != 0);
             match key.as_ref() {
-                "keyfile" => host.keyfile = Some(PathBuf::from(value.as_ref())),
-                "command" => host.program = PathBuf::from(value.as_ref()),
+                "keyfile" => host.keyfile = Some(PathBuf::from(&*value)),
+                "command" => host.program = PathBuf::from(&*value),
                 "no_verify" => host.no_verify = on,
                 "no_tty" => host.says_tty = true,
                 // About the far end of libvirt's own connection; a tunnel has no use for them.
