@@ -76,6 +76,11 @@ impl TufError {
     }
 }
 
+/// Whether a file did not come, rather than that it is not what it must be.
+pub(super) fn is_about_transport(error: &Tough) -> bool {
+    matches!(error, Tough::Transport { source, .. } if !source.source().is_some_and(|inner| inner.is::<Tough>()))
+}
+
 fn kind(error: &FetchError) -> TufErrorKind {
     match error {
         FetchError::Cancelled(_) => TufErrorKind::Cancelled,

@@ -77,8 +77,9 @@ impl Repository {
             .datastore(store.folder())
             .load();
         let repository = Box::pin(loaded).await.map_err(|error| match through.failure() {
-            Some(failure) => TufError::fetch(place, failure),
-            None => TufError::distrust(place, &error),
+            // That there is no newer root is a failure, too, and none of the repository.
+            Some(failure) if error::is_about_transport(&error) => TufError::fetch(place, failure),
+            _ => TufError::distrust(place, &error),
         })?;
         let signed = [
             repository.root().signed.expires,
@@ -90,14 +91,11 @@ impl Repository {
         let mut targets = BTreeMap::new();
         for (name, target) in repository.all_targets() {
             let name = name.raw().to_owned();
-            let sha256 = Digest::from_bytes(DigestAlgorithm::Sha256, &target.hashes.sha256);
             // Without a digest nothing can be verified, so for us there is no such file.
-            let (Some(sha256), Some(url)) = (
-                sha256.clone(),
-                sha256.and_then(|digest| address(&place.targets, &name, consistent.then_some(&digest))),
-            ) else {
+            let Some(sha256) = Digest::from_bytes(DigestAlgorithm::Sha256, &target.hashes.sha256) else {
                 continue;
             };
+            let Some(url) = address(&place.targets, &name, consistent.then_some(&sha256)) else { continue };
             targets.insert(name.clone(), TargetFile { name, bytes: target.length, sha256, url });
         }
         Ok(Self {

@@ -1,5 +1,6 @@
 //! Releases of EKS Anywhere, from a mirror of ours whose tree is shaped like the public one, and what the commands make of them.
 mod bench;
+#[cfg(feature = "tuf")]
 mod bottlerocket;
 mod carried;
 mod collected;

@@ -1,8 +1,8 @@
 //! What is as it must be: images come, whole and verified.
-use super::{OVA, OVA_OF_CHANNEL, Published, image, sha256};
+use super::{OVA, OVA_OF_CHANNEL, Published, image, sha256, told};
 use crate::{
     eksa::{
-        bench::{document, refused, said},
+        bench::{refused, said},
         mirror::Fate,
     },
     tls_door::Door,
@@ -22,7 +22,7 @@ async fn an_ova_comes_as_it_is_and_goes_on_where_it_was_cut() {
     let published = Published::new("good", OVA, &image()).await;
     let path = format!("/targets/{}.{OVA}", sha256(&image()));
     published.mirror.fate(&path, Fate::CutAfter(200_000));
-    let made = document(&published.command(&OVA_OF_CHANNEL).arg("--json").output().unwrap());
+    let made = told(&published.command(&OVA_OF_CHANNEL).arg("--json").output().unwrap());
     assert_eq!(
         published.outputs(),
         ["bottlerocket.ova", "bottlerocket.ova.sha256", "bottlerocket.ova.sha512"]
@@ -70,8 +70,7 @@ async fn a_disk_becomes_gzip_on_the_way() {
         let name = format!("bottlerocket-{variant}-x86_64-{version}.img.lz4");
         let published = Published::new("good", &name, &packed).await;
         let arguments = ["--release-channel", channel, "--format", format, "--variant", variant, "--json"];
-        let made = published.command(&arguments).output().unwrap();
-        assert!(made.status.success(), "{}", said(&made));
+        let made = told(&published.command(&arguments).output().unwrap());
         let names = ["bottlerocket.img.gz", "bottlerocket.img.gz.sha256", "bottlerocket.img.gz.sha512"];
         assert_eq!(published.outputs(), names);
         let read = |name: &str| std::fs::read(published.bench.path("out").join(name)).unwrap();
@@ -82,8 +81,6 @@ async fn a_disk_becomes_gzip_on_the_way() {
         let [sha256_line, sha512_line] = sums(&gz, names[0]);
         assert_eq!(read(names[1]), sha256_line.as_bytes());
         assert_eq!(read(names[2]), sha512_line.as_bytes());
-        let last = String::from_utf8_lossy(&made.stdout).lines().last().unwrap().to_owned();
-        let made: serde_json::Value = serde_json::from_str(&last).unwrap();
         assert_eq!((&made["bytes"], &made["format"]), (&gz.len().into(), &format.into()));
         assert_eq!(made["published"]["sha256"], sha256(&packed).as_str());
         assert_eq!(published.bench.journals(), 0);
@@ -93,7 +90,7 @@ async fn a_disk_becomes_gzip_on_the_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn roots_are_followed_from_the_first_to_the_last() {
     let published = Published::new("rotated", OVA, &image()).await;
-    let made = document(&published.command(&OVA_OF_CHANNEL).arg("--json").output().unwrap());
+    let made = told(&published.command(&OVA_OF_CHANNEL).arg("--json").output().unwrap());
     assert_eq!(made["published"]["root-version"], 5);
     // The next time begins at the last one.
     published.mirror.tree().asked.clear();

@@ -97,6 +97,13 @@ impl Published {
 
 const OVA_OF_CHANNEL: [&str; 4] = ["--release-channel", "1-34", "--format", "ova"];
 
+/// The last line on stdout, which tells what was made.
+fn told(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", said(output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
 /// Lets the reference implementation make a repository.
 fn make(folder: &Path, scenario: &str, name: &str, content: &[u8]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
