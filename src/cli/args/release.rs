@@ -127,9 +127,9 @@ pub(in crate::cli) enum Download {
             are checked from there to the file, and nobody can show an older state than the one that was seen before. An OVA stays as it is (`bottlerocket.ova`); \
             disks for bare metal and for Amazon's cloud become `bottlerocket.img.gz`. Digests are beside them. An interrupted download goes on.",
         after_help = examples(&[
-            ("goldsmith download bottlerocket --release-channel 1-34 --format ova -o images", "for vSphere"),
+            ("goldsmith download bottlerocket --release-channel 1-34 --format ova", "for vSphere"),
             ("goldsmith download bottlerocket --release-channel 1-28 --format raw", "for bare metal"),
-            ("goldsmith download bottlerocket --release-channel 1-34 --format ami --version v1.64.0", "of another version"),
+            ("goldsmith download bottlerocket --release-channel 1-34 --format ami", "for Amazon's cloud"),
         ])
     )]
     Bottlerocket(DownloadBottlerocket),
