@@ -7,7 +7,10 @@ use crate::{
     value::{Digest, DigestAlgorithm},
 };
 use futures_util::StreamExt as _;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 use url::Url;
 
 /// So many are fetched at once: enough that small files do not wait for each other's answers.
@@ -85,6 +88,12 @@ pub async fn gather(cx: &Cx, fetcher: &Fetcher, inputs: &[Input]) -> Result<Vec<
     if failed.is_empty() { Ok(here.into_values().collect()) } else { Err(all_failed(&wanted, failed)) }
 }
 
+/// Of what is here, that which these inputs are.
+pub fn of<'a>(gathered: &'a [Gathered], inputs: &[Input]) -> Vec<&'a Gathered> {
+    let wanted: BTreeSet<Url> = inputs.iter().map(|input| address(&input.url)).collect();
+    gathered.iter().filter(|one| wanted.contains(&address(&one.input.url))).collect()
+}
+
 /// What is to be fetched, and all that needs it.
 struct Wanted {
     input: Input,
@@ -98,7 +107,13 @@ async fn one(cx: &Cx, fetcher: &Fetcher, wanted: &Wanted) -> Result<Gathered, Fe
         DigestAlgorithm::Sha256 => fetched.digest,
         DigestAlgorithm::Sha512 => fetcher.local(cx, &fetched.path, None).await?.digest,
     };
-    Ok(Gathered { input, needed_by: wanted.needed_by.clone(), sha256, bytes: fetched.bytes, path: fetched.path })
+    Ok(Gathered {
+        input,
+        needed_by: wanted.needed_by.clone(),
+        sha256,
+        bytes: fetched.bytes,
+        path: fetched.path,
+    })
 }
 
 /// Each address once: several things may need a file. They must agree about what it is.
@@ -136,9 +151,10 @@ fn all_failed(wanted: &[Wanted], failed: BTreeMap<usize, FetchError>) -> BundleE
         first.get_or_insert((number, error));
     }
     match (count, first) {
-        (1, Some((number, error))) => {
-            BundleError::fetch(format!("collect what is needed by {}", wanted[number].needed_by.join(", ")), error)
-        }
+        (1, Some((number, error))) => BundleError::fetch(
+            format!("collect what is needed by {}", wanted[number].needed_by.join(", ")),
+            error,
+        ),
         (_, first) => {
             let more = count.saturating_sub(told.len());
             if more > 0 {

@@ -34,6 +34,11 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         }
     }
     load::distinct(&plans)?;
+    if arguments.locked
+        && let Some(exit) = super::bundle::lock::check(&plans, arguments.guest.as_deref(), console)?
+    {
+        return Ok(exit);
+    }
     let on_error = arguments.on_error.into();
     let jobs: Vec<Job> = plans
         .into_iter()
