@@ -3,11 +3,15 @@
 //! ```text
 //!   base     the disk image or the medium that the build starts from
 //!   steps    what the steps of this guest download, by this host or by the guest
+//!   packages what its package manager gets: a closure, worked out on this host
+//!   images   what container images consist of
 //!   unseen   what steps may fetch without saying it
 //! ```
 //!
-//! Start reading at [`inputs`]. It fetches small files only: digests beside others, indices, manifests.
+//! Start reading at [`inputs`]. It fetches small files only: digests beside others, manifests, lists of packages.
 mod base;
+mod images;
+mod packages;
 mod steps;
 mod unseen;
 
@@ -15,7 +19,7 @@ use super::{BuildError, BuildErrorKind, preview};
 use crate::{
     cx::Cx,
     fetch::{self, FetchError, Fetcher},
-    plan::{Input, InputKind, Plan, Step},
+    plan::{Input, InputKind, Plan, SourcePlan, Step, StepKind},
     value::{Digest, digest_of},
 };
 use serde::Serialize;
@@ -59,12 +63,37 @@ pub async fn inputs(
     let mut found = Found { cx, fetcher, inputs: Inputs::default(), places: BTreeMap::new() };
     base::collect(&mut found, plan).await?;
     let steps = certain_steps(&mut found, plan, system)?;
+    let mut guest = match &plan.source {
+        SourcePlan::Bootstrap(bootstrap) => {
+            Some(Box::pin(packages::Guest::bootstrapped(&mut found, cx, fetcher, plan, bootstrap)).await?)
+        }
+        _ => None,
+    };
     for (index, step) in steps.iter().enumerate() {
         cx.check()?;
+        packages::progress(cx, index, steps.len());
         steps::collect(&mut found, index, step).await?;
+        images::collect(&mut found, plan.arch, index, step).await?;
+        match (&mut guest, &step.kind) {
+            (Some(guest), _) => Box::pin(guest.step(&mut found, index, step)).await?,
+            (None, StepKind::Package(package)) if package.upgrade || package.install.iter().any(is_named) => {
+                found.unknowable(
+                    "its packages: which of them the guest has already is known only to it",
+                    &place(index, step),
+                    Some("a source that is bootstrapped has packages that can be worked out beforehand"),
+                );
+            }
+            (None, _) => {}
+        }
         unseen::collect(&mut found.inputs.unknowable, index, step);
     }
+    packages::finished(cx);
     Ok(found.inputs)
+}
+
+/// Whether a package is looked for in repositories.
+fn is_named(wanted: &String) -> bool {
+    !wanted.starts_with('/') && !wanted.contains("://")
 }
 
 /// The steps that are done in the guest. Without knowing the guest, those that every guest has.
@@ -119,6 +148,11 @@ impl Found<'_> {
     async fn add_file(&mut self, url: Url, digest: Option<Digest>, kind: InputKind, needed_by: &str) {
         let bytes = self.size(&url, digest.as_ref()).await;
         self.add(Input { url, digest, bytes, kind, needed_by: needed_by.to_owned() });
+    }
+
+    /// What is known of the file at `url`.
+    fn digest(&self, url: &Url) -> Option<Digest> {
+        self.places.get(url).and_then(|at| self.inputs.files.get(*at)).and_then(|input| input.digest.clone())
     }
 
     /// Adds what cannot be listed.

@@ -60,7 +60,7 @@ async fn transfer(found: &mut Found<'_>, from: &Transfer, needed_by: &str) -> Re
 }
 
 /// The address in `text`; one with a secret in it is not for any list.
-fn address(found: &mut Found<'_>, text: &str, needed_by: &str) -> Result<Option<Url>, BuildError> {
+pub(super) fn address(found: &mut Found<'_>, text: &str, needed_by: &str) -> Result<Option<Url>, BuildError> {
     if text.contains("${secret.") {
         let hint = "give the file an address without a secret, such as one of a server inside the site";
         found.unknowable(format!("`{text}`: its address holds a secret"), needed_by, Some(hint));
