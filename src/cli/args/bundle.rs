@@ -102,7 +102,7 @@ pub(in crate::cli) struct CreateBundle {
     /// Leave out what this bundle has; may be repeated
     #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) since: Vec<PathBuf>,
-    /// Also collect what this list names: JSON, a list of tables with `url`, `kind`, `needed-by` and perhaps `digest`; may be repeated
+    /// Also collect what this list names: JSON as `goldsmith inputs --json` prints it; may be repeated
     #[arg(long = "list", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) lists: Vec<PathBuf>,
     /// The guest is of this system, such as `ubuntu-24.04`. The system of a bootstrap is known

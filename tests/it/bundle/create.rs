@@ -114,7 +114,7 @@ async fn all_that_cannot_be_fetched_is_told_and_nothing_is_written() {
     refused(
         &site.run(&["bundle", "create", "--list", "l.json", "-o", "x.bundle"]),
         2,
-        &["l.json", "needed-by"],
+        &["l.json", "needed-by", "goldsmith inputs"],
     );
     refused(&site.run(&["bundle", "create", "-o", "x.bundle"]), 2, &["DEFINITION"]);
     refused(

@@ -10,6 +10,7 @@ use crate::{
     value::{Digest, HumanDuration},
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     time::Instant,
@@ -72,13 +73,30 @@ pub(super) fn run(arguments: &CreateBundle, console: &Console) -> Result<Exit, P
     Ok(exit)
 }
 
-/// Inputs that the user lists.
+/// Inputs that the user lists: what is needed, or what `goldsmith inputs --json` printed.
 fn read_list(path: &Path) -> Result<Vec<Input>, Problem> {
     let failed = |why: String| {
         Problem::usage(format!("could not read the list `{}`: {why}", path.display())).hint(
-            r#"it is JSON: [{"url": "https://…", "kind": "file", "needed-by": "…", "digest": "sha256:…"}], the last of which may be left out"#,
+            r#"it is JSON: [{"url": "https://…", "kind": "file", "needed-by": "…", "digest": "sha256:…"}], the last of which may be left out; or what `goldsmith inputs --json` prints"#,
         )
     };
     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))
+    let mut list: Value = serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+    let parts = match &mut list {
+        Value::Array(parts) => std::mem::take(parts),
+        one => vec![one.take()],
+    };
+    let mut inputs = Vec::new();
+    for mut part in parts {
+        let files = part.get_mut("files").map(Value::take);
+        match files {
+            Some(files) => {
+                let files: Vec<Input> =
+                    serde_json::from_value(files).map_err(|error| failed(error.to_string()))?;
+                inputs.extend(files);
+            }
+            None => inputs.push(serde_json::from_value(part).map_err(|error| failed(error.to_string()))?),
+        }
+    }
+    Ok(inputs)
 }

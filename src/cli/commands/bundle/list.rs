@@ -4,14 +4,13 @@ use crate::{
     bundle::{About, Card},
     cli::{
         args::ListBundle,
-        commands::{pretty, release::table},
+        commands::{inputs::kind, pretty, release::table},
         console::Console,
         exit::Exit,
         problem::Problem,
         theme::{Theme, Tone},
         words::count,
     },
-    plan::InputKind,
     value::Size,
 };
 use serde_json::json;
@@ -55,20 +54,8 @@ fn row(card: &Card) -> Vec<String> {
     let needed = card.needed_by.first().cloned().unwrap_or_default();
     vec![
         Size::bytes(card.bytes).to_string(),
-        word(card.kind).to_owned(),
+        kind(card.kind).to_owned(),
         format!("{first}{}", more(card.urls.len())),
         format!("{needed}{}", more(card.needed_by.len())),
     ]
-}
-
-fn word(kind: InputKind) -> &'static str {
-    match kind {
-        InputKind::Base => "base",
-        InputKind::File => "file",
-        InputKind::PackageIndex => "package index",
-        InputKind::Package => "package",
-        InputKind::ContainerImage => "container image",
-        InputKind::Manifest => "manifest",
-        InputKind::Key => "key",
-    }
 }
