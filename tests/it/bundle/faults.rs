@@ -28,7 +28,7 @@ async fn ctrl_c_and_a_kill_leave_nothing_under_the_name_and_the_same_command_goe
     use nix::{sys::signal, unistd::Pid};
     let site = Site::new().await;
     // What takes long is packing: the hardest level there is.
-    site.list("l.json", &[("/big", b"some words that repeat ".repeat(4_000_000))]);
+    site.list("l.json", &[("/big", hex::encode(noise(1, 16_000_000)).into_bytes())]);
     let slow = ["bundle", "create", "--list", "l.json", "-o", "x.bundle", "--level", "19"];
     for (how, code) in [(signal::SIGINT, Some(130)), (signal::SIGKILL, None)] {
         let mut child = site
@@ -74,7 +74,7 @@ async fn a_full_file_system_is_told_and_nothing_is_left() {
     );
     // The cache has it already, so that only the bundle is too large.
     site.well(&["bundle", "create", "--list", "l.json", "-o", "y.bundle"]);
-    let mut command = site.bench.plain(&[]);
+    let command = site.bench.plain(&[]);
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &format!("trap '' XFSZ; {script}")]).current_dir(command.get_current_dir().unwrap());
     for (name, value) in command.get_envs() {
@@ -83,7 +83,6 @@ async fn a_full_file_system_is_told_and_nothing_is_left() {
             None => shell.env_remove(name),
         };
     }
-    let _ = &mut command;
     let output = shell.output().unwrap();
     let text = said(&output);
     assert!(!output.status.success() && text.contains("could not write"), "{text}");

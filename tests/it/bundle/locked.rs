@@ -1,5 +1,5 @@
 //! `goldsmith lock` and `goldsmith build --locked`.
-use super::site::Site;
+use super::site::{Site, broken_base};
 use crate::eksa::bench::refused;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +19,7 @@ async fn a_build_that_is_locked_refuses_each_drift_before_anything_is_made() {
     let old = std::fs::read_to_string(site.bench.path("web.toml")).unwrap();
     site.definition(b"another tool");
     let text = std::fs::read_to_string(site.bench.path("web.toml")).unwrap();
-    site.mirror.put("/base-2.img", site.mirror.tree().files["/base.img"].clone());
+    site.mirror.put("/base-2.img", broken_base());
     std::fs::write(site.bench.path("web.toml"), text.replace("/base.img", "/base-2.img")).unwrap();
     let output = site.run(&build);
     refused(

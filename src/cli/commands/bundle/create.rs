@@ -6,6 +6,7 @@ use crate::{
         args::CreateBundle, commands::load, console::Console, exit::Exit, problem::Problem, theme::Tone,
         words::count,
     },
+    fetch::Fetcher,
     plan::Input,
     value::{Digest, HumanDuration},
 };
@@ -44,7 +45,8 @@ pub(super) fn run(arguments: &CreateBundle, console: &Console) -> Result<Exit, P
     let since = if arguments.since.is_empty() { None } else { Some(open(&arguments.since)?) };
     let level = arguments.output.level;
     let (made, exit) = run_task(console, ("bundle-create", &to), async |cx, dirs| {
-        let (needs, gathered) = gathered(cx, dirs, &plans, (arguments.guest.as_deref(), &listed)).await?;
+        let (needs, gathered) =
+            gathered(cx, &Fetcher::new(dirs.cache()), &plans, (arguments.guest.as_deref(), &listed)).await?;
         let locks = if arguments.no_lock { Vec::new() } else { lock::write(cx, &needs, &gathered).await? };
         let (files, total) = (gathered.len(), gathered.iter().map(|one| one.bytes).sum::<u64>());
         let written = Box::pin(bundle::create(cx, gathered, &to, (level, since))).await?;

@@ -4,6 +4,7 @@ use crate::{
     bundle::{BundleError, Gathered, LOCK, Lock, of},
     cli::{args, commands::load, console::Console, exit::Exit, problem::Problem, words::count},
     cx::Cx,
+    fetch::Fetcher,
     plan::Plan,
 };
 use std::{
@@ -22,7 +23,8 @@ pub(in crate::cli::commands) fn run(arguments: &args::Lock, console: &Console) -
     let plans = load::all(&definitions.files, &inputs, &definitions.selection)?;
     let subject = definitions.files.first().map(PathBuf::as_path).unwrap_or(Path::new(LOCK));
     let (made, exit) = run_task(console, ("lock", subject), async |cx, dirs| {
-        let (needs, gathered) = gathered(cx, dirs, &plans, (arguments.guest.as_deref(), &[])).await?;
+        let (needs, gathered) =
+            gathered(cx, &Fetcher::new(dirs.cache()), &plans, (arguments.guest.as_deref(), &[])).await?;
         Ok((write(cx, &needs, &gathered).await?, gathered.len()))
     })?;
     let Some((locks, files)) = made else { return Ok(exit) };
@@ -67,6 +69,7 @@ pub(super) async fn write(
 pub(in crate::cli::commands) fn check(
     plans: &[Plan],
     guest: Option<&str>,
+    fetcher: &Fetcher,
     console: &Console,
 ) -> Result<Option<Exit>, Problem> {
     let mut locks = BTreeMap::new();
@@ -78,8 +81,8 @@ pub(in crate::cli::commands) fn check(
         }
     }
     let subject = plans.first().map(|plan| plan.definition.as_path()).unwrap_or(Path::new(LOCK));
-    let (held, exit) = run_task(console, ("check-lock", subject), async |cx, dirs| {
-        let (needs, gathered) = gathered(cx, dirs, plans, (guest, &[])).await?;
+    let (held, exit) = run_task(console, ("check-lock", subject), async |cx, _| {
+        let (needs, gathered) = gathered(cx, fetcher, plans, (guest, &[])).await?;
         for one in &needs {
             let path = beside(&one.definition);
             if let Some(lock) = locks.get(&path) {

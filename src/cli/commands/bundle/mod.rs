@@ -107,17 +107,16 @@ async fn needs(
     Ok(all)
 }
 
-/// Brings all of it here. Returns each once, with what was said about needs.
+/// Brings all of it here, and what is in `more`. Returns what each build needs, and each file once.
 async fn gathered(
     cx: &Cx,
-    dirs: &Dirs,
+    fetcher: &Fetcher,
     plans: &[Plan],
     (guest, more): (Option<&str>, &[Input]),
 ) -> Result<(Vec<Needs>, Vec<Gathered>), Why> {
-    let fetcher = Fetcher::new(dirs.cache());
-    let needs = needs(cx, &fetcher, plans, guest).await?;
+    let needs = needs(cx, fetcher, plans, guest).await?;
     let wanted: Vec<Input> = needs.iter().flat_map(|needs| &needs.files).chain(more).cloned().collect();
-    let gathered = Box::pin(crate::bundle::gather(cx, &fetcher, &wanted)).await?;
+    let gathered = Box::pin(crate::bundle::gather(cx, fetcher, &wanted)).await?;
     Ok((needs, gathered))
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     fetch::{Fetcher, Stock as _},
     plan::{Input, Plan},
-    value::Size,
+    value::{DigestAlgorithm, Size},
 };
 use serde_json::json;
 use std::path::Path;
@@ -79,8 +79,16 @@ async fn missing(
     let mut missing: Vec<Input> = Vec::new();
     for needs in needs(cx, &fetcher, plans, guest).await? {
         for input in needs.files {
-            let by_digest = || input.digest.as_ref().and_then(|digest| bundles.find_digest(digest));
-            let here = bundles.find(&input.url).or_else(by_digest).is_some();
+            let here = match &input.digest {
+                None => bundles.find(&input.url).is_some(),
+                // Of a file that nobody ever knew the SHA-512 of, this address must do.
+                Some(digest) => {
+                    let unknown = |card: &bundle::Card| {
+                        digest.algorithm() == DigestAlgorithm::Sha512 && card.sha512.is_none()
+                    };
+                    bundles.find_digest(digest).is_some() || bundles.card(&input.url).is_some_and(unknown)
+                }
+            };
             if !here && missing.iter().all(|other| other.url != input.url) {
                 missing.push(input);
             }
