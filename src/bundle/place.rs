@@ -9,6 +9,8 @@ pub(super) const EKSA: &str = "anywhere-assets.eks.amazonaws.com";
 pub fn path_of(url: &Url) -> String {
     let mut path = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
+        // An address may name such a host, and a path must not.
+        (Some("." | ".." | ""), None) => "_".to_owned(),
         (Some(host), None) => host.to_owned(),
         (None, _) => url.scheme().to_owned(),
     };
@@ -47,6 +49,7 @@ mod tests {
     #[test_case("https://h/../../etc/passwd" => "h/etc/passwd"; "upwards")]
     #[test_case("https://h/%2e%2e/%2E%2E/x" => "h/x"; "upwards in disguise")]
     #[test_case("https://h/..%2f..%2fx" => "h/..%2f..%2fx"; "no folder")]
+    #[test_case("https://../../etc/passwd" => "_/etc/passwd"; "a host that leads upwards")]
     #[test_case("https://h/a//b" => "h/a/b"; "nothing between")]
     #[test_case("https://h/" => "h/_"; "the root")]
     #[test_case("https://h/v2/" => "h/v2/_"; "a folder")]

@@ -111,6 +111,14 @@ async fn all_that_cannot_be_fetched_is_told_and_nothing_is_written() {
         &["2 of 3 inputs", &site.mirror.url("/a"), "404", &site.mirror.url("/c"), "expected sha256:"],
     );
     assert!(!site.bench.path("x.bundle").exists());
+    // Two that want different files of one address.
+    let two = serde_json::json!([
+        { "url": site.mirror.url("/b"), "digest": "ab".repeat(32), "kind": "file", "needed-by": "one" },
+        { "url": site.mirror.url("/b"), "digest": "cd".repeat(32), "kind": "file", "needed-by": "two" },
+    ]);
+    std::fs::write(site.bench.path("two.json"), two.to_string()).unwrap();
+    let output = site.run(&["bundle", "create", "--list", "two.json", "-o", "x.bundle"]);
+    refused(&output, 2, &["one wants the file with sha256:abab", "and two the one with sha256:cdcd"]);
     std::fs::write(site.bench.path("l.json"), "{}").unwrap();
     refused(
         &site.run(&["bundle", "create", "--list", "l.json", "-o", "x.bundle"]),

@@ -11,6 +11,7 @@ use crate::{
         theme::{Theme, Tone},
         words::count,
     },
+    cx::clean_line,
     value::Size,
 };
 use serde_json::json;
@@ -51,7 +52,8 @@ fn bundle(theme: &Theme, about: &About) -> String {
 fn row(card: &Card) -> Vec<String> {
     let more = |n: usize| if n > 1 { format!(" (and {} more)", n - 1) } else { String::new() };
     let first = card.urls.first().map(ToString::to_string).unwrap_or_default();
-    let needed = card.needed_by.first().cloned().unwrap_or_default();
+    // A bundle of somebody else could say anything.
+    let needed = card.needed_by.first().map(|needed| clean_line(needed)).unwrap_or_default();
     vec![
         Size::bytes(card.bytes).to_string(),
         kind(card.kind).to_owned(),
