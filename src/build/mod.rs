@@ -10,6 +10,7 @@ mod convert;
 mod dirs;
 mod gc;
 mod hooks;
+mod inputs;
 mod install;
 mod install_there;
 mod kept;
@@ -43,6 +44,7 @@ mod world;
 pub use dirs::{DirError, Dirs};
 pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
+pub use inputs::{Inputs, Unknowable, inputs};
 pub use kept::AmiTest;
 pub use outcome::{
     AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, KeptArtifact, Outcome, StageTime,

@@ -8,7 +8,24 @@ use crate::{
 /// `plan` with the steps that apply to a guest of `system` (`ubuntu-24.04`), every template replaced. Without a system it is the one
 /// that the source is known to be, which is only known of bootstraps; then `None` when it is not known.
 pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, PreviewError> {
-    let facts = match (system, &plan.source) {
+    let Some(facts) = facts(plan, system)? else { return Ok(None) };
+    let steps = provision::resolve(plan, &facts)?;
+    Ok(Some(Plan { provision: steps, ..plan.clone() }))
+}
+
+/// The steps of [`preview`], with what is known besides of a guest that is bootstrapped.
+pub(super) fn steps(plan: &Plan, system: Option<&str>) -> Result<Option<Vec<Step>>, PreviewError> {
+    let Some(facts) = facts(plan, system)? else { return Ok(None) };
+    let cloud_init = match &plan.source {
+        SourcePlan::Bootstrap(bootstrap) => bootstrap.cloud_init,
+        _ => facts.cloud_init,
+    };
+    Ok(Some(provision::resolve(plan, &Facts { cloud_init, ..facts })?))
+}
+
+/// What is known of the guest, if anything is.
+fn facts(plan: &Plan, system: Option<&str>) -> Result<Option<Facts>, PreviewError> {
+    let system = match (system, &plan.source) {
         (Some(system), _) => Some(system),
         (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),
         (
@@ -21,12 +38,10 @@ pub fn preview(plan: &Plan, system: Option<&str>) -> Result<Option<Plan>, Previe
             | SourcePlan::Cloudstack(_),
         ) => None,
     };
-    let Some(system) = facts else { return Ok(None) };
+    let Some(system) = system else { return Ok(None) };
     let efi = plan.machine.firmware == Firmware::Efi;
-    let facts = Facts::assumed(system, plan.arch, efi)
-        .ok_or_else(|| PreviewError::System { system: system.to_owned() })?;
-    let steps = provision::resolve(plan, &facts)?;
-    Ok(Some(Plan { provision: steps, ..plan.clone() }))
+    let unknown = || PreviewError::System { system: system.to_owned() };
+    Facts::assumed(system, plan.arch, efi).ok_or_else(unknown).map(Some)
 }
 
 /// The steps that a build of `plan` has for certain, whatever its guest says.

@@ -5,6 +5,7 @@ mod ami;
 mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
+mod bundle;
 mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
@@ -25,6 +26,7 @@ pub(super) use ami::*;
 pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+pub(super) use bundle::*;
 pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
@@ -146,6 +148,18 @@ pub(super) enum Command {
         ("goldsmith plan matrix.toml", "the builds of a matrix"),
     ]))]
     Plan(Plan),
+    /// List what builds fetch, file by file, and what cannot be known beforehand
+    #[command(
+        long_about = "List what builds fetch, file by file, and what cannot be known beforehand.\n\n\
+            Each file with its address, size and digest: the base, downloads, container images, and the packages of a bootstrap with \
+            all that they depend on. Digests and lists of packages are fetched for that, nothing else.",
+        after_help = examples(&[
+            ("goldsmith inputs web.toml", "for people"),
+            ("goldsmith inputs --guest ubuntu-24.04 node.toml", "of a source that does not say its system"),
+            ("goldsmith inputs --json web.toml", "for scripts"),
+        ]),
+    )]
+    Inputs(Inputs),
     /// Check definitions without building
     #[command(after_help = examples(&[("goldsmith validate images/*.toml", "all problems of all files at once")]))]
     Validate(Definitions),
@@ -252,6 +266,28 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Download,
     },
+    /// Collect all that builds fetch in one file, for places without a network
+    #[command(after_help = examples(&[
+        ("goldsmith bundle create node.toml -o site.bundle", "every input of a build"),
+        ("goldsmith bundle create node.toml --since site.bundle -o new.bundle", "only what changed"),
+        ("goldsmith bundle list site.bundle", "what is in it"),
+        ("goldsmith bundle serve site.bundle", "a mirror of all of it"),
+    ]))]
+    Bundle {
+        #[command(subcommand)]
+        what: Bundle,
+    },
+    /// Write down what every input of a build is, so that `build --locked` refuses others
+    #[command(
+        long_about = "Write down what every input of a build is, so that `build --locked` refuses others.\n\n\
+            Fetches all inputs, and writes their addresses, digests and sizes to `goldsmith.lock` beside each definition. \
+            `goldsmith bundle create` does it, too. Builds of other definitions in the same file are left as they are.",
+        after_help = examples(&[
+            ("goldsmith lock node.toml", "write goldsmith.lock"),
+            ("goldsmith build --locked node.toml", "build from these inputs and no others"),
+        ])
+    )]
+    Lock(Lock),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
@@ -340,6 +376,15 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Inputs {
+    #[command(flatten)]
+    pub(super) definitions: Definitions,
+    /// The system of the guest, such as `debian-12` or `rhel-9.4`. That of a bootstrap is known
+    #[arg(long, alias = "system", value_name = "SYSTEM")]
+    pub(super) guest: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Build {
     #[command(flatten)]
     pub(super) definitions: Definitions,
@@ -361,6 +406,12 @@ pub(super) struct Build {
     /// Do not boot the results to prove them
     #[arg(long)]
     pub(super) no_verify: bool,
+    /// Refuse inputs that are not those of `goldsmith.lock`, which lies beside each definition
+    #[arg(long)]
+    pub(super) locked: bool,
+    /// With `--locked`: the guest is of this system, such as `ubuntu-24.04`. The system of a bootstrap is known
+    #[arg(long, value_name = "SYSTEM", requires = "locked")]
+    pub(super) guest: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ mod error;
 mod kept;
 mod moved;
 mod post;
+mod registry;
 mod small;
 mod stock;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use error::{FetchError, PlainUrl};
 pub use kept::{Freshness, Kept};
 pub use moved::{Probed, probe};
 pub use post::{PostError, post_json};
+pub use registry::{ImagePart, RegistryError};
 pub use stock::{Held, Stock};
 
 use crate::{
@@ -90,6 +92,7 @@ pub struct Fetcher {
     cache: PathBuf,
     patience: Patience,
     client: OnceLock<reqwest::Client>,
+    tokens: registry::Tokens,
     archives: &'static [archive::Rule],
 }
 
@@ -100,6 +103,7 @@ impl Fetcher {
             cache: cache.into(),
             patience: Patience::default(),
             client: OnceLock::new(),
+            tokens: registry::Tokens::default(),
             archives: archive::PUBLISHED,
         }
     }
@@ -284,6 +288,7 @@ impl Fetcher {
             let attempt = Attempt {
                 cx,
                 client: self.client()?,
+                tokens: &self.tokens,
                 entry,
                 origin,
                 algorithm: digest.map_or(DigestAlgorithm::Sha256, Digest::algorithm),

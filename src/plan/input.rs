@@ -12,6 +12,9 @@ pub struct Input {
     /// What it must be, where that is known before it is fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Its size, where that is known before it is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// What it is.
     pub kind: InputKind,
     /// What needs it, for people: `step 3 (image.toml:40): package tcpdump`.

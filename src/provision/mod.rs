@@ -11,6 +11,7 @@
 //!
 //! It knows the guest only through [`crate::guest`], the network through [`crate::fetch`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod ahead;
+mod apt_files;
 mod checks;
 mod explain;
 mod hygiene;
@@ -28,6 +29,7 @@ mod tests_transfer;
 mod together;
 
 pub use ahead::{InputError, fetch};
+pub use apt_files::AptFiles;
 pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
 pub use resolve::{ResolveError, certain, resolve};

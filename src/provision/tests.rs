@@ -177,7 +177,7 @@ fn file(dest: &str, content: Content) -> Step {
     )
 }
 
-pub(super) fn step(label: &str, kind: StepKind) -> Step {
+pub(in crate::provision) fn step(label: &str, kind: StepKind) -> Step {
     Step {
         label: label.into(),
         kind,

@@ -94,6 +94,14 @@ pub enum SourceError {
         /// What to do about it.
         hint: String,
     },
+    /// apt does not find a way.
+    #[error("could not {attempt}: {}", .said.join("; "))]
+    Packages {
+        /// What it was to work out.
+        attempt: String,
+        /// What it said.
+        said: Vec<String>,
+    },
     /// The partitions do not fit.
     #[error("could not lay out the disk: {reason}")]
     Layout {

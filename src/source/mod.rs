@@ -10,12 +10,14 @@ mod image;
 mod install;
 pub mod iso;
 mod origin;
+mod packages;
 #[cfg(test)]
 mod tests;
 mod tool;
 
 pub use error::SourceError;
 pub use install::{Installer, Kernel};
+pub use packages::{Choice, PackageFile, Packages};
 
 use crate::{
     cx::{Cancelled, Cx, ResourceRef},

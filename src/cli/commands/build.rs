@@ -13,6 +13,7 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
+    fetch::Fetcher,
     report,
 };
 use futures_util::StreamExt;
@@ -34,12 +35,19 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         }
     }
     load::distinct(&plans)?;
+    let dirs = dirs()?;
+    if arguments.locked {
+        let fetcher = Fetcher::new(dirs.cache());
+        let exit = super::bundle::lock::check(&plans, arguments.guest.as_deref(), &fetcher, console)?;
+        if let Some(exit) = exit {
+            return Ok(exit);
+        }
+    }
     let on_error = arguments.on_error.into();
     let jobs: Vec<Job> = plans
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
-    let dirs = dirs()?;
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
     block_on(all(&jobs, manner, &dirs, console))?
 }

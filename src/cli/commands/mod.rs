@@ -2,11 +2,13 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod build;
+mod bundle;
 mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
 pub(in crate::cli) mod gc;
 mod init;
+mod inputs;
 pub(in crate::cli) mod inspect;
 mod load;
 mod nutanix;
@@ -36,6 +38,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Build(arguments) => build::run(&arguments, console),
         Command::Verify(arguments) => verify::run(&arguments, console),
         Command::Plan(arguments) => plan::show(&arguments, console),
+        Command::Inputs(arguments) => inputs::run(&arguments, console),
         Command::Validate(arguments) => plan::validate(&arguments, console),
         Command::Init(arguments) => init::run(&arguments, console),
         Command::Convert(arguments) => convert::run(&arguments, console),
@@ -76,6 +79,8 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Download { what: args::Download::Bottlerocket(arguments) } => {
             release::bottlerocket::run(&arguments, console)
         }
+        Command::Bundle { what } => bundle::command(&what, console),
+        Command::Lock(arguments) => bundle::lock::run(&arguments, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

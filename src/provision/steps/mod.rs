@@ -15,7 +15,7 @@ mod link;
 mod module;
 mod mount;
 mod package;
-mod repository;
+pub(in crate::provision) mod repository;
 pub(super) mod service;
 mod shell;
 mod sudoers;

@@ -9,8 +9,8 @@ use crate::provision::{
 };
 
 /// Begins our own files, which `public` leaves alone.
-const MARK: &str = "# Made by goldsmith.";
-const APT: &str = "/etc/apt/sources.list.d";
+pub(in crate::provision) const MARK: &str = "# Made by goldsmith.";
+pub(in crate::provision) const APT: &str = "/etc/apt/sources.list.d";
 const YUM: &str = "/etc/yum.repos.d";
 const ZYPP: &str = "/etc/zypp/repos.d";
 
@@ -86,11 +86,11 @@ fn is_enabled(state: &str) -> Result<bool, StepError> {
     }
 }
 
-fn apt_key(apt: &AptRepository) -> String {
+pub(in crate::provision) fn apt_key(apt: &AptRepository) -> String {
     format!("/etc/apt/keyrings/{}.asc", apt.name)
 }
 
-fn apt_content(apt: &AptRepository) -> String {
+pub(in crate::provision) fn apt_content(apt: &AptRepository) -> String {
     let mut text = format!("{MARK}\n");
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {

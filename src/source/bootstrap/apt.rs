@@ -3,31 +3,31 @@ use std::path::{Path, PathBuf};
 
 /// One archive with some of its suites.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(in crate::source) struct Entry {
     /// Base address.
-    pub(super) uri: String,
+    pub(in crate::source) uri: String,
     /// Suites to use.
-    pub(super) suites: Vec<String>,
+    pub(in crate::source) suites: Vec<String>,
     /// Components to use.
-    pub(super) components: Vec<String>,
+    pub(in crate::source) components: Vec<String>,
     /// Further deb822 fields, such as `Signed-By`; a value may have several lines.
-    pub(super) fields: Vec<(String, String)>,
+    pub(in crate::source) fields: Vec<(String, String)>,
 }
 
 impl Entry {
     /// A field, by its name in any case.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub(in crate::source) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Files that `Signed-By` names. Fingerprints and keys written out are no files.
-    pub(super) fn keyrings(&self) -> Vec<PathBuf> {
+    pub(in crate::source) fn keyrings(&self) -> Vec<PathBuf> {
         let value = self.field("Signed-By").unwrap_or_default();
         value.split([' ', ',', '\t', '\n']).filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
     }
 
     /// As a deb822 stanza.
-    pub(super) fn stanza(&self) -> String {
+    pub(in crate::source) fn stanza(&self) -> String {
         let mut text = format!(
             "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\n",
             self.uri,
@@ -42,7 +42,7 @@ impl Entry {
 }
 
 /// Enabled binary-package entries of a `.sources` file.
-pub(super) fn parse_deb822(text: &str) -> Vec<Entry> {
+pub(in crate::source) fn parse_deb822(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in text.lines().chain([""]) {
@@ -94,7 +94,7 @@ fn is_true(value: &str) -> bool {
 }
 
 /// Binary-package entries of a one-line-style `.list` file.
-pub(super) fn parse_list(text: &str) -> Vec<Entry> {
+pub(in crate::source) fn parse_list(text: &str) -> Vec<Entry> {
     text.lines().filter_map(parse_line).collect()
 }
 

@@ -16,6 +16,8 @@ mod esp;
 mod files;
 mod layout;
 
+pub(super) use apt::{Entry as AptEntry, parse_deb822, parse_list};
+
 use super::{BaseDisk, Needs, SourceError, tool};
 use crate::{
     cx::{Cx, Event, Unit},
@@ -86,6 +88,39 @@ const PHASES: &[&str] = &[
     "I: cleaning package lists",
     "I: making file systems",
 ];
+
+/// What apt is to install on top of the minimum.
+fn packages(plan: &BootstrapPlan) -> Vec<String> {
+    let cloud = if plan.cloud_init { CLOUD_PACKAGES } else { &[] };
+    let mut names: Vec<String> = PACKAGES.iter().chain(cloud).map(|name| (*name).to_owned()).collect();
+    names.extend(OPTIONAL_PACKAGES.iter().map(|name| format!("?exact-name({name})")));
+    names.push(plan.kernel.clone());
+    names.extend(plan.packages.iter().cloned());
+    names
+}
+
+/// What a bootstrap tells apt, for who works out its packages.
+pub(super) struct Base {
+    /// The file of the new system that names the archives.
+    pub(super) path: String,
+    /// Its text.
+    pub(super) sources: String,
+    /// Settings of this host about what is believed of archives.
+    pub(super) validity: Vec<String>,
+    /// What is installed on top of the minimum.
+    pub(super) packages: Vec<String>,
+}
+
+/// Finds the archives of a bootstrap, and says what it takes of them.
+pub(super) async fn base(bootstrap: &BootstrapPlan, arch: Arch) -> Result<Base, SourceError> {
+    let archive = archive::resolve(bootstrap, arch).await?;
+    Ok(Base {
+        path: format!("/etc/apt/sources.list.d/{}", sources_name(&archive)),
+        sources: archive.sources(),
+        validity: archive.config.validity.clone(),
+        packages: packages(bootstrap),
+    })
+}
 
 /// Looks whether a bootstrap can work.
 pub(super) async fn preflight(plan: &Plan, bootstrap: &BootstrapPlan) -> Result<Needs, SourceError> {
@@ -224,7 +259,6 @@ fn build_command(
     archive: &Archive,
     layout: &Layout,
 ) -> Command {
-    let cloud = if plan.cloud_init { CLOUD_PACKAGES } else { &[] };
     let mut command = namespaced();
     command
         .env("GOLDSMITH_BOOTSTRAP", here)
@@ -238,10 +272,7 @@ fn build_command(
         .arg(here.join("build.sh"))
         .args(["--verbose", "--mode=root", "--variant=minbase", "--format=directory"])
         .arg(format!("--architectures={}", arch.debian()))
-        .args(PACKAGES.iter().chain(cloud).map(|name| format!("--include={name}")))
-        .args(OPTIONAL_PACKAGES.iter().map(|name| format!("--include=?exact-name({name})")))
-        .arg(format!("--include={}", plan.kernel))
-        .args(plan.packages.iter().map(|name| format!("--include={name}")))
+        .args(packages(plan).into_iter().map(|name| format!("--include={name}")))
         .arg("--skip=cleanup/apt/lists")
         // A hook with a shell metacharacter is given to a shell, with the root folder as $1.
         .arg(r#"--setup-hook=cp -R "$GOLDSMITH_BOOTSTRAP/setup/." "$1/""#)

@@ -1,5 +1,5 @@
 //! Releases of EKS Anywhere, from a mirror of ours whose tree is shaped like the public one, and what the commands make of them.
-mod bench;
+pub(crate) mod bench;
 #[cfg(feature = "tuf")]
 mod bottlerocket;
 mod carried;
@@ -7,7 +7,7 @@ mod collected;
 mod hook;
 mod hostile;
 mod list;
-mod mirror;
+pub(crate) mod mirror;
 mod show;
 mod tls;
 mod trouble;
