@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cx::Cx,
-    fetch::{Fetcher, PlainUrl, probe},
+    fetch::{Fetcher, PlainUrl},
 };
 use futures_util::StreamExt as _;
 use jiff::civil::Date;
@@ -128,7 +128,7 @@ impl Manifests {
     pub async fn measure(&self, cx: &Cx, artifacts: &mut [Artifact]) -> Result<(), EksaError> {
         let asked = artifacts.iter_mut().filter_map(|artifact| Some((artifact.url()?, artifact)));
         let asks = asked.map(|(url, artifact)| async move {
-            match probe(&url).await {
+            match self.fetcher.probe(&url, None).await {
                 Ok(found) => artifact.bytes = found.bytes,
                 Err(error) => cx.events().warn(error.to_string(), None),
             }

@@ -16,20 +16,27 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod gate;
+mod held;
 mod kept;
 mod moved;
+mod pass;
 mod post;
 mod small;
 mod stock;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tests_stock;
 
 #[cfg(test)]
 pub(crate) use archive::Rule;
 pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
+pub use gate::{AllowedHost, COLLECT, Detour, Gate, NoHost, Way};
 pub use kept::{Freshness, Kept};
-pub use moved::{Probed, probe};
+pub use moved::Probed;
+pub use pass::Passed;
 pub use post::{PostError, post_json};
 pub use stock::{Held, Stock};
 
@@ -91,6 +98,7 @@ pub struct Fetcher {
     patience: Patience,
     client: OnceLock<reqwest::Client>,
     archives: &'static [archive::Rule],
+    gate: Gate,
 }
 
 impl Fetcher {
@@ -101,7 +109,20 @@ impl Fetcher {
             patience: Patience::default(),
             client: OnceLock::new(),
             archives: archive::PUBLISHED,
+            gate: Gate::open(),
         }
+    }
+
+    /// The same behind a gate.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// What lets its addresses through.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The folder of what is kept between builds.
@@ -151,8 +172,14 @@ impl Fetcher {
         {
             return Ok(found);
         }
+        // One place that may be asked is enough; none is an error about the first.
+        let through = |origin: &&Url| self.gate.lets_through(origin, digest);
+        let open: Vec<&Url> = origins.iter().filter(through).collect();
+        if open.is_empty() {
+            return Err(self.gate.refuse(first));
+        }
         let mut failures = Vec::new();
-        for origin in origins {
+        for origin in open {
             let result = match local_path(origin) {
                 Some(path) => self.local(cx, &path, digest).await,
                 None => self.fetch_from(cx, &entry, origin, digest).await,
@@ -226,7 +253,7 @@ impl Fetcher {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = client::new()?;
+        let client = client::new(&self.gate)?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -238,6 +265,11 @@ impl Fetcher {
         origin: &Url,
         digest: Option<&Digest>,
     ) -> Result<Fetched, FetchError> {
+        match self.gate.way(origin, digest) {
+            Way::Network => {}
+            Way::Stock(stock, held) => return held::store(cx, entry, (origin, digest), (stock, held)).await,
+            Way::Refused => return Err(self.gate.refuse(origin)),
+        }
         let pauses = || {
             ExponentialBuilder::default()
                 .with_min_delay(self.patience.pause)

@@ -1,5 +1,5 @@
 //! Files that are read at once, such as one with a digest: bounded. Who wants a copy to be kept asks in `kept`.
-use super::{FetchError, Fetcher, local_path};
+use super::{FetchError, Fetcher, Way, held, local_path};
 use crate::cx::Cx;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{
@@ -32,6 +32,11 @@ impl Fetcher {
             let bytes =
                 tokio::fs::read(&path).await.map_err(|source| FetchError::io("read", &path, source))?;
             return if bytes.len() > limit { Err(too_large(url, limit)) } else { Ok(bytes) };
+        }
+        match self.gate.way(url, None) {
+            Way::Network => {}
+            Way::Stock(stock, held) => return held::small(url, limit, (stock, held)).await,
+            Way::Refused => return Err(self.gate.refuse(url)),
         }
         match self.ask(cx, url, limit, None).await? {
             Answer::Whole(bytes, _) => Ok(bytes),
@@ -111,6 +116,6 @@ impl Fetcher {
     }
 }
 
-fn too_large(url: &Url, limit: usize) -> FetchError {
+pub(super) fn too_large(url: &Url, limit: usize) -> FetchError {
     FetchError::TooLarge { url: Box::new(url.clone()), limit: crate::value::Size::bytes(limit as u64) }
 }

@@ -21,6 +21,7 @@ use test_case::test_case;
 /// A plan whose provisioning is `steps`.
 fn plan(steps: Vec<Step>) -> Plan {
     Plan {
+        offline: false,
         name: "live".into(),
         arch: Arch::X86_64,
         matrix: BTreeMap::new(),

@@ -152,7 +152,7 @@ impl Shelf {
 
 /// The part that is asked for, from its first byte to the one after its last; nothing if it is to be the whole, and an error if there is no
 /// such part (RFC 9110, 14.1.2). Several parts at once are answered with the whole, which is allowed.
-fn part(range: &str, bytes: u64) -> Option<Result<(u64, u64), ()>> {
+pub(crate) fn part(range: &str, bytes: u64) -> Option<Result<(u64, u64), ()>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
     let (first, after) = match (first.parse::<u64>(), last.parse::<u64>()) {

@@ -69,6 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cx",
             "disk",
             "driver",
+            "fetch",
             "nutanix",
             "plan",
             "source",

@@ -163,7 +163,7 @@ impl Found<'_> {
         if let Some(bytes) = digest.and_then(|digest| fetch::cached(self.fetcher.folder(), digest)) {
             return Some(bytes);
         }
-        let asked = self.cx.stop().unless_cancelled(fetch::probe(url)).await.ok()?;
+        let asked = self.cx.stop().unless_cancelled(self.fetcher.probe(url, digest)).await.ok()?;
         asked.ok().and_then(|probed| probed.bytes)
     }
 
