@@ -1,5 +1,9 @@
 //! Bundles that are used together: what one leaves out is in another.
-use super::{BundleError, BundleErrorKind, Card, index::{Entry, address}, opened::Opened};
+use super::{
+    BundleError, BundleErrorKind, Card,
+    index::{Entry, address},
+    opened::Opened,
+};
 use crate::{
     fetch::{Held, Stock},
     value::Digest,
@@ -75,11 +79,10 @@ impl Bundles {
     /// Every chunk that is left out is in another bundle.
     fn complete(&self) -> Result<(), BundleError> {
         for bundle in self.opened.iter() {
-            let absent = bundle
-                .index
-                .chunks
-                .iter()
-                .find(|chunk| chunk.stored == 0 && self.opened.iter().all(|other| !other.found.chunks.contains_key(&chunk.sha256)));
+            let absent = bundle.index.chunks.iter().find(|chunk| {
+                chunk.stored == 0
+                    && self.opened.iter().all(|other| !other.found.chunks.contains_key(&chunk.sha256))
+            });
             if let Some(chunk) = absent {
                 let attempt = format!("use the bundle `{}`", bundle.name());
                 let why = format!("no bundle has the chunk {} that it leaves out", hex::encode(chunk.sha256));
@@ -121,7 +124,8 @@ impl Bundles {
         let mut cards: Vec<Card> = Vec::new();
         let mut by_digest = std::collections::HashMap::new();
         let mut addresses = BTreeSet::new();
-        for entry in self.opened.iter().filter(|bundle| meant(bundle)).flat_map(|bundle| &bundle.index.files) {
+        for entry in self.opened.iter().filter(|bundle| meant(bundle)).flat_map(|bundle| &bundle.index.files)
+        {
             let mut card = entry.card.clone();
             card.urls.retain(|url| addresses.insert(address(url)));
             match by_digest.get(&card.sha256) {
@@ -174,7 +178,10 @@ impl Bundles {
         let place = self.place(|bundle| bundle.found.digests.get(sha256));
         let entry = place.and_then(|place| Some((place.bundle, self.entry(place)?)));
         let Some((bundle, entry)) = entry else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("no bundle has a file with {sha256}")));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no bundle has a file with {sha256}"),
+            ));
         };
         let mut pieces = Pieces::new(self, bundle, entry);
         if from > 0 {
@@ -187,7 +194,8 @@ impl Bundles {
     /// The bytes of a file as this very bundle has it.
     pub(super) fn read_of(&self, bundle: &Opened, entry: &Entry) -> io::Result<Pieces> {
         let number = self.opened.iter().position(|other| other.id == bundle.id);
-        let number = number.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the bundle is not open"))?;
+        let number =
+            number.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the bundle is not open"))?;
         Ok(Pieces::new(self, number, entry))
     }
 
@@ -319,12 +327,18 @@ impl Pieces {
         let Some((sha256, sha512)) = self.hashers.take() else { return Ok(()) };
         let card = &self.expected;
         let right = hex::encode(sha256.finalize()) == card.sha256.hex()
-            && sha512.is_none_or(|hasher| Some(hex::encode(hasher.finalize())) == card.sha512.as_ref().map(|digest| digest.hex().to_owned()));
+            && sha512.is_none_or(|hasher| {
+                Some(hex::encode(hasher.finalize()))
+                    == card.sha512.as_ref().map(|digest| digest.hex().to_owned())
+            });
         if right {
             return Ok(());
         }
         let name = card.urls.first().map_or_else(|| card.sha256.to_string(), ToString::to_string);
-        Err(io::Error::new(io::ErrorKind::InvalidData, format!("the bytes of `{name}` are not what the index says")))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the bytes of `{name}` are not what the index says"),
+        ))
     }
 }
 

@@ -17,7 +17,10 @@ pub fn tree(cards: &[Card], folder: &Path) -> Result<Vec<(PathBuf, Card)>, Bundl
             {
                 let attempt = format!("extract `{url}`");
                 return Err(BundleError::new(BundleErrorKind::Usage, attempt)
-                    .because(format!("`{known}` is another file, and would get the same path `{}`", path.display()))
+                    .because(format!(
+                        "`{known}` is another file, and would get the same path `{}`",
+                        path.display()
+                    ))
                     .hint("extract them one by one: `goldsmith bundle extract … --url ADDRESS -o FILE`"));
             }
         }

@@ -98,7 +98,13 @@ async fn one(cx: &Cx, fetcher: &Fetcher, wanted: &Wanted) -> Result<Gathered, Fe
         DigestAlgorithm::Sha256 => fetched.digest,
         DigestAlgorithm::Sha512 => fetcher.local(cx, &fetched.path, None).await?.digest,
     };
-    Ok(Gathered { input, needed_by: wanted.needed_by.clone(), sha256, bytes: fetched.bytes, path: fetched.path })
+    Ok(Gathered {
+        input,
+        needed_by: wanted.needed_by.clone(),
+        sha256,
+        bytes: fetched.bytes,
+        path: fetched.path,
+    })
 }
 
 /// Each address once: several things may need a file. They must agree about what it is.
@@ -136,9 +142,10 @@ fn all_failed(wanted: &[Wanted], failed: BTreeMap<usize, FetchError>) -> BundleE
         first.get_or_insert((number, error));
     }
     match (count, first) {
-        (1, Some((number, error))) => {
-            BundleError::fetch(format!("collect what is needed by {}", wanted[number].needed_by.join(", ")), error)
-        }
+        (1, Some((number, error))) => BundleError::fetch(
+            format!("collect what is needed by {}", wanted[number].needed_by.join(", ")),
+            error,
+        ),
         (_, first) => {
             let more = count.saturating_sub(told.len());
             if more > 0 {

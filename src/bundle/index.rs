@@ -83,7 +83,8 @@ impl TryFrom<(String, u32, u32)> for Chunk {
 
     fn try_from((sha256, bytes, stored): (String, u32, u32)) -> Result<Self, Fault> {
         let mut digest = [0; 32];
-        hex::decode_to_slice(&sha256, &mut digest).map_err(|_| Fault::new("a chunk has a digest that is none"))?;
+        hex::decode_to_slice(&sha256, &mut digest)
+            .map_err(|_| Fault::new("a chunk has a digest that is none"))?;
         Ok(Self { sha256: digest, bytes, stored })
     }
 }
@@ -124,8 +125,8 @@ pub(super) struct Found {
 impl Index {
     /// An index from bytes, and what follows from it; the index begins at `at`. Nothing in it is believed: what it says of other parts must fit them.
     pub(super) fn read(json: &[u8], at: u64) -> Result<(Self, Found), Fault> {
-        let index: Self =
-            serde_json::from_slice(json).map_err(|error| Fault::new(format!("its index is wrong: {error}")))?;
+        let index: Self = serde_json::from_slice(json)
+            .map_err(|error| Fault::new(format!("its index is wrong: {error}")))?;
         let found = index.check(at)?;
         Ok((index, found))
     }

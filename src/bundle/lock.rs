@@ -78,7 +78,9 @@ pub enum Drift {
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { url, locked, found } => write!(f, "`{url}` is another file: {locked} is locked, found {found}"),
+            Self::Changed { url, locked, found } => {
+                write!(f, "`{url}` is another file: {locked} is locked, found {found}")
+            }
             Self::New { url, needed_by } => write!(f, "`{url}` is not locked; {needed_by} needs it"),
             Self::Gone { url } => write!(f, "`{url}` is locked and not needed any more"),
         }
@@ -94,7 +96,9 @@ impl Lock {
             error.hint("`goldsmith lock` writes it")
         })?;
         Self::parse(&text).map_err(|why| {
-            BundleError::new(BundleErrorKind::Usage, attempt()).because(why).hint("`goldsmith lock` writes it anew")
+            BundleError::new(BundleErrorKind::Usage, attempt())
+                .because(why)
+                .hint("`goldsmith lock` writes it anew")
         })
     }
 
@@ -196,7 +200,8 @@ impl Lock {
             }
             needed.insert(url);
         }
-        let gone = self.inputs.iter().filter(|(url, locked)| locked.builds.contains(build) && !needed.contains(url));
+        let gone =
+            self.inputs.iter().filter(|(url, locked)| locked.builds.contains(build) && !needed.contains(url));
         drift.extend(gone.map(|(url, _)| Drift::Gone { url: url.clone() }));
         drift
     }
@@ -208,13 +213,26 @@ mod tests {
     use crate::plan::Input;
 
     fn gathered(url: &str, byte: &str) -> Gathered {
-        let input = Input { url: url.parse().unwrap(), digest: None, bytes: None, kind: InputKind::Package, needed_by: "step 1".into() };
-        Gathered { needed_by: vec!["step 1".into()], sha256: byte.repeat(64).parse().unwrap(), bytes: 7, path: "/x".into(), input }
+        let input = Input {
+            url: url.parse().unwrap(),
+            digest: None,
+            bytes: None,
+            kind: InputKind::Package,
+            needed_by: "step 1".into(),
+        };
+        Gathered {
+            needed_by: vec!["step 1".into()],
+            sha256: byte.repeat(64).parse().unwrap(),
+            bytes: 7,
+            path: "/x".into(),
+            input,
+        }
     }
 
     #[test]
     fn a_lock_round_trips_and_tells_each_drift() {
-        let (a, b, c) = (gathered("https://h/a", "a"), gathered("https://u:p@h/b", "b"), gathered("https://h/c", "c"));
+        let (a, b, c) =
+            (gathered("https://h/a", "a"), gathered("https://u:p@h/b", "b"), gathered("https://h/c", "c"));
         let mut lock = Lock::default();
         lock.put("web", &[&b, &a]);
         lock.put("db", &[&a]);
@@ -226,7 +244,10 @@ mod tests {
         let changed = gathered("https://h/a", "d");
         let said: Vec<String> = lock.drift("web", &[&changed, &c]).iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 3);
-        assert!(said[0].contains("`https://h/a` is another file: sha256:aaaa") && said[0].contains("found sha256:dddd"));
+        assert!(
+            said[0].contains("`https://h/a` is another file: sha256:aaaa")
+                && said[0].contains("found sha256:dddd")
+        );
         assert_eq!(said[1], "`https://h/c` is not locked; step 1 needs it");
         assert_eq!(said[2], "`https://h/b` is locked and not needed any more");
         // Another build is not touched.

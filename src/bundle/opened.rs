@@ -74,7 +74,8 @@ impl Opened {
         let bytes = if chunk.stored == chunk.bytes {
             stored
         } else {
-            zstd::bulk::decompress(&stored, chunk.bytes as usize).map_err(|_| damaged("it cannot be unpacked"))?
+            zstd::bulk::decompress(&stored, chunk.bytes as usize)
+                .map_err(|_| damaged("it cannot be unpacked"))?
         };
         if bytes.len() != chunk.bytes as usize || Sha256::digest(&bytes).as_slice() != chunk.sha256 {
             return Err(damaged("it is not what the index says"));

@@ -11,7 +11,10 @@ use crate::{
     wire::{Bar, Trust, Versions, client, failed},
 };
 use bytes::Bytes;
-use reqwest::{StatusCode, header::{CONTENT_LENGTH, ETAG}};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_LENGTH, ETAG},
+};
 use serde::Serialize;
 use sha2::Digest as _;
 use std::{
@@ -62,9 +65,16 @@ impl Base {
         }
         let mut url: Url = text.parse().map_err(|error: url::ParseError| error.to_string())?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("`{}` addresses take no files: http and https do, and folders", url.scheme()));
+            return Err(format!(
+                "`{}` addresses take no files: http and https do, and folders",
+                url.scheme()
+            ));
         }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        if url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
             return Err("only host and path may be in it; who sends is said with `--user`".to_owned());
         }
         if !url.path().ends_with('/') {
@@ -133,11 +143,18 @@ pub async fn push(cx: &Cx, bundles: &Bundles, target: &Target) -> Result<Vec<Pus
     let mut pushed = Vec::new();
     for (spot, content) in &spots {
         cx.check()?;
-        cx.emit(Event::Progress { what: what.clone(), done: pushed.len() as u64, total: Some(total), unit: Unit::Items });
+        cx.emit(Event::Progress {
+            what: what.clone(),
+            done: pushed.len() as u64,
+            total: Some(total),
+            unit: Unit::Items,
+        });
         let bytes = content.bytes();
         let kept = match spot {
             Spot::File(path) => Box::pin(into_folder(cx, bundles, content, path)).await?,
-            Spot::Address(url) => Box::pin(Sender { cx, bundles, target, client: &client }.send(content, url)).await?,
+            Spot::Address(url) => {
+                Box::pin(Sender { cx, bundles, target, client: &client }.send(content, url)).await?
+            }
         };
         pushed.push(Pushed { to: spot.to_string(), bytes, kept });
     }
@@ -217,7 +234,9 @@ async fn into_folder(cx: &Cx, bundles: &Bundles, content: &Content, to: &Path) -
         }
     }
     if let Some(folder) = to.parent() {
-        tokio::fs::create_dir_all(folder).await.map_err(|error| BundleError::io("make the folder", folder, error))?;
+        tokio::fs::create_dir_all(folder)
+            .await
+            .map_err(|error| BundleError::io("make the folder", folder, error))?;
     }
     let part = beside(cx, to);
     let undo = cx.plan_path(&part)?;
@@ -239,7 +258,8 @@ async fn into_folder(cx: &Cx, bundles: &Bundles, content: &Content, to: &Path) -
 }
 
 fn digest_of(path: &Path, passed: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<String> {
-    let (mut file, mut hasher, mut buffer, mut done) = (std::fs::File::open(path)?, sha2::Sha256::new(), vec![0; PIECE], 0);
+    let (mut file, mut hasher, mut buffer, mut done) =
+        (std::fs::File::open(path)?, sha2::Sha256::new(), vec![0; PIECE], 0);
     loop {
         let n = file.read(&mut buffer)?;
         if n == 0 {
@@ -300,17 +320,24 @@ impl Sender<'_> {
         if !response.status().is_success() {
             return match response.status() {
                 // Some servers do not answer to HEAD at all.
-                StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(false),
+                StatusCode::NOT_FOUND
+                | StatusCode::GONE
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::NOT_IMPLEMENTED => Ok(false),
                 status => Err(self.refused(status, "look for", url)),
             };
         }
-        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let length = response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length != Some(content.bytes()) {
             return Ok(false);
         }
         // Names that servers of artifacts have for it, and the tag that ours gives.
         let told = ["x-checksum-sha256", "x-amz-meta-sha256", ETAG.as_str()].iter().find_map(|name| {
-            let value = response.headers().get(*name)?.to_str().ok()?.trim_matches('"').parse::<Digest>().ok()?;
+            let value =
+                response.headers().get(*name)?.to_str().ok()?.trim_matches('"').parse::<Digest>().ok()?;
             Some(value.hex().to_owned())
         });
         Ok(told.is_none_or(|told| told == content.digest()))
@@ -359,7 +386,12 @@ impl Sender<'_> {
         }))
     }
 
-    async fn answered(&self, request: reqwest::RequestBuilder, verb: &str, url: &Url) -> Result<reqwest::Response, BundleError> {
+    async fn answered(
+        &self,
+        request: reqwest::RequestBuilder,
+        verb: &str,
+        url: &Url,
+    ) -> Result<reqwest::Response, BundleError> {
         let attempt = || format!("{verb} `{url}`");
         // The limit is for an answer that does not come; a large file may take as long as it takes.
         let sent = request.send();
@@ -372,7 +404,9 @@ impl Sender<'_> {
         };
         sent.map_err(|error| {
             failed(attempt(), &error, |seen| match seen {
-                Some(seen) => format!("if it is the one that is meant: `--thumbprint {seen}`, or `--ca-file` with its authority"),
+                Some(seen) => format!(
+                    "if it is the one that is meant: `--thumbprint {seen}`, or `--ca-file` with its authority"
+                ),
                 None => "name its authority with `--ca-file`".to_owned(),
             })
         })
@@ -381,12 +415,15 @@ impl Sender<'_> {
     fn refused(&self, status: StatusCode, verb: &str, url: &Url) -> BundleError {
         let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
         let kind = if passing { BundleErrorKind::Unavailable } else { BundleErrorKind::Other };
-        let error = BundleError::new(kind, format!("{verb} `{url}`")).because(format!("the server answered HTTP {status}"));
+        let error = BundleError::new(kind, format!("{verb} `{url}`"))
+            .because(format!("the server answered HTTP {status}"));
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.target.login.is_none() => {
                 error.hint("say who sends with `--user NAME` and `--password-file FILE`")
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.hint("the server does not let this user put files there"),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                error.hint("the server does not let this user put files there")
+            }
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                 error.hint("the server must take files by HTTP PUT; or push to a folder that it hands out")
             }

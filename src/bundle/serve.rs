@@ -12,7 +12,8 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
     header::{
-        ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
+        ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderName,
+        IF_NONE_MATCH, IF_RANGE, RANGE,
     },
     http::response::Builder,
 };
@@ -151,11 +152,18 @@ impl Shelf {
             Arc::clone(&self).file(&request, found).await
         } else if method == Method::CONNECT {
             // A tunnel would lead to the server itself.
-            text(Response::builder().status(StatusCode::METHOD_NOT_ALLOWED), "this proxy takes http:// addresses only; it gives what was fetched by https:// for them, too\n")
+            text(
+                Response::builder().status(StatusCode::METHOD_NOT_ALLOWED),
+                "this proxy takes http:// addresses only; it gives what was fetched by https:// for them, too\n",
+            )
         } else {
-            text(Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD"), "this is to be read only\n")
+            text(
+                Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD"),
+                "this is to be read only\n",
+            )
         };
-        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length =
+            response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let size = length.map(|bytes| format!(" {}", Size::bytes(bytes))).unwrap_or_default();
         self.cx.events().notice(format!("{method} {asked}: {}{size}", response.status().as_u16()));
         response
@@ -165,7 +173,8 @@ impl Shelf {
         let (card, image) = match found {
             Found::File(card, image) => (card, image),
             Found::Registry => {
-                let response = Response::builder().header(API, "registry/2.0").header(CONTENT_TYPE, "application/json");
+                let response =
+                    Response::builder().header(API, "registry/2.0").header(CONTENT_TYPE, "application/json");
                 return text(response, "{}");
             }
             Found::None(what) => {
@@ -179,7 +188,10 @@ impl Shelf {
         if image {
             response = response.header(DIGEST, card.sha256.to_string()).header(API, "registry/2.0");
         }
-        let same = |said: &str| said.split(',').any(|one| matches!(one.trim().trim_start_matches("W/"), one if one == etag || one == "*"));
+        let same = |said: &str| {
+            said.split(',')
+                .any(|one| matches!(one.trim().trim_start_matches("W/"), one if one == etag || one == "*"))
+        };
         if header(IF_NONE_MATCH).is_some_and(same) {
             return empty(response.status(StatusCode::NOT_MODIFIED));
         }
@@ -218,7 +230,10 @@ impl Shelf {
             io::Result::Ok(bytes)
         };
         let bytes = tokio::task::spawn_blocking(read).await;
-        let manifest = bytes.ok().and_then(Result::ok).and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        let manifest = bytes
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
         let Some(manifest) = manifest else { return ANY.to_owned() };
         match manifest["mediaType"].as_str() {
             Some(told) if told.bytes().all(|byte| byte.is_ascii_graphic()) => told.to_owned(),
@@ -253,7 +268,10 @@ impl Shelf {
             };
             let mut read = read;
             if let Err(error) = read() {
-                cx.events().warn(format!("the answer was cut: {error}"), Some("`goldsmith bundle verify` looks at all of it".to_owned()));
+                cx.events().warn(
+                    format!("the answer was cut: {error}"),
+                    Some("`goldsmith bundle verify` looks at all of it".to_owned()),
+                );
                 let _ = sender.blocking_send(Err(error));
             }
         });
@@ -270,7 +288,9 @@ fn registry(request: &Request<Incoming>) -> String {
     let named = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "ns");
     match named {
         Some((_, name)) => name.into_owned(),
-        None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+        None => {
+            request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned()
+        }
     }
 }
 

@@ -123,7 +123,11 @@ fn a_delta_has_what_changed_and_needs_the_other() {
 #[test]
 fn damage_anywhere_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = written(vec![source("https://a/x", &noise(1, 60_000)), source("https://a/t", &b"text".repeat(9000))], 3, None);
+    let bytes = written(
+        vec![source("https://a/x", &noise(1, 60_000)), source("https://a/t", &b"text".repeat(9000))],
+        3,
+        None,
+    );
     for at in (0..bytes.len()).step_by(997).chain(bytes.len() - FOOTER..bytes.len()).chain(0..20) {
         let mut broken = bytes.clone();
         broken[at] ^= 0x40;
@@ -173,10 +177,13 @@ fn an_index_that_contradicts_itself_is_refused() {
     let digest = sha256(b"abc");
     let hex = digest.hex();
     let file = |chunks: &str, bytes: u64, url: &str| {
-        format!(r#"{{"sha256":"{digest}","bytes":{bytes},"kind":"file","urls":["{url}"],"needed-by":[],"chunks":{chunks}}}"#)
+        format!(
+            r#"{{"sha256":"{digest}","bytes":{bytes},"kind":"file","urls":["{url}"],"needed-by":[],"chunks":{chunks}}}"#
+        )
     };
     let index = |files: &str, chunks: &str| format!(r#"{{"files":[{files}],"chunks":[{chunks}]}}"#);
-    let open = |json: String| Bundles::open(&[put(folder.path(), "x.bundle", &around(b"abc", json.as_bytes()))]);
+    let open =
+        |json: String| Bundles::open(&[put(folder.path(), "x.bundle", &around(b"abc", json.as_bytes()))]);
     let chunk = format!(r#"["{hex}",3,3]"#);
     let right = open(index(&file("[[0,1]]", 3, "https://a/x"), &chunk)).unwrap();
     assert_eq!(read(&right, "https://a/x").unwrap(), b"abc");

@@ -146,8 +146,9 @@ impl<'a, W: Write> Writer<'a, W> {
             self.at += stored.len() as u64;
             chunk.stored = stored.len() as u32;
         }
-        let number = u32::try_from(self.index.chunks.len())
-            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "a bundle has no room for more chunks"))?;
+        let number = u32::try_from(self.index.chunks.len()).map_err(|_| {
+            io::Error::new(io::ErrorKind::FileTooLarge, "a bundle has no room for more chunks")
+        })?;
         self.index.chunks.push(chunk);
         self.known.insert(sha256, number);
         Ok(number)

@@ -9,6 +9,7 @@ mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
 mod nutanix;
+mod offline;
 mod publish;
 #[cfg(feature = "aws")]
 mod publish_ami;
@@ -29,6 +30,7 @@ pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
 pub(super) use nutanix::*;
+pub(super) use offline::*;
 pub(super) use publish::*;
 #[cfg(feature = "aws")]
 pub(super) use publish_ami::*;
@@ -129,6 +131,7 @@ pub(super) enum Command {
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
         ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
+        ("goldsmith build --offline --bundle site.bundle web.toml", "without a network, from what was collected"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
     Build(Build),
@@ -360,6 +363,8 @@ pub(super) struct Build {
     /// Do not boot the results to prove them
     #[arg(long)]
     pub(super) no_verify: bool,
+    #[command(flatten)]
+    pub(super) offline: Offline,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cx::Cx,
-    fetch::{Fetcher, PlainUrl},
+    fetch::{Fetcher, Gate, PlainUrl},
 };
 use futures_util::StreamExt as _;
 use jiff::civil::Date;
@@ -57,7 +57,9 @@ impl Manifests {
     /// What is downloaded is kept in `cache`. A tar is read at once.
     pub fn open(cache: &Path, wanted: Wanted) -> Result<Self, EksaError> {
         let tarball = wanted.tarball.as_deref().map(open).transpose()?;
-        Ok(Self { fetcher: Fetcher::new(cache), wanted, tarball })
+        // Copies of manifests and files in the cache are taken, and no server is asked for anything.
+        let gate = if wanted.offline { Gate::closed(Vec::new(), Vec::new()) } else { Gate::open() };
+        Ok(Self { fetcher: Fetcher::new(cache).behind(gate), wanted, tarball })
     }
 
     pub(super) fn wanted(&self) -> &Wanted {

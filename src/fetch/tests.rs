@@ -1,4 +1,5 @@
 //! The fetcher against a real HTTP server that misbehaves on request.
+mod gate;
 mod moved;
 
 use super::*;

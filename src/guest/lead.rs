@@ -56,3 +56,50 @@ impl Guest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        cx::tests_support::cx,
+        guest::{connect, sshd::Sshd},
+        value::HumanDuration,
+    };
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// Says hello to the server behind `port` and returns the answer.
+    async fn ask(port: u16) -> std::io::Result<String> {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"hello").await?;
+        stream.shutdown().await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_port_of_the_guest_leads_here_also_after_the_connection_was_lost() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut said = String::new();
+                stream.read_to_string(&mut said).await.unwrap();
+                stream.write_all(format!("you said {said}").as_bytes()).await.unwrap();
+            }
+        });
+        let (mut sshd, cx) = (Sshd::start(), cx());
+        let limit = HumanDuration::seconds(30);
+        let guest = connect(&cx, sshd.addr, &sshd.login(), limit, &|| None).await.unwrap();
+        let port = guest.lead(here).await.unwrap();
+        assert!(port != 0 && port != here.port());
+        for _ in 0..3 {
+            assert_eq!(ask(port).await.unwrap(), "you said hello");
+        }
+        sshd.crash();
+        sshd.run();
+        guest.reconnect(&cx, limit, &|| None).await.unwrap();
+        assert_eq!(ask(port).await.unwrap(), "you said hello", "the port is the same");
+        guest.close().await;
+    }
+}

@@ -13,6 +13,7 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
+    fetch::Gate,
     report,
 };
 use futures_util::StreamExt;
@@ -32,6 +33,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         if arguments.no_verify {
             plan.verify.boot = false;
         }
+        plan.offline = arguments.offline.offline;
     }
     load::distinct(&plans)?;
     let on_error = arguments.on_error.into();
@@ -39,9 +41,10 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
+    let gate = super::offline::gate(&arguments.offline)?;
     let dirs = dirs()?;
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    block_on(all(&jobs, manner, &dirs, console))?
+    block_on(all(&jobs, manner, gate, &dirs, console))?
 }
 
 /// How builds are run.
@@ -78,6 +81,7 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
 pub(super) async fn all(
     jobs: &[Job],
     manner: Manner,
+    gate: Gate,
     dirs: &Dirs,
     console: &Console,
 ) -> Result<Exit, Problem> {
@@ -86,7 +90,7 @@ pub(super) async fn all(
     let stop = Stop::default();
     let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
         .map_err(|error| Problem::host("could not listen for signals", error))?;
-    let world = RealWorld::new(dirs.clone());
+    let world = RealWorld::new(dirs.clone()).behind(gate);
     let hooks = Interactive::new(console, &show, manner.debug);
     // Builds share this task: what takes time in them waits or runs on a thread of its own.
     let mut running = futures_util::stream::iter(jobs)

@@ -10,6 +10,7 @@ mod init;
 pub(in crate::cli) mod inspect;
 mod load;
 mod nutanix;
+mod offline;
 pub(in crate::cli) mod plan;
 mod plan_cloudstack;
 mod plan_ec2;
