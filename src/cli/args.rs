@@ -149,6 +149,18 @@ pub(super) enum Command {
         ("goldsmith plan matrix.toml", "the builds of a matrix"),
     ]))]
     Plan(Plan),
+    /// List what builds fetch, file by file, and what cannot be known beforehand
+    #[command(
+        long_about = "List what builds fetch, file by file, and what cannot be known beforehand.\n\n\
+            Each file with its address, size and digest: the base, downloads, container images, and the packages of a bootstrap with \
+            all that they depend on. Digests and lists of packages are fetched for that, nothing else.",
+        after_help = examples(&[
+            ("goldsmith inputs web.toml", "for people"),
+            ("goldsmith inputs --guest ubuntu-24.04 node.toml", "of a source that does not say its system"),
+            ("goldsmith inputs --json web.toml", "for scripts"),
+        ]),
+    )]
+    Inputs(Inputs),
     /// Check definitions without building
     #[command(after_help = examples(&[("goldsmith validate images/*.toml", "all problems of all files at once")]))]
     Validate(Definitions),
@@ -339,6 +351,15 @@ pub(super) struct Plan {
     /// Show all steps with their conditions and templates, whatever the system
     #[arg(long = "all-steps")]
     pub(super) steps: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inputs {
+    #[command(flatten)]
+    pub(super) definitions: Definitions,
+    /// The system of the guest, such as `debian-12` or `rhel-9.4`. That of a bootstrap is known
+    #[arg(long, alias = "system", value_name = "SYSTEM")]
+    pub(super) guest: Option<String>,
 }
 
 #[derive(Debug, Args)]

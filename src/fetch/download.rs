@@ -2,6 +2,7 @@
 use super::{
     FetchError,
     cache::{self, Entry, Hasher},
+    registry::{self, Tokens},
 };
 use crate::{
     cx::{Cx, Event, Unit},
@@ -22,6 +23,8 @@ const REPORT: Duration = Duration::from_millis(200);
 pub(super) struct Attempt<'a> {
     pub(super) cx: &'a Cx,
     pub(super) client: &'a reqwest::Client,
+    pub(super) tokens: &'a Tokens,
+    pub(super) gate: &'a super::Gate,
     pub(super) entry: &'a Entry,
     pub(super) origin: &'a Url,
     pub(super) algorithm: DigestAlgorithm,
@@ -110,7 +113,8 @@ impl Attempt<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let mut response = self.soon(request.send()).await?;
+        let mut response =
+            self.soon(registry::send((self.tokens, self.gate), self.client, self.origin, request)).await?;
         let status = response.status();
         let start = match status {
             StatusCode::OK => 0,

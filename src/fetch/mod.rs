@@ -22,6 +22,7 @@ mod kept;
 mod moved;
 mod pass;
 mod post;
+mod registry;
 mod small;
 mod stock;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use kept::{Freshness, Kept};
 pub use moved::Probed;
 pub use pass::Passed;
 pub use post::{PostError, post_json};
+pub use registry::{ImagePart, RegistryError};
 pub use stock::{Held, Stock};
 
 use crate::{
@@ -97,6 +99,7 @@ pub struct Fetcher {
     cache: PathBuf,
     patience: Patience,
     client: OnceLock<reqwest::Client>,
+    tokens: registry::Tokens,
     archives: &'static [archive::Rule],
     gate: Gate,
 }
@@ -108,6 +111,7 @@ impl Fetcher {
             cache: cache.into(),
             patience: Patience::default(),
             client: OnceLock::new(),
+            tokens: registry::Tokens::default(),
             archives: archive::PUBLISHED,
             gate: Gate::open(),
         }
@@ -284,6 +288,8 @@ impl Fetcher {
             let attempt = Attempt {
                 cx,
                 client: self.client()?,
+                tokens: &self.tokens,
+                gate: &self.gate,
                 entry,
                 origin,
                 algorithm: digest.map_or(DigestAlgorithm::Sha256, Digest::algorithm),

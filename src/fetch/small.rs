@@ -1,5 +1,5 @@
 //! Files that are read at once, such as one with a digest: bounded. Who wants a copy to be kept asks in `kept`.
-use super::{FetchError, Fetcher, Way, held, local_path};
+use super::{FetchError, Fetcher, Way, held, local_path, registry};
 use crate::cx::Cx;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{
@@ -85,7 +85,8 @@ impl Fetcher {
                     request = request.header(name, value);
                 }
             }
-            let mut response = request.send().await.map_err(|error| FetchError::network(url, error))?;
+            let sent = registry::send((&self.tokens, &self.gate), self.client()?, url, request).await;
+            let mut response = sent.map_err(|error| FetchError::network(url, error))?;
             if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
                 return Ok(Answer::Unchanged);
             }

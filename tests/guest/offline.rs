@@ -123,7 +123,12 @@ fn an_image_is_built_from_a_bundle_where_there_is_no_network() {
     let _not_there = std::fs::remove_file(&bundle);
     let start = Instant::now();
     let made = home.run(&["bundle", "create", path(&image), "-o", path(&bundle)]).expect_code(0);
-    println!("bundle of {} bytes after {:?}: {}", bundle.metadata().unwrap().len(), start.elapsed(), made.stderr());
+    println!(
+        "bundle of {} bytes after {:?}: {}",
+        bundle.metadata().unwrap().len(),
+        start.elapsed(),
+        made.stderr()
+    );
     fresh("cache");
     let before = *asked.lock().unwrap();
     assert!(before > 0, "the file was collected");
@@ -132,7 +137,14 @@ fn an_image_is_built_from_a_bundle_where_there_is_no_network() {
     let more = home.definition("more", &definition(&base, ", \"hello\""));
     let arguments = ["build", "--offline", "--bundle", path(&bundle), path(&more)];
     let refused = alone(&home, &arguments).expect_code(3);
-    refused.expect_stderr(&["missing from", "site.bundle", "1 file:", "/hello_", "more.toml:", "goldsmith bundle create"]);
+    refused.expect_stderr(&[
+        "missing from",
+        "site.bundle",
+        "1 file:",
+        "/hello_",
+        "more.toml:",
+        "goldsmith bundle create",
+    ]);
     assert!(!home.out().join("air-gap.qcow2").exists());
     home.assert_clean("the refused build");
 

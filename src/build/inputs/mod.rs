@@ -4,11 +4,13 @@
 //!   base     the disk image or the medium that the build starts from
 //!   steps    what the steps of this guest download, by this host or by the guest
 //!   packages what its package manager gets: a closure, worked out on this host
+//!   images   what container images consist of
 //!   unseen   what steps may fetch without saying it
 //! ```
 //!
 //! Start reading at [`inputs`]. It fetches small files only: digests beside others, manifests, lists of packages.
 mod base;
+mod images;
 mod packages;
 mod steps;
 mod unseen;
@@ -71,6 +73,7 @@ pub async fn inputs(
         cx.check()?;
         packages::progress(cx, index, steps.len());
         steps::collect(&mut found, index, step).await?;
+        images::collect(&mut found, plan.arch, index, step).await?;
         match (&mut guest, &step.kind) {
             (Some(guest), _) => Box::pin(guest.step(&mut found, index, step)).await?,
             (None, StepKind::Package(package)) if package.upgrade || package.install.iter().any(is_named) => {
@@ -169,12 +172,7 @@ impl Found<'_> {
 
     /// The digest of the file at `url`, by the list at `list`, which is an input itself.
     /// Offline, a list that is not there is missing like any other file, and does not hide what else is.
-    async fn listed(
-        &mut self,
-        list: &Url,
-        url: &Url,
-        needed_by: &str,
-    ) -> Result<Option<Digest>, BuildError> {
+    async fn listed(&mut self, list: &Url, url: &Url, needed_by: &str) -> Result<Option<Digest>, BuildError> {
         if !self.fetcher.gate().lets_through(list, None) {
             self.add_file(list.clone(), None, InputKind::File, needed_by).await;
             return Ok(None);

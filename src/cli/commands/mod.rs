@@ -7,6 +7,7 @@ mod convert;
 pub(in crate::cli) mod doctor;
 pub(in crate::cli) mod gc;
 mod init;
+mod inputs;
 pub(in crate::cli) mod inspect;
 mod load;
 mod nutanix;
@@ -37,6 +38,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Build(arguments) => build::run(&arguments, console),
         Command::Verify(arguments) => verify::run(&arguments, console),
         Command::Plan(arguments) => plan::show(&arguments, console),
+        Command::Inputs(arguments) => inputs::run(&arguments, console),
         Command::Validate(arguments) => plan::validate(&arguments, console),
         Command::Init(arguments) => init::run(&arguments, console),
         Command::Convert(arguments) => convert::run(&arguments, console),

@@ -117,11 +117,7 @@ pub(super) struct Base {
 }
 
 /// Finds the archives of a bootstrap, and says what it takes of them.
-pub(super) async fn base(
-    bootstrap: &BootstrapPlan,
-    arch: Arch,
-    gate: &Gate,
-) -> Result<Base, SourceError> {
+pub(super) async fn base(bootstrap: &BootstrapPlan, arch: Arch, gate: &Gate) -> Result<Base, SourceError> {
     let archive = archive::resolve(bootstrap, arch, gate).await?;
     Ok(Base {
         path: format!("/etc/apt/sources.list.d/{}", sources_name(&archive)),

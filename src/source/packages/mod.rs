@@ -91,7 +91,7 @@ impl<'a> Packages<'a> {
             let name = || vec!["apt".to_owned()];
             return Err(SourceError::MissingTools { programs: vec!["apt-get".to_owned()], packages: name() });
         }
-        let root = cx.work().join("packages");
+        let root = cx.work().join(format!("packages-{}", uuid::Uuid::new_v4().simple()));
         let _ = cx.plan_path(&root)?;
         for folder in [
             "etc/apt/apt.conf.d",

@@ -74,8 +74,8 @@ async fn layout(
     let Some(top) = parts.first() else { return Ok(()) };
     let file = blobs.join(top.digest.hex());
     let bytes = fs::read(&file).map_err(local(&file))?;
-    let read: Top =
-        serde_json::from_slice(&bytes).map_err(|error| local(&file)(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let read: Top = serde_json::from_slice(&bytes)
+        .map_err(|error| local(&file)(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     write(folder, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     write(folder, "index.json", index(name, &read, top).to_string().as_bytes())
 }
@@ -105,4 +105,58 @@ fn index(name: &str, read: &Top, top: &ImagePart) -> serde_json::Value {
 /// The same file at another place: linked, or copied to another file system.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cx::tests_support::cx,
+        fetch::{
+            Gate,
+            tests_stock::{Shelf, digest_of},
+        },
+    };
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn the_parts_of_an_image_become_a_layout() {
+        let (config, layer) = (br#"{"architecture":"amd64"}"#, b"layer");
+        let part = |bytes: &[u8]| format!(r#"{{"digest":"{}","size":{}}}"#, digest_of(bytes), bytes.len());
+        let manifest =
+            format!(r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#, part(config), part(layer));
+        let index = format!(
+            r#"{{"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{{"digest":"{}","size":{},"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#,
+            digest_of(manifest.as_bytes()),
+            manifest.len()
+        );
+        let base = "https://registry.example.com/v2/a/pause";
+        let blob = |bytes: &[u8]| format!("{base}/blobs/{}", digest_of(bytes));
+        let inner = format!("{base}/manifests/{}", digest_of(manifest.as_bytes()));
+        let files: [(&str, &[u8]); 4] = [
+            (&format!("{base}/manifests/3.10"), index.as_bytes()),
+            (&inner, manifest.as_bytes()),
+            (&blob(config), config),
+            (&blob(layer), layer),
+        ];
+        let cx = cx();
+        let gate = Gate::closed(vec![Arc::new(Shelf::of(&files))], Vec::new());
+        let fetcher = Fetcher::new(cx.work().join("cache")).behind(gate);
+        let folder = cx.work().join("layout");
+        let name = "registry.example.com/a/pause:3.10";
+        layout(&cx, &fetcher, (name, Arch::X86_64), &folder).await.unwrap();
+        let read = |path: &str| std::fs::read(folder.join(path)).unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&read("index.json")).unwrap();
+        let top = &said["manifests"][0];
+        assert_eq!(top["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
+        assert_eq!(top["digest"], digest_of(index.as_bytes()).to_string());
+        assert_eq!(top["size"], index.len());
+        assert_eq!(top["annotations"]["io.containerd.image.name"], name);
+        assert_eq!(read("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+        for bytes in [index.as_bytes(), manifest.as_bytes(), config, layer] {
+            assert_eq!(read(&format!("blobs/sha256/{}", digest_of(bytes).hex())), bytes);
+        }
+        let other = layout(&cx, &fetcher, ("registry.example.com/a/other:1", Arch::X86_64), &folder).await;
+        assert!(matches!(other, Err(StepError::Image(_))));
+    }
 }
