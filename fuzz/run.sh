@@ -21,9 +21,12 @@ seconds=${SECONDS_EACH:-600}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 seed=fuzz/corpus
-mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests}
+mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests,bundle}
 cp tests/it/answers/snapshots/*.snap $seed/answers/
 cp tests/it/eksa/*.yaml $seed/manifests/
+# A chunk of three bytes, and an index that fits it.
+printf '\006abc{"files":[{"sha256":"sha256:%s","bytes":3,"kind":"file","urls":["https://h/x"],"needed-by":[],"chunks":[[0,1]]}],"chunks":[["%s",3,3]]}' \
+    "$(printf abc | sha256sum | cut -c1-64)" "$(printf abc | sha256sum | cut -c1-64)" > $seed/bundle/one
 
 # A disk with text, noise and much that was never written.
 { head -c 3000 README.md; head -c 3000 /dev/urandom; } > "$work/small"

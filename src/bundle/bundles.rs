@@ -144,11 +144,6 @@ impl Bundles {
         cards
     }
 
-    /// The ids of those bundles whose chunks may be left out.
-    pub(super) fn ids(&self) -> Vec<Digest> {
-        self.opened.iter().map(|bundle| bundle.id.clone()).collect()
-    }
-
     /// Which bundle has a chunk itself.
     pub(super) fn who_has(&self, sha256: &[u8; 32]) -> Option<&Digest> {
         self.opened.iter().find(|bundle| bundle.found.chunks.contains_key(sha256)).map(|bundle| &bundle.id)

@@ -16,6 +16,8 @@ pub enum BundleErrorKind {
     Damaged,
     /// Another bundle is needed, or a file is in none of them.
     Missing,
+    /// Inputs are not what is locked.
+    Drift,
     /// The server did not answer; it may later.
     Unavailable,
     /// The server's certificate is not trusted.

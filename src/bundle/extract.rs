@@ -29,7 +29,7 @@ pub fn tree(cards: &[Card], folder: &Path) -> Result<Vec<(PathBuf, Card)>, Bundl
 }
 
 /// Writes a file to `to`, by way of `part`, which is beside it; `passed` is told how many bytes more were written, and may end it.
-pub fn extract(
+pub(super) fn extract(
     bundles: &Bundles,
     card: &Card,
     (part, to): (&Path, &Path),

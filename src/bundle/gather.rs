@@ -7,7 +7,10 @@ use crate::{
     value::{Digest, DigestAlgorithm},
 };
 use futures_util::StreamExt as _;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 use url::Url;
 
 /// So many are fetched at once: enough that small files do not wait for each other's answers.
@@ -83,6 +86,12 @@ pub async fn gather(cx: &Cx, fetcher: &Fetcher, inputs: &[Input]) -> Result<Vec<
     drop(fetches);
     cx.emit(Event::ProgressFinished { what: what.to_owned() });
     if failed.is_empty() { Ok(here.into_values().collect()) } else { Err(all_failed(&wanted, failed)) }
+}
+
+/// Of what is here, that which these inputs are.
+pub fn of<'a>(gathered: &'a [Gathered], inputs: &[Input]) -> Vec<&'a Gathered> {
+    let wanted: BTreeSet<Url> = inputs.iter().map(|input| address(&input.url)).collect();
+    gathered.iter().filter(|one| wanted.contains(&address(&one.input.url))).collect()
 }
 
 /// What is to be fetched, and all that needs it.

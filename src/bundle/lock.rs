@@ -1,6 +1,6 @@
 //! `goldsmith.lock`: what every input was, so that a later build notices when one is another.
-use super::{BundleError, BundleErrorKind, Gathered, index::address};
-use crate::{plan::InputKind, value::Digest};
+use super::{BundleError, BundleErrorKind, Gathered, index::address, make::beside};
+use crate::{cx::Cx, plan::InputKind, value::Digest};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -147,6 +147,40 @@ impl Lock {
         })?;
         let _ = write!(text, "{toml}");
         Ok(text)
+    }
+
+    /// Writes it to `path`, which has the old text or the whole new one at any time.
+    pub async fn write(&self, cx: &Cx, path: &Path) -> Result<(), BundleError> {
+        let text = self.text()?;
+        let part = beside(cx, path);
+        let undo = cx.plan_path(&part)?;
+        let failed = |error| BundleError::io("write", path, error);
+        tokio::fs::write(&part, text).await.map_err(failed)?;
+        tokio::fs::rename(&part, path).await.map_err(failed)?;
+        cx.undo().keep(undo)?;
+        Ok(())
+    }
+
+    /// An error that names how `build` differs from what is locked in `path`, if it does.
+    pub fn check(&self, path: &Path, build: &str, gathered: &[&Gathered]) -> Result<(), BundleError> {
+        /// So many are told in full.
+        const TOLD: usize = 20;
+        let attempt = || format!("build `{build}` as `{}` locks it", path.display());
+        let hint = "if that is meant, `goldsmith lock FILE` locks what is there now";
+        if !self.knows(build) && !gathered.is_empty() {
+            return Err(BundleError::new(BundleErrorKind::Drift, attempt())
+                .because("it says nothing of this build")
+                .hint(hint));
+        }
+        let drift = self.drift(build, gathered);
+        if drift.is_empty() {
+            return Ok(());
+        }
+        let mut told: Vec<String> = drift.iter().take(TOLD).map(ToString::to_string).collect();
+        if drift.len() > TOLD {
+            told.push(format!("and {} more", drift.len() - TOLD));
+        }
+        Err(BundleError::new(BundleErrorKind::Drift, attempt()).because(told.join("; ")).hint(hint))
     }
 
     /// Replaces what `build` needs. Other builds keep what they need: if one of them needs the same file, it is what it is now.

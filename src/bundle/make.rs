@@ -1,7 +1,11 @@
 //! Bundles as files: written under a temporary name, and under their own when they are whole.
-use super::{BundleError, BundleErrorKind, Bundles, Card, Gathered, Manner, Source, Written, write::write};
+use super::{
+    BundleError, BundleErrorKind, Bundles, Card, Gathered, Manner, Source, Verdict, Written,
+    extract::extract, verify::verify, write::write,
+};
 use crate::{
     cx::{Cancelled, Cx},
+    fetch::Stock as _,
     wire::Bar,
 };
 use std::{
@@ -73,6 +77,42 @@ async fn put(
     .map_err(|error| of_thread("write", to, error))?;
     cx.undo().keep(undo)?;
     Ok(written)
+}
+
+/// Reads all that is in `bundles`, and tells what is damaged.
+pub async fn verified(cx: &Cx, bundles: &Bundles) -> Result<Verdict, BundleError> {
+    let total = bundles.about().iter().map(|about| about.total).sum();
+    let bar = Bar::new(cx, "verify", Some(total));
+    let reading = bundles.clone();
+    let verdict = threaded(cx, bar, move |passed| verify(&reading, passed)).await;
+    verdict.map_err(|error| of_thread("read", Path::new(&bundles.name()), error))
+}
+
+/// Writes files of `bundles` to their paths. Each has its name when it is whole and was compared with its digest.
+pub async fn extract_all(cx: &Cx, bundles: &Bundles, files: &[(PathBuf, Card)]) -> Result<(), BundleError> {
+    let total: u64 = files.iter().map(|(_, card)| card.bytes).sum();
+    let mut done = 0;
+    for (to, card) in files {
+        if let Some(folder) = to.parent() {
+            tokio::fs::create_dir_all(folder)
+                .await
+                .map_err(|error| BundleError::io("make the folder", folder, error))?;
+        }
+        let part = beside(cx, to);
+        let undo = cx.plan_path(&part)?;
+        let (bundles, card, target) = (bundles.clone(), card.clone(), to.clone());
+        let bar = Bar::new(cx, "extract", Some(total));
+        let written = threaded(cx, bar, move |passed| {
+            extract(&bundles, &card, (&part, &target), &mut |more| {
+                done += more;
+                passed(done)
+            })?;
+            Ok(done)
+        });
+        done = written.await.map_err(|error| of_thread("write", to, error))?;
+        cx.undo().keep(undo)?;
+    }
+    Ok(())
 }
 
 /// The temporary name of a file that is on its way to `to`.

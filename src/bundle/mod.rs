@@ -27,14 +27,15 @@ mod tests;
 mod verify;
 mod write;
 
+pub use crate::wire::Trust;
 pub use bundles::{About, Bundles, Pieces};
 pub use error::{BundleError, BundleErrorKind};
-pub use extract::{extract, tree};
-pub use gather::{Gathered, gather};
+pub use extract::tree;
+pub use gather::{Gathered, gather, of};
 pub use index::Card;
 pub use layout::Fault;
 pub use lock::{Drift, LOCK, Lock};
-pub use make::{create, merge};
+pub use make::{create, extract_all, merge, verified};
 pub use place::path_of;
 pub use push::{Base, Pushed, Target, push};
 pub use serve::Mirror;

@@ -7,7 +7,7 @@ use crate::{
     wire::{Door, part},
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
@@ -62,7 +62,7 @@ enum Found {
     None(String),
 }
 
-type Given = BoxBody<Bytes, io::Error>;
+type Given = UnsyncBoxBody<Bytes, io::Error>;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -278,7 +278,7 @@ impl Shelf {
         let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
             Some((receiver.recv().await?, receiver))
         });
-        BodyExt::boxed(StreamBody::new(frames))
+        BodyExt::boxed_unsync(StreamBody::new(frames))
     }
 }
 
@@ -301,18 +301,22 @@ fn authority(url: &Url) -> String {
 }
 
 fn empty(response: Builder) -> Response<Given> {
-    made(response, Full::new(Bytes::new()).map_err(|never| match never {}).boxed())
+    made(response, Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync())
 }
 
 fn text(response: Builder, text: &str) -> Response<Given> {
     let body = Bytes::copy_from_slice(text.as_bytes());
-    made(response.header(CONTENT_LENGTH, body.len()), Full::new(body).map_err(|never| match never {}).boxed())
+    made(
+        response.header(CONTENT_LENGTH, body.len()),
+        Full::new(body).map_err(|never| match never {}).boxed_unsync(),
+    )
 }
 
 fn made(response: Builder, body: Given) -> Response<Given> {
     // What is put into heads here is always right, but for a type that an image tells of itself.
     response.body(body).unwrap_or_else(|_| {
-        let mut broken = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed());
+        let mut broken =
+            Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync());
         *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })

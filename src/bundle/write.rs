@@ -40,6 +40,8 @@ pub struct Manner<'a> {
 pub struct Written {
     /// The bundle's id.
     pub id: Digest,
+    /// Bundles that have what is left out.
+    pub since: Vec<Digest>,
     /// Its length.
     pub bytes: u64,
 }
@@ -178,6 +180,7 @@ impl<'a, W: Write> Writer<'a, W> {
         self.out.flush()?;
         let id = Digest::from_bytes(DigestAlgorithm::Sha256, &sha256)
             .ok_or_else(|| io::Error::other("SHA-256 has another length"))?;
-        Ok(Written { id, bytes: self.at + footer.stored + layout::FOOTER as u64 })
+        let bytes = self.at + footer.stored + layout::FOOTER as u64;
+        Ok(Written { id, since: self.index.since, bytes })
     }
 }

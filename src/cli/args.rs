@@ -5,6 +5,7 @@ mod ami;
 mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
+mod bundle;
 mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
@@ -26,6 +27,7 @@ pub(super) use ami::*;
 pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+pub(super) use bundle::*;
 pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
@@ -266,6 +268,28 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Download,
     },
+    /// Collect all that builds fetch in one file, for places without a network
+    #[command(after_help = examples(&[
+        ("goldsmith bundle create node.toml -o site.bundle", "every input of a build"),
+        ("goldsmith bundle create node.toml --since site.bundle -o new.bundle", "only what changed"),
+        ("goldsmith bundle list site.bundle", "what is in it"),
+        ("goldsmith bundle serve site.bundle", "a mirror of all of it"),
+    ]))]
+    Bundle {
+        #[command(subcommand)]
+        what: Bundle,
+    },
+    /// Write down what every input of a build is, so that `build --locked` refuses others
+    #[command(
+        long_about = "Write down what every input of a build is, so that `build --locked` refuses others.\n\n\
+            Fetches all inputs, and writes their addresses, digests and sizes to `goldsmith.lock` beside each definition. \
+            `goldsmith bundle create` does it, too. Builds of other definitions in the same file are left as they are.",
+        after_help = examples(&[
+            ("goldsmith lock node.toml", "write goldsmith.lock"),
+            ("goldsmith build --locked node.toml", "build from these inputs and no others"),
+        ])
+    )]
+    Lock(Lock),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\
@@ -386,6 +410,12 @@ pub(super) struct Build {
     pub(super) no_verify: bool,
     #[command(flatten)]
     pub(super) offline: Offline,
+    /// Refuse inputs that are not those of `goldsmith.lock`, which lies beside each definition
+    #[arg(long)]
+    pub(super) locked: bool,
+    /// With `--locked`: the guest is of this system, such as `ubuntu-24.04`. The system of a bootstrap is known
+    #[arg(long, value_name = "SYSTEM", requires = "locked")]
+    pub(super) guest: Option<String>,
 }
 
 #[derive(Debug, Args)]

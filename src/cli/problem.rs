@@ -2,6 +2,7 @@
 use super::{exit::Exit, failure, theme::Theme};
 use crate::{
     build::{BuildError, BuildErrorKind, DirError},
+    bundle::{BundleError, BundleErrorKind},
     cloudstack::{CloudStackError, CloudStackErrorKind},
     cx::causes,
     disk::{DiskError, DiskErrorKind},
@@ -39,6 +40,8 @@ pub(super) enum Problem {
     Prism(PrismError),
     /// Something about a release of EKS Anywhere is not as it should be.
     Eksa(EksaError),
+    /// A bundle is not as it should be, or could not be made.
+    Bundle(BundleError),
     /// A bug.
     Internal(String),
 }
@@ -112,6 +115,12 @@ impl Problem {
                 EksaErrorKind::Cancelled => Exit::Interrupted,
                 _ => Exit::Failed,
             },
+            Self::Bundle(error) => match error.kind() {
+                BundleErrorKind::Usage => Exit::Usage,
+                BundleErrorKind::Missing | BundleErrorKind::Drift | BundleErrorKind::Trust => Exit::Preflight,
+                BundleErrorKind::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Internal(_) => Exit::Internal,
         }
     }
@@ -145,6 +154,10 @@ impl Problem {
                 failure::chain(theme, &causes(error), &hints)
             }
             Self::Eksa(error) => {
+                let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
+                failure::chain(theme, &causes(error), &hints)
+            }
+            Self::Bundle(error) => {
                 let hints: Vec<String> = error.hint_text().map(ToOwned::to_owned).into_iter().collect();
                 failure::chain(theme, &causes(error), &hints)
             }

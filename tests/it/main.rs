@@ -3,6 +3,7 @@
 mod answers;
 #[cfg(feature = "aws")]
 mod aws;
+mod bundle;
 mod cli;
 mod cloudstack;
 mod context;

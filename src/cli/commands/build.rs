@@ -36,12 +36,17 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         plan.offline = arguments.offline.offline;
     }
     load::distinct(&plans)?;
+    let gate = super::offline::gate(&arguments.offline)?;
+    if arguments.locked
+        && let Some(exit) = super::bundle::lock::check(&plans, arguments.guest.as_deref(), &gate, console)?
+    {
+        return Ok(exit);
+    }
     let on_error = arguments.on_error.into();
     let jobs: Vec<Job> = plans
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
-    let gate = super::offline::gate(&arguments.offline)?;
     let dirs = dirs()?;
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
     block_on(all(&jobs, manner, gate, &dirs, console))?

@@ -127,7 +127,7 @@ fn text(theme: &Theme, name: &str, inputs: &Inputs) -> String {
 }
 
 /// In a word.
-const fn kind(kind: InputKind) -> &'static str {
+pub(super) const fn kind(kind: InputKind) -> &'static str {
     match kind {
         InputKind::Base => "base",
         InputKind::File => "file",

@@ -13,8 +13,7 @@ pub(super) fn gate(said: &Offline) -> Result<Gate, Problem> {
     }
     let mut stocks: Vec<Arc<dyn Stock>> = Vec::new();
     if !said.bundles.is_empty() {
-        let attempt = "could not use what `--bundle` names";
-        stocks.push(Arc::new(Bundles::open(&said.bundles).map_err(|error| Problem::host(attempt, error))?));
+        stocks.push(Arc::new(Bundles::open(&said.bundles).map_err(Problem::Bundle)?));
     }
     Ok(Gate::closed(stocks, said.hosts.clone()))
 }

@@ -1,11 +1,11 @@
 //! Releases of EKS Anywhere, from a mirror of ours whose tree is shaped like the public one, and what the commands make of them.
-mod bench;
+pub(crate) mod bench;
 mod carried;
 mod collected;
 mod hook;
 mod hostile;
 mod list;
-mod mirror;
+pub(crate) mod mirror;
 mod show;
 mod tls;
 mod trouble;

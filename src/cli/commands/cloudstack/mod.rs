@@ -44,9 +44,9 @@ fn absolute(path: &Path) -> Result<std::path::PathBuf, Problem> {
         .map_err(|error| Problem::host(format!("could not find `{}`", path.display()), error))
 }
 
-fn first_line(path: &Path) -> Result<Secret, Problem> {
+pub(super) fn first_line(path: &Path) -> Result<Secret, Problem> {
     let failed =
-        |why: String| Problem::usage(format!("could not read the secret key in `{}`: {why}", path.display()));
+        |why: String| Problem::usage(format!("could not read the secret in `{}`: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     match text.lines().next().filter(|line| !line.is_empty()) {
         Some(line) => Ok(Secret::new(line)),

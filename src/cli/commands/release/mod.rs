@@ -67,7 +67,7 @@ fn run<T>(
 }
 
 /// Columns as wide as what is in them; the last is as long as it is.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(in crate::cli::commands) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
