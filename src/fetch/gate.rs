@@ -132,7 +132,13 @@ impl Gate {
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         for stock in &closed.stocks {
-            let held = stock.find(url).or_else(|| stock.find(&bare));
+            let held = stock.find(url).or_else(|| spellings(&bare).iter().find_map(|url| stock.find(url)));
+            // Another version at the same address is not what is meant.
+            let held = held.filter(|held| {
+                digest.is_none_or(|digest| {
+                    digest.algorithm() != held.digest.algorithm() || *digest == held.digest
+                })
+            });
             let held = held.or_else(|| digest.and_then(|digest| stock.find_digest(digest)));
             if let Some(held) = held {
                 return Way::Stock(Arc::clone(stock), held);
@@ -190,6 +196,33 @@ impl Gate {
             let _the_first_stays = closed.detour.set(detour);
         }
     }
+}
+
+/// The ways in which programs write one address: whether `+` and `~` are escaped depends on apt's version.
+fn spellings(url: &Url) -> Vec<Url> {
+    const ESCAPED: [(&str, &str); 4] = [("+", "%2b"), ("+", "%2B"), ("~", "%7e"), ("~", "%7E")];
+    let plain = ESCAPED.iter().fold(url.path().to_owned(), |path, (sign, escape)| path.replace(escape, sign));
+    let escaped = |plus: &str, tilde: &str| plain.replace('+', plus).replace('~', tilde);
+    let others = [
+        plain.clone(),
+        escaped("%2b", "~"),
+        escaped("%2b", "%7e"),
+        escaped("%2B", "~"),
+        escaped("%2B", "%7E"),
+    ];
+    let with = |path: &str| {
+        let mut url = url.clone();
+        url.set_path(path);
+        url
+    };
+    let mut spellings = vec![url.clone()];
+    for path in others {
+        let other = with(&path);
+        if !spellings.contains(&other) {
+            spellings.push(other);
+        }
+    }
+    spellings
 }
 
 /// What helps when something is in no collection.
@@ -250,6 +283,16 @@ mod tests {
         }
         assert_eq!(gate.take_refused(), ["https://example.com/b"]);
         assert!(gate.take_refused().is_empty());
+    }
+
+    #[test_case("http://deb.example.com/libstdc++6_1~2.deb"; "plain")]
+    #[test_case("http://deb.example.com/libstdc%2b%2b6_1~2.deb"; "the plus signs")]
+    #[test_case("http://deb.example.com/libstdc%2B%2B6_1%7E2.deb"; "everything")]
+    fn an_address_is_known_however_it_is_written(collected: &str) {
+        let gate = Gate::closed(vec![Arc::new(Shelf::of(&[(collected, b"deb")]))], Vec::new());
+        for asked in ["libstdc++6_1~2.deb", "libstdc%2b%2b6_1~2.deb", "libstdc%2b%2b6_1%7e2.deb"] {
+            assert!(gate.lets_through(&url(&format!("http://deb.example.com/{asked}")), None), "{asked}");
+        }
     }
 
     #[test]

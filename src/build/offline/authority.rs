@@ -5,8 +5,7 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::{
-    ServerConfig,
-    crypto::ring,
+    ServerConfig, crypto,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use std::{
@@ -61,7 +60,7 @@ impl Authority {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_no_client_auth()

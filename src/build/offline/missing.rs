@@ -4,7 +4,7 @@ use crate::{
     build::{BuildError, BuildErrorKind, inputs},
     cx::Cx,
     fetch::{self, COLLECT, Fetcher, PlainUrl},
-    plan::{Input, Plan},
+    plan::{Input, InputKind, Plan},
 };
 use std::fmt::Write as _;
 
@@ -14,10 +14,7 @@ pub(in crate::build) async fn missing(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -
     let found = inputs(cx, plan, fetcher, None).await;
     // To find out what is needed, some of it is read.
     let refused = gate.take_refused();
-    let found = found.map_err(|error| match refused.is_empty() {
-        true => error,
-        false => error.hint(COLLECT),
-    })?;
+    let found = found.map_err(|error| if refused.is_empty() { error } else { error.hint(COLLECT) })?;
     let missing: Vec<&Input> = found.files.iter().filter(|input| !is_there(fetcher, input)).collect();
     if missing.is_empty() {
         for unknown in &found.unknowable {
@@ -32,8 +29,11 @@ pub(in crate::build) async fn missing(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -
 }
 
 fn is_there(fetcher: &Fetcher, input: &Input) -> bool {
-    fetcher.gate().lets_through(&input.url, input.digest.as_ref())
-        || input.digest.as_ref().is_some_and(|digest| fetch::cached(fetcher.folder(), digest).is_some())
+    // Package managers ask by address; what else there is of the same content is of no use to them.
+    let by_address = matches!(input.kind, InputKind::Package | InputKind::PackageIndex);
+    let digest = input.digest.as_ref().filter(|_| !by_address);
+    fetcher.gate().lets_through(&input.url, digest)
+        || digest.is_some_and(|digest| fetch::cached(fetcher.folder(), digest).is_some())
 }
 
 /// `missing from site.bundle: 2 files: …`, one a line.
@@ -57,7 +57,6 @@ fn told(missing: &[&Input], names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::InputKind;
 
     #[test]
     fn what_is_missing_is_told_with_who_needs_it() {

@@ -100,5 +100,8 @@ async fn a_damaged_collection_leaves_nothing_in_the_cache() {
     let wrong = digest_of(b"something else");
     let (fetcher, _folder) = offline(Shelf::of(&[(there.as_str(), b"tool")]), &[]);
     let error = fetcher.get(&cx, &[there], Some(&wrong)).await.unwrap_err();
+    assert!(matches!(error, FetchError::Refused { .. }), "another version is not what is meant: {error}");
+    let long: Digest = format!("sha512:{}", "ab".repeat(64)).parse().unwrap();
+    let error = fetcher.get(&cx, &[url("https://get.example.com/tool")], Some(&long)).await.unwrap_err();
     assert!(matches!(error, FetchError::Digest { .. }), "{error}");
 }
