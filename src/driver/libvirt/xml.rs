@@ -179,7 +179,9 @@ impl DomainXml {
 
     /// A user network without a way out, which the XML has no word for. Forwarded ports still lead in.
     fn write_isolated_network(&self, out: &mut String) -> std::fmt::Result {
-        let device = format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=", self.mac());
+        // QEMU finds it a slot before it looks at those that libvirt chose, which are the first ones.
+        let device =
+            format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=,bus=pcie.0,addr=0x10", self.mac());
         writeln!(out, "  <qemu:commandline>")?;
         for argument in ["-netdev", &format!("user,id={NETDEV},restrict=on"), "-device", &device] {
             writeln!(out, "    <qemu:arg value='{argument}'/>")?;
