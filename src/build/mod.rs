@@ -15,6 +15,7 @@ mod install;
 mod install_there;
 mod kept;
 mod login;
+mod offline;
 mod opened;
 mod outcome;
 mod preflight;

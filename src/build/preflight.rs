@@ -60,6 +60,11 @@ async fn hypervisor(cx: &Cx, world: &dyn World, plan: &Plan, secrets: Secrets) -
         return Err(BuildError::new(BuildErrorKind::Preflight, why)
             .hint("leave `serve` out of `[source.iso.answers]`: a volume of answers travels there"));
     }
+    if served && plan.offline {
+        let why = "answers cannot be served to the installer of an offline build: its machine has no route to this host";
+        return Err(BuildError::new(BuildErrorKind::Preflight, why)
+            .hint("leave `serve` out of `[source.iso.answers]`: a volume of answers needs no network"));
+    }
     let readiness = hypervisor.preflight(&spec).await?;
     cx.events().notice(if plan.machine.keeps_its_disks() {
         readiness.hypervisor.clone()

@@ -2,6 +2,7 @@
 use super::{
     BuildError, BuildErrorKind, Dirs, amis,
     clouds::Clouds,
+    offline,
     preflight::room,
     preview::certain,
     prisms::Prisms,
@@ -12,7 +13,7 @@ use crate::{
     cloudstack::{self, CloudStack},
     cx::{Check, Cx, ResourceRef, Stop},
     driver::{DriverError, DriverErrorKind, Hypervisor},
-    fetch::Fetcher,
+    fetch::{Fetcher, Gate},
     guest::{self, Credentials, Facts, Growth, Guest, GuestError, Login, Trouble},
     nutanix::{self, Prism},
     plan::{AmiPlan, Ec2Plan, Plan, SeedKind, SourcePlan, VsphereSourcePlan},
@@ -33,6 +34,8 @@ use std::{
 pub struct RealWorld {
     dirs: Dirs,
     fetcher: Arc<Fetcher>,
+    /// There while goldsmith is offline, from the first build on.
+    proxy: tokio::sync::OnceCell<offline::Proxy>,
     /// One per connection URI: builds of one process share it.
     hypervisors: Mutex<BTreeMap<String, Arc<dyn Hypervisor>>>,
     vcenters: Vcenters,
@@ -47,11 +50,19 @@ impl RealWorld {
         Self {
             dirs,
             fetcher,
+            proxy: tokio::sync::OnceCell::new(),
             hypervisors: Mutex::default(),
             vcenters: Vcenters::default(),
             clouds: Clouds::default(),
             prisms: Prisms::default(),
         }
+    }
+
+    /// The same behind a gate: with one that is closed, builds are offline.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        let fetcher = Arc::new(Fetcher::new(self.dirs.cache()).behind(gate));
+        Self { fetcher, ..self }
     }
 
     /// What is in this session's vCenter is removed in this session. Anything else needs a password from the environment.
@@ -206,6 +217,12 @@ impl World for RealWorld {
                 (format!("step {} cannot run ({})", error.number, error.at), error.source.hint());
             return Err(with_hint(BuildError::because(attempt, error.source), hint));
         }
+        if self.fetcher.gate().is_closed() {
+            let proxy = || offline::Proxy::start(Arc::clone(&self.fetcher));
+            let proxy = self.proxy.get_or_try_init(proxy).await.map_err(offline::no_proxy)?;
+            self.fetcher.gate().lead_to(proxy.detour());
+            Box::pin(offline::missing(cx, plan, &self.fetcher)).await?;
+        }
         if let SourcePlan::Vsphere(VsphereSourcePlan::Ova(image)) = &plan.source {
             vcenters::check(image).await?;
         }
@@ -213,12 +230,11 @@ impl World for RealWorld {
             // Of an instance, the driver looks for itself.
             Box::pin(amis::preflight(cx, plan)).await?;
         }
-        let needs = cx.stop().unless_cancelled(source::preflight(plan, self.dirs.cache())).await?.map_err(
-            |error| {
+        let needs =
+            cx.stop().unless_cancelled(source::preflight(plan, &self.fetcher)).await?.map_err(|error| {
                 let hint = error.hint();
                 with_hint(BuildError::because("the source of the first disk is not ready", error), hint)
-            },
-        )?;
+            })?;
         // The proof of a packed output unpacks it beside the disk that was built.
         let compressed = plan.outputs.iter().any(|output| output.format.is_packed());
         let proof = if plan.verify.boot && compressed { needs.bytes_work.as_bytes() / 2 } else { 0 };
@@ -262,7 +278,9 @@ impl World for RealWorld {
             cx.events().notice(format!("it starts from {}", found.description));
             return Ok(Prepared::Kept(KeptSource { id: found.id, description: found.description }));
         }
-        source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk)
+        let prepared = source::prepare(cx, plan, &self.fetcher).await.map_err(no_disk);
+        offline::tell_refused(cx, self.fetcher.gate());
+        prepared
     }
 
     async fn upload(
@@ -376,7 +394,10 @@ impl Session for RealSession {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
-        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await.map_err(|error| {
+        offline::lead(cx, &self.guest, self.fetcher.gate()).await?;
+        let done = provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await;
+        offline::tell_refused(cx, self.fetcher.gate());
+        done.map_err(|error| {
             let hint = error.source.hint();
             with_hint(BuildError::because("provisioning failed", error), hint)
         })

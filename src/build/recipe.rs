@@ -167,6 +167,7 @@ pub(super) fn machine_spec(plan: &Plan, role: &str) -> MachineSpec {
         boot: Boot::Disk,
         optical: Vec::new(),
         ends_at_restart: false,
+        isolated: plan.offline,
         instance: InstanceSeed::default(),
     }
 }

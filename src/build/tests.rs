@@ -269,6 +269,7 @@ fn plan(out: &Path) -> Plan {
         ova: None,
     };
     Plan {
+        offline: false,
         name: "tiny".into(),
         arch: Arch::X86_64,
         matrix: std::collections::BTreeMap::new(),

@@ -10,6 +10,7 @@ mod cloudstack;
 #[cfg(feature = "aws")]
 mod marketplace;
 mod nutanix;
+mod offline;
 mod publish;
 #[cfg(feature = "aws")]
 mod publish_ami;
@@ -31,6 +32,7 @@ pub(super) use cloudstack::*;
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
 pub(super) use nutanix::*;
+pub(super) use offline::*;
 pub(super) use publish::*;
 #[cfg(feature = "aws")]
 pub(super) use publish_ami::*;
@@ -131,6 +133,7 @@ pub(super) enum Command {
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
         ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
+        ("goldsmith build --offline --bundle site.bundle web.toml", "without a network, from what was collected"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
     Build(Build),
@@ -406,6 +409,8 @@ pub(super) struct Build {
     /// Do not boot the results to prove them
     #[arg(long)]
     pub(super) no_verify: bool,
+    #[command(flatten)]
+    pub(super) offline: Offline,
     /// Refuse inputs that are not those of `goldsmith.lock`, which lies beside each definition
     #[arg(long)]
     pub(super) locked: bool,

@@ -76,7 +76,7 @@ pub struct Subject {
 impl Subject {
     /// Looks whether the inputs of `plan` can be had. Asks the network where they are there.
     pub async fn look(plan: Plan, dirs: &Dirs) -> Self {
-        let source = match source::preflight(&plan, dirs.cache()).await {
+        let source = match source::preflight(&plan, &crate::fetch::Fetcher::new(dirs.cache())).await {
             Ok(needs) => {
                 let room = needs.room(dirs.work_root(), dirs.cache());
                 Ok(room.first().map_or(needs.bytes_work, |(_, size)| *size))

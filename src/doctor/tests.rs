@@ -30,6 +30,7 @@ fn host() -> Facts {
 
 fn subject(source: SourcePlan) -> Subject {
     let plan = Plan {
+        offline: false,
         name: "web".to_owned(),
         arch: Arch::X86_64,
         matrix: BTreeMap::new(),

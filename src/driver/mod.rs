@@ -61,6 +61,8 @@ pub struct MachineSpec {
     pub optical: Vec<Optical>,
     /// A restart ends it, as powering off does. So an installer that restarts into what it installed does not start again.
     pub ends_at_restart: bool,
+    /// It has no route out: nothing but its SSH is reached, and it reaches nobody. Hypervisors of a site leave that to the site's network.
+    pub isolated: bool,
     /// For a machine whose disks stay with its hypervisor.
     pub instance: InstanceSeed,
 }

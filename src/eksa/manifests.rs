@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cx::Cx,
-    fetch::{Fetcher, PlainUrl, probe},
+    fetch::{Fetcher, Gate, PlainUrl},
 };
 use futures_util::StreamExt as _;
 use jiff::civil::Date;
@@ -57,7 +57,9 @@ impl Manifests {
     /// What is downloaded is kept in `cache`. A tar is read at once.
     pub fn open(cache: &Path, wanted: Wanted) -> Result<Self, EksaError> {
         let tarball = wanted.tarball.as_deref().map(open).transpose()?;
-        Ok(Self { fetcher: Fetcher::new(cache), wanted, tarball })
+        // Copies of manifests and files in the cache are taken, and no server is asked for anything.
+        let gate = if wanted.offline { Gate::closed(Vec::new(), Vec::new()) } else { Gate::open() };
+        Ok(Self { fetcher: Fetcher::new(cache).behind(gate), wanted, tarball })
     }
 
     pub(super) fn wanted(&self) -> &Wanted {
@@ -128,7 +130,7 @@ impl Manifests {
     pub async fn measure(&self, cx: &Cx, artifacts: &mut [Artifact]) -> Result<(), EksaError> {
         let asked = artifacts.iter_mut().filter_map(|artifact| Some((artifact.url()?, artifact)));
         let asks = asked.map(|(url, artifact)| async move {
-            match probe(&url).await {
+            match self.fetcher.probe(&url, None).await {
                 Ok(found) => artifact.bytes = found.bytes,
                 Err(error) => cx.events().warn(error.to_string(), None),
             }

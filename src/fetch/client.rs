@@ -1,17 +1,35 @@
 //! The HTTP client: TLS by rustls and ring, proxies from the environment, roots from the system or `SSL_CERT_FILE`.
-use super::FetchError;
+use super::{FetchError, Gate, Way};
+use reqwest::redirect::Policy;
 use std::time::Duration;
 use url::Url;
 
 const CONNECT: Duration = Duration::from_secs(15);
+/// As many as the library follows by itself.
+const REDIRECTS: usize = 10;
 const PROBE: Duration = Duration::from_secs(20);
 
 /// A client. reqwest takes proxies from the environment itself; its platform verifier reads `SSL_CERT_FILE` and
-/// `SSL_CERT_DIR` through rustls-native-certs.
-pub(super) fn new() -> Result<reqwest::Client, FetchError> {
+/// `SSL_CERT_DIR` through rustls-native-certs. Where a server sends it elsewhere, `gate` is asked again.
+pub(super) fn new(gate: &Gate) -> Result<reqwest::Client, FetchError> {
     // Fails only when a provider is installed already, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if gate.is_closed() {
+        let gate = gate.clone();
+        builder = builder.redirect(Policy::custom(move |attempt| {
+            if !matches!(gate.way(attempt.url(), None), Way::Network) {
+                let refused = gate.refuse(attempt.url());
+                return attempt.error(refused);
+            }
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("too many redirects")
+            } else {
+                attempt.follow()
+            }
+        }));
+    }
+    builder
         .user_agent(concat!("goldsmith/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .build()
@@ -19,7 +37,7 @@ pub(super) fn new() -> Result<reqwest::Client, FetchError> {
 }
 
 /// Asks whether `url` answers with a file, without downloading it. Returns its size when the server tells.
-pub(super) async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
+pub(super) async fn probe(gate: &Gate, url: &Url) -> Result<Option<u64>, FetchError> {
     match url.scheme() {
         "http" | "https" => {}
         "file" => {
@@ -30,7 +48,12 @@ pub(super) async fn probe(url: &Url) -> Result<Option<u64>, FetchError> {
         }
         _ => return Err(FetchError::Scheme { url: Box::new(url.clone()) }),
     }
-    let client = new()?;
+    match gate.way(url, None) {
+        Way::Network => {}
+        Way::Stock(_, held) => return Ok(Some(held.bytes)),
+        Way::Refused => return Err(gate.refuse(url)),
+    }
+    let client = new(gate)?;
     let send = |request: reqwest::RequestBuilder| async {
         request.timeout(PROBE).send().await.map_err(|error| FetchError::network(url, error))
     };

@@ -24,6 +24,7 @@ pub(super) struct Attempt<'a> {
     pub(super) cx: &'a Cx,
     pub(super) client: &'a reqwest::Client,
     pub(super) tokens: &'a Tokens,
+    pub(super) gate: &'a super::Gate,
     pub(super) entry: &'a Entry,
     pub(super) origin: &'a Url,
     pub(super) algorithm: DigestAlgorithm,
@@ -114,7 +115,8 @@ impl Attempt<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let mut response = self.soon(registry::send(self.tokens, self.client, self.origin, request)).await?;
+        let mut response =
+            self.soon(registry::send((self.tokens, self.gate), self.client, self.origin, request)).await?;
         let status = response.status();
         let start = match status {
             StatusCode::OK => 0,

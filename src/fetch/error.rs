@@ -1,5 +1,5 @@
 //! Why a file could not be fetched.
-use super::archive;
+use super::{COLLECT, Stock, archive};
 use crate::{
     cx::{Cancelled, WaitError},
     value::{Digest, HumanDuration},
@@ -46,6 +46,25 @@ pub enum FetchError {
     NoCopy {
         /// The address.
         url: Box<Url>,
+    },
+    /// Goldsmith is offline, and nobody who may be asked has it.
+    #[error("could not fetch `{}`: goldsmith is offline, and it is {} nor at an allowed host", PlainUrl(.url), nowhere(.stocks))]
+    Refused {
+        /// The address.
+        url: Box<Url>,
+        /// Names of the collections that do not have it.
+        stocks: Vec<String>,
+    },
+    /// A collection that has it cannot be read.
+    #[error("could not take `{}` out of {stock}", PlainUrl(.url))]
+    Stock {
+        /// The address.
+        url: Box<Url>,
+        /// The collection's name.
+        stock: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
     },
     /// It is larger than such a file can be.
     #[error("could not fetch `{}`: it is larger than {limit}", PlainUrl(.url))]
@@ -139,6 +158,10 @@ impl FetchError {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    pub(super) fn stock(url: &Url, stock: &dyn Stock, source: std::io::Error) -> Self {
+        Self::Stock { url: Box::new(url.clone()), stock: stock.name(), source }
+    }
+
     pub(super) fn network(url: &Url, error: reqwest::Error) -> Self {
         // The address is in our own message already, and there without its secrets.
         Self::Network { url: Box::new(url.clone()), source: error.without_url().into() }
@@ -190,6 +213,8 @@ impl FetchError {
                 }
                 None => "the file is no longer there; releases move: look for its present address".to_owned(),
             }),
+            Self::Refused { .. } => Some(COLLECT.to_owned()),
+            Self::Stock { stock, .. } => Some(format!("look whether it is whole: `goldsmith bundle verify {stock}`")),
             Self::Network { .. } | Self::Stalled { .. } => Some(
                 "check the network; a proxy is taken from https_proxy, http_proxy and no_proxy, an own CA from \
                  SSL_CERT_FILE"
@@ -198,6 +223,15 @@ impl FetchError {
             Self::Everywhere { failures } => failures.last().and_then(Self::hint),
             _ => None,
         }
+    }
+}
+
+/// That it is in none of the collections.
+fn nowhere(stocks: &[String]) -> String {
+    match stocks {
+        [] => "neither in a bundle (none was given)".to_owned(),
+        [one] => format!("neither in {one}"),
+        many => format!("neither in any of {}", many.join(", ")),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The copy spares the transfer when the server says that nothing changed, and stands in when no server answers.
 use super::{
-    FetchError, Fetcher, cache, local_path,
+    FetchError, Fetcher, Way, cache, held, local_path,
     small::{Answer, Validators},
 };
 use crate::{
@@ -29,7 +29,7 @@ pub struct Kept {
 pub enum Freshness {
     /// From the server, just now; or the server said that the copy is what it has.
     Fresh,
-    /// From this host, where the address leads to.
+    /// From this host, where the address leads to, or from a collection of files.
     Local,
     /// From the copy of this time: the server did not answer, or was not to be asked.
     Copy(Timestamp),
@@ -87,10 +87,23 @@ impl Fetcher {
         if local_path(url).is_some() {
             return Ok(Kept { bytes: self.small(cx, url, limit).await?, freshness: Freshness::Local });
         }
+        let way = self.gate.way(url, None);
+        if let Way::Stock(stock, held) = way {
+            return Ok(Kept {
+                bytes: held::small(url, limit, (stock, held)).await?,
+                freshness: Freshness::Local,
+            });
+        }
         let copied = Copied::of(&self.cache, url);
         let before = copied.read(url);
-        if offline {
-            let (bytes, record) = before.ok_or_else(|| FetchError::NoCopy { url: Box::new(url.clone()) })?;
+        if offline || matches!(way, Way::Refused) {
+            let (bytes, record) = before.ok_or_else(|| {
+                if offline {
+                    FetchError::NoCopy { url: Box::new(url.clone()) }
+                } else {
+                    self.gate.refuse(url)
+                }
+            })?;
             return Ok(Kept { bytes, freshness: Freshness::Copy(record.at) });
         }
         let asked = self.ask(cx, url, limit, before.as_ref().map(|(_, record)| &record.validators)).await;

@@ -16,21 +16,28 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod gate;
+mod held;
 mod kept;
 mod moved;
+mod pass;
 mod post;
 mod registry;
 mod small;
 mod stock;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tests_stock;
 
 #[cfg(test)]
 pub(crate) use archive::Rule;
 pub use cache::{cached, has_as_long, missing};
 pub use error::{FetchError, PlainUrl};
+pub use gate::{AllowedHost, COLLECT, Detour, Gate, NoHost, Way};
 pub use kept::{Freshness, Kept};
-pub use moved::{Probed, probe};
+pub use moved::Probed;
+pub use pass::Passed;
 pub use post::{PostError, post_json};
 pub use registry::{ImagePart, RegistryError};
 pub use stock::{Held, Stock};
@@ -94,6 +101,7 @@ pub struct Fetcher {
     client: OnceLock<reqwest::Client>,
     tokens: registry::Tokens,
     archives: &'static [archive::Rule],
+    gate: Gate,
 }
 
 impl Fetcher {
@@ -105,7 +113,20 @@ impl Fetcher {
             client: OnceLock::new(),
             tokens: registry::Tokens::default(),
             archives: archive::PUBLISHED,
+            gate: Gate::open(),
         }
+    }
+
+    /// The same behind a gate.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// What lets its addresses through.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The folder of what is kept between builds.
@@ -176,8 +197,14 @@ impl Fetcher {
         {
             return Ok(found);
         }
+        // One place that may be asked is enough; none is an error about the first.
+        let through = |origin: &&Url| self.gate.lets_through(origin, digest);
+        let open: Vec<&Url> = origins.iter().filter(through).collect();
+        if open.is_empty() {
+            return Err(self.gate.refuse(first));
+        }
         let mut failures = Vec::new();
-        for origin in origins {
+        for origin in open {
             let result = match local_path(origin) {
                 Some(path) => self.local(cx, &path, digest).await,
                 None => self.fetch_from(cx, &entry, origin, digest, limit).await,
@@ -261,7 +288,7 @@ impl Fetcher {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = client::new()?;
+        let client = client::new(&self.gate)?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -274,6 +301,11 @@ impl Fetcher {
         digest: Option<&Digest>,
         limit: Option<u64>,
     ) -> Result<Fetched, FetchError> {
+        match self.gate.way(origin, digest) {
+            Way::Network => {}
+            Way::Stock(stock, held) => return held::store(cx, entry, (origin, digest), (stock, held)).await,
+            Way::Refused => return Err(self.gate.refuse(origin)),
+        }
         let pauses = || {
             ExponentialBuilder::default()
                 .with_min_delay(self.patience.pause)
@@ -289,6 +321,7 @@ impl Fetcher {
                 cx,
                 client: self.client()?,
                 tokens: &self.tokens,
+                gate: &self.gate,
                 entry,
                 origin,
                 algorithm: digest.map_or(DigestAlgorithm::Sha256, Digest::algorithm),

@@ -1,10 +1,10 @@
 //! Goes on in a publisher's archive when a release is no longer at its place.
 use super::{
-    FetchError, Fetcher, PlainUrl,
+    FetchError, Fetcher, Gate, PlainUrl, Way,
     archive::{self, Archived, Rule},
     client,
 };
-use crate::cx::Cx;
+use crate::{cx::Cx, value::Digest};
 use url::Url;
 
 /// What answered to a question for a file.
@@ -16,33 +16,39 @@ pub struct Probed {
     pub bytes: Option<u64>,
 }
 
-/// Asks whether `url` answers with a file, without downloading it; a release that is gone is looked for in its publisher's
-/// archive.
-pub async fn probe(url: &Url) -> Result<Probed, FetchError> {
-    probe_in(archive::PUBLISHED, url).await
-}
-
-pub(super) async fn probe_in(archives: &[Rule], url: &Url) -> Result<Probed, FetchError> {
-    let first = match client::probe(url).await {
+pub(super) async fn probe_in(gate: &Gate, archives: &[Rule], url: &Url) -> Result<Probed, FetchError> {
+    let first = match client::probe(gate, url).await {
         Ok(bytes) => return Ok(Probed { url: url.clone(), bytes }),
         Err(error) => error,
     };
     let moved = if first.is_gone() { archive::archived(archives, url) } else { None };
-    let Some(Archived { url, .. }) = moved else { return Err(first) };
-    match client::probe(&url).await {
+    let Some(Archived { url, .. }) = moved.filter(|moved| gate.lets_through(&moved.url, None)) else {
+        return Err(first);
+    };
+    match client::probe(gate, &url).await {
         Ok(bytes) => Ok(Probed { url, bytes }),
         Err(second) => Err(FetchError::Everywhere { failures: vec![first, second] }),
     }
 }
 
 impl Fetcher {
+    /// Asks whether `url` answers with a file, without downloading it; a release that is gone is looked for in its publisher's
+    /// archive. With `digest`, a collection that has the file under another address counts.
+    pub async fn probe(&self, url: &Url, digest: Option<&Digest>) -> Result<Probed, FetchError> {
+        if let Way::Stock(_, held) = self.gate.way(url, digest) {
+            return Ok(Probed { url: url.clone(), bytes: Some(held.bytes) });
+        }
+        probe_in(&self.gate, self.archives, url).await
+    }
+
     /// Where else to look for what is gone from `failures`' addresses; not where `origins` were looked for already.
     pub(super) fn moved(&self, failures: &[FetchError], origins: &[Url]) -> Vec<Archived> {
         let mut found: Vec<Archived> = Vec::new();
         for failure in failures.iter().filter(|failure| failure.is_gone()) {
             let FetchError::Http { url, .. } = failure else { continue };
             let Some(moved) = archive::archived(self.archives, url) else { continue };
-            if !origins.contains(&moved.url) && !found.contains(&moved) {
+            let open = self.gate.lets_through(&moved.url, None);
+            if open && !origins.contains(&moved.url) && !found.contains(&moved) {
                 found.push(moved);
             }
         }
@@ -68,6 +74,7 @@ impl Fetcher {
             Err(error) => return Err(error.into()),
         };
         let moved = archive::archived_list(self.archives, list, file.unwrap_or(list));
+        let moved = moved.filter(|moved| self.gate.lets_through(&moved.url, None));
         let Some(moved) = moved else { return Err(first) };
         cx.events().notice(format!("{}; {}", super::error::chain(&first), looking(&moved)));
         let second = match self.small(cx, &moved.url, limit).await {

@@ -1,5 +1,5 @@
 //! A small POST to an address that must not be told to anybody.
-use super::client;
+use super::{Gate, client};
 use crate::value::Secret;
 use std::time::Duration;
 use url::Url;
@@ -30,7 +30,8 @@ pub async fn post_json(url: &Secret, body: String, limit: Duration) -> Result<()
     if !matches!(address.scheme(), "http" | "https") || address.host_str().is_none() {
         return Err(PostError::Address);
     }
-    let response = client::new()
+    // The address is the user's own, and no build tells anything there.
+    let response = client::new(&Gate::open())
         .map_err(PostError::Client)?
         .post(address)
         .header("content-type", "application/json")

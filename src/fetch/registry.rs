@@ -6,7 +6,7 @@
 //!   https://HOST/v2/NAME/manifests/sha256:…
 //!   https://HOST/v2/NAME/blobs/sha256:…   configuration and layers
 //! ```
-use super::{FetchError, Fetcher};
+use super::{FetchError, Fetcher, Gate};
 use crate::{
     cx::Cx,
     value::{Arch, Digest, DigestAlgorithm},
@@ -264,7 +264,7 @@ pub(super) struct Tokens(Mutex<BTreeMap<String, crate::value::Secret>>);
 
 /// Sends `request` to `url`. A registry that wants a token gets one that anybody may have.
 pub(super) async fn send(
-    tokens: &Tokens,
+    (tokens, gate): (&Tokens, &Gate),
     client: &reqwest::Client,
     url: &Url,
     mut request: RequestBuilder,
@@ -283,7 +283,10 @@ pub(super) async fn send(
         return Ok(response);
     };
     let asked = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-    let Some(token) = asked.and_then(challenge) else { return Ok(response) };
+    // Who gives tokens may be another host.
+    let Some(token) = asked.and_then(challenge).filter(|url| gate.lets_through(url, None)) else {
+        return Ok(response);
+    };
     let Some(token) = give(client, token).await else { return Ok(response) };
     let sent = again.bearer_auth(token.expose()).send().await;
     tokens.0.lock().unwrap_or_else(PoisonError::into_inner).insert(repository, token);

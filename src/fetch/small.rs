@@ -1,5 +1,5 @@
 //! Files that are read at once, such as one with a digest: bounded. Who wants a copy to be kept asks in `kept`.
-use super::{FetchError, Fetcher, local_path, registry};
+use super::{FetchError, Fetcher, Way, held, local_path, registry};
 use crate::cx::Cx;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{
@@ -32,6 +32,11 @@ impl Fetcher {
             let bytes =
                 tokio::fs::read(&path).await.map_err(|source| FetchError::io("read", &path, source))?;
             return if bytes.len() > limit { Err(too_large(url, limit)) } else { Ok(bytes) };
+        }
+        match self.gate.way(url, None) {
+            Way::Network => {}
+            Way::Stock(stock, held) => return held::small(url, limit, (stock, held)).await,
+            Way::Refused => return Err(self.gate.refuse(url)),
         }
         match self.ask(cx, url, limit, None).await? {
             Answer::Whole(bytes, _) => Ok(bytes),
@@ -80,7 +85,7 @@ impl Fetcher {
                     request = request.header(name, value);
                 }
             }
-            let sent = registry::send(&self.tokens, self.client()?, url, request).await;
+            let sent = registry::send((&self.tokens, &self.gate), self.client()?, url, request).await;
             let mut response = sent.map_err(|error| FetchError::network(url, error))?;
             if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
                 return Ok(Answer::Unchanged);
@@ -112,6 +117,6 @@ impl Fetcher {
     }
 }
 
-fn too_large(url: &Url, limit: usize) -> FetchError {
+pub(super) fn too_large(url: &Url, limit: usize) -> FetchError {
     FetchError::TooLarge { url: Box::new(url.clone()), limit: crate::value::Size::bytes(limit as u64) }
 }

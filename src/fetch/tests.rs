@@ -1,4 +1,5 @@
 //! The fetcher against a real HTTP server that misbehaves on request.
+mod gate;
 mod moved;
 
 use super::*;
@@ -386,7 +387,10 @@ async fn progress_tells_how_much_of_the_file_is_here() {
 #[tokio::test]
 async fn a_probe_tells_the_size_without_downloading() {
     let server = Server::start(content(), vec![Reply::Status(405), Reply::Serve]).await;
-    assert_eq!(probe(&server.url).await.unwrap().bytes, Some(1_200_000));
+    assert_eq!(Fetcher::new("unused").probe(&server.url, None).await.unwrap().bytes, Some(1_200_000));
     let missing = Server::start(content(), vec![Reply::Status(404)]).await;
-    assert!(matches!(probe(&missing.url).await, Err(FetchError::Http { status: 404, .. })));
+    assert!(matches!(
+        Fetcher::new("unused").probe(&missing.url, None).await,
+        Err(FetchError::Http { status: 404, .. })
+    ));
 }

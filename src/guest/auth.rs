@@ -1,11 +1,12 @@
 //! Proofs of identity in the SSH library's form: ours to the server, and the server's to us.
 use super::{
+    lead::{self, Lead},
     login::{Bastion, Credentials, HostKey, LoginError, Proof},
     ssh::Denied,
 };
 use crate::value::Secret;
 use russh::{
-    MethodKind, MethodSet,
+    Channel, MethodKind, MethodSet,
     client::{self, AuthResult, KeyboardInteractiveAuthResponse as Interactive},
     keys::{
         Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate,
@@ -297,13 +298,17 @@ pub(super) struct Gatekeeper {
     host: String,
     port: u16,
     shown: Arc<Mutex<Option<String>>>,
+    lead: Lead,
 }
 
 impl Gatekeeper {
-    pub(super) fn new(identity: &Identity, host: &str, port: u16) -> (Self, Shown) {
+    pub(super) fn new(identity: &Identity, host: &str, port: u16) -> (Self, Shown, Lead) {
         let shown = Arc::new(Mutex::new(None));
         let trust = identity.trust.clone();
-        (Self { trust, host: host.to_owned(), port, shown: Arc::clone(&shown) }, Shown(shown))
+        let lead = Lead::default();
+        let gatekeeper =
+            Self { trust, host: host.to_owned(), port, shown: Arc::clone(&shown), lead: lead.clone() };
+        (gatekeeper, Shown(shown), lead)
     }
 }
 
@@ -338,5 +343,23 @@ impl client::Handler for Gatekeeper {
         };
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
         Ok(false)
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<client::Msg>,
+        _connected_address: &str,
+        _connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: client::ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), russh::Error> {
+        // A server that hands us what we never asked for is refused, by dropping its question.
+        if let Some(to) = self.lead.get() {
+            reply.accept().await;
+            lead::carry(channel, to);
+        }
+        Ok(())
     }
 }

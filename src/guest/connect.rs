@@ -237,6 +237,7 @@ impl Guest {
                 .await
                 .map_err(|(source, last)| unreachable(self.login(), self.addr(), source, last))?;
         self.replace(session).await;
+        self.lead_again(cx).await;
         Ok(())
     }
 
@@ -283,6 +284,7 @@ impl Guest {
             WaitError::Cancelled(cancelled) => GuestError::Cancelled(cancelled),
             other => GuestError::NotBack(other),
         })?;
+        self.lead_again(cx).await;
         self.settle(cx, limit, trouble).await?;
         if self.is_quiet() {
             self.quiesce(cx, limit, trouble).await?;

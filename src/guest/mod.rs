@@ -23,6 +23,7 @@ mod facts;
 mod grow;
 mod keys;
 mod launch;
+mod lead;
 mod login;
 #[cfg(test)]
 mod login_tests;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -32,6 +32,8 @@ pub struct Guest {
     identity: Identity,
     connection: RwLock<Arc<Connection>>,
     pub(super) quiet: AtomicBool,
+    /// Where a port of its loopback leads, and which.
+    led: Mutex<Option<(SocketAddr, u16)>>,
     /// Temporary files of transfers whose connection was lost.
     pub(super) abandoned: Mutex<Vec<String>>,
 }
@@ -69,6 +71,7 @@ impl Guest {
             identity,
             connection: RwLock::new(Arc::new(Connection::new(session))),
             quiet: AtomicBool::new(false),
+            led: Mutex::default(),
             abandoned: Mutex::default(),
         }
     }
@@ -97,6 +100,23 @@ impl Guest {
 
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    pub(super) fn led(&self) -> Option<(SocketAddr, u16)> {
+        *self.led.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_led(&self, to: SocketAddr, port: u16) {
+        *self.led.lock().unwrap_or_else(PoisonError::into_inner) = Some((to, port));
+    }
+
+    pub(super) async fn session_lead(
+        &self,
+        to: SocketAddr,
+        port: u16,
+    ) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
+        let connection = Arc::clone(&*self.connection.read().await);
+        Ok(connection.session.lead(to, port).await?)
     }
 
     pub(super) async fn replace(&self, session: Session) {

@@ -2,6 +2,7 @@
 use super::{
     Exit,
     auth::{Gatekeeper, Identity},
+    lead::Lead,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -49,6 +50,7 @@ pub(super) enum Denied {
 /// An open connection, logged in.
 pub(super) struct Session {
     handle: client::Handle<Gatekeeper>,
+    lead: Lead,
     /// The connection that this one goes through; it lives as long.
     _through: Option<Box<Self>>,
 }
@@ -93,10 +95,10 @@ impl Session {
         identity: &Identity,
         through: Option<Box<Self>>,
     ) -> Result<Self, Denied> {
-        let handle = timeout(LOGIN_PATIENCE, log_in(stream, host, port, identity))
+        let (handle, lead) = timeout(LOGIN_PATIENCE, log_in(stream, host, port, identity))
             .await
             .unwrap_or_else(|_| Err(Denied::Handshake(format!("no end after {LOGIN_PATIENCE:?}"))))?;
-        Ok(Self { handle, _through: through })
+        Ok(Self { handle, lead, _through: through })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -109,6 +111,16 @@ impl Session {
         channel.exec(true, command).await?;
         let (read, write) = channel.split();
         Ok((Reader { read, exit: None }, Writer { write }))
+    }
+
+    /// Leads `port` of the server's loopback (0: one that it chooses) to `to` on this host. Returns the port.
+    pub(super) async fn lead(&self, to: SocketAddr, port: u16) -> Result<u16, russh::Error> {
+        self.lead.set(to);
+        let given = timeout(LOGIN_PATIENCE, self.handle.tcpip_forward("127.0.0.1", port.into()))
+            .await
+            .unwrap_or(Err(russh::Error::ConnectionTimeout))?;
+        // One that was said is not told again.
+        Ok(u16::try_from(given).ok().filter(|given| *given != 0).unwrap_or(port))
     }
 
     /// Says good-bye. The other side may be gone already.
@@ -134,7 +146,7 @@ async fn log_in(
     host: &str,
     port: u16,
     identity: &Identity,
-) -> Result<client::Handle<Gatekeeper>, Denied> {
+) -> Result<(client::Handle<Gatekeeper>, Lead), Denied> {
     let mut config = client::Config {
         // A guest that stays silent for a minute and a half is gone; emulated ones pause for seconds at most.
         keepalive_interval: Some(Duration::from_secs(15)),
@@ -149,14 +161,14 @@ async fn log_in(
     if !algorithms.is_empty() {
         config.preferred.key = algorithms.into();
     }
-    let (gatekeeper, shown) = Gatekeeper::new(identity, host, port);
+    let (gatekeeper, shown, lead) = Gatekeeper::new(identity, host, port);
     let connected = client::connect_stream(Arc::new(config), stream, gatekeeper).await;
     if let Some(shown) = shown.take() {
         return Err(Denied::HostKey { shown });
     }
     let mut handle = connected.map_err(|error| Denied::Handshake(error.to_string()))?;
     identity.prove(&mut handle).await?;
-    Ok(handle)
+    Ok((handle, lead))
 }
 
 /// Waits until the server introduced itself, without taking its words away from the library.

@@ -109,10 +109,18 @@ pub struct Plan {
     /// The template to make of the machine, when it is one of CloudStack's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloudstack: Option<CloudStackImagePlan>,
+    /// Whether it is built without a network: all comes from what was collected, and machines have no route out. The command line says so.
+    #[serde(skip_serializing_if = "is_false")]
+    pub offline: bool,
     /// How they are proved.
     pub verify: VerifyPlan,
     /// Where secrets come from, by name; they are read when they are first needed.
     pub secrets: BTreeMap<String, SecretSource>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Where a secret comes from.

@@ -171,6 +171,7 @@ impl StepError {
                     .to_owned(),
             ),
             Self::Guest(error) => error.hint().map(str::to_owned),
+            Self::Image(error) => error.hint(),
             Self::NoAnsible => Some("on Debian and Ubuntu: apt install ansible-core".to_owned()),
             Self::Machine { .. } => {
                 Some("the serial log and the screenshot among the records show its end".to_owned())

@@ -50,6 +50,9 @@ pub fn hygiene(view: &dyn ImageView, plan: &Plan, login: &Login) -> io::Result<V
         cloud_init(view)?,
         host_keys(view, plan, login)?,
     ];
+    if plan.offline {
+        checks.push(offline(view)?);
+    }
     if plan.seal.sysprep {
         checks.extend([machine_id(view)?, histories(view)?, core_dumps(view)?, logs(view)?]);
     }
@@ -170,6 +173,21 @@ fn cloud_init(view: &dyn ImageView) -> io::Result<Check> {
         .map(|entry| format!("/var/lib/cloud/{}", entry.name))
         .collect();
     Ok(nothing("cloud-init remembers no instance", found))
+}
+
+/// What an offline build tells its guest's package managers is for its time only.
+fn offline(view: &dyn ImageView) -> io::Result<Check> {
+    let mut found = Vec::new();
+    for folder in ["/etc/apt/apt.conf.d", "/var/lib"] {
+        let ours = view.list(folder)?.into_iter().filter(|entry| entry.name.contains("goldsmith-offline"));
+        found.extend(ours.map(|entry| format!("{folder}/{}", entry.name)));
+    }
+    for path in ["/etc/dnf/dnf.conf", "/etc/yum.conf", "/etc/tdnf/tdnf.conf"] {
+        if text(view, path)?.is_some_and(|conf| conf.contains("goldsmith-offline")) {
+            found.push(path.to_owned());
+        }
+    }
+    Ok(nothing("no proxy of the build is left", found))
 }
 
 fn histories(view: &dyn ImageView) -> io::Result<Check> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cx::{Cancelled, Cx, Event},
-    fetch::{FetchError, Fetcher},
+    fetch::{FetchError, Fetcher, RegistryError},
     guest::{CommError, Command, Communicator, Exit, Facts, Guest, GuestError, Target, Trouble},
     plan::{Step, StepKind},
     value::{HumanDuration, SumsError},
@@ -102,6 +102,9 @@ pub enum StepError {
     /// A file could not be had.
     #[error(transparent)]
     Fetch(Box<FetchError>),
+    /// A container image could not be had.
+    #[error(transparent)]
+    Image(Box<RegistryError>),
     /// A file of digests does not say the one that is needed.
     #[error("could not take a digest from `{url}`")]
     Sums {

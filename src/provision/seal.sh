@@ -53,6 +53,15 @@ if [ "$SYSPREP" = yes ]; then
   if has update-grub && [ -d /boot/grub ]; then update-grub 2>&1; fi
 fi
 
+# --- The way of an offline build to its packages -------------------------------------------------------------------
+gone /etc/apt/apt.conf.d/zzz-goldsmith-offline /var/lib/goldsmith-offline
+for f in /etc/dnf/dnf.conf /etc/yum.conf /etc/tdnf/tdnf.conf; do
+  if [ -f "$f" ] && [ ! -L "$f" ] && grep -q '^# goldsmith-offline begin$' "$f"; then
+    sed '/^# goldsmith-offline begin$/,/^# goldsmith-offline end$/d' "$f" | refill "$f"
+    removed "the build's proxy in $f"
+  fi
+done
+
 # --- cloud-init: its memory of this build holds our keys, so it goes in any case -----------------------------------
 if [ -d /var/lib/cloud ]; then
   find /var/lib/cloud -xdev -type f -size +0 -exec shred -n 0 -z -- {} +

@@ -21,6 +21,7 @@ use test_case::test_case;
 /// A plan whose provisioning is `steps`.
 fn plan(steps: Vec<Step>) -> Plan {
     Plan {
+        offline: false,
         name: "live".into(),
         arch: Arch::X86_64,
         matrix: BTreeMap::new(),
@@ -536,6 +537,22 @@ fn each_kind_of_dirt_is_found(path: &'static str, content: &[u8], check: &str) {
         found.iter().filter(|check| !check.passed).map(|check| check.name.as_str()).collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert!(failed[0].contains(check), "{failed:?}");
+}
+
+#[test_case("/etc/apt/apt.conf.d/zzz-goldsmith-offline", b""; "apt's proxy")]
+#[test_case("/var/lib/goldsmith-offline/ca.pem", b""; "the certificate")]
+#[test_case("/etc/dnf/dnf.conf", b"[main]\n# goldsmith-offline begin\nproxy=x\n"; "dnf's proxy")]
+fn nothing_is_left_of_an_offline_build(path: &'static str, content: &[u8]) {
+    let offline = crate::plan::Plan { offline: true, ..plan(vec![]) };
+    let look = |files| {
+        let found = hygiene(&Fake(files), &offline, &login()).unwrap();
+        found.into_iter().find(|check| check.name == "no proxy of the build is left").unwrap()
+    };
+    assert!(look(clean()).passed);
+    let mut files = clean();
+    files.insert(path, content.to_vec());
+    let check = look(files);
+    assert!(!check.passed && check.found.contains("goldsmith") | (check.found == path), "{check:?}");
 }
 
 #[test]

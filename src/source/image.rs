@@ -16,7 +16,7 @@ const UNPACKED: u64 = 4;
 pub(super) async fn preflight(
     plan: &Plan,
     source: &DiskSourcePlan,
-    cache: &Path,
+    fetcher: &Fetcher,
 ) -> Result<Needs, SourceError> {
     let mut tried = Vec::new();
     for origin in &source.origins {
@@ -27,11 +27,11 @@ pub(super) async fn preflight(
                 Err(error) if path.exists() => return Err(error),
                 Err(error) => tried.push(error),
             },
-            Origin::Url(url) => match origin::ask(url, cache, source.digest.as_ref()).await {
+            Origin::Url(url) => match origin::ask(url, fetcher, source.digest.as_ref()).await {
                 Ok(found) => {
                     let bytes = found.bytes.unwrap_or(0);
                     let unpacked = if is_packed(url.path()) { bytes.saturating_mul(UNPACKED) } else { 0 };
-                    let download = origin::download(url, cache, source.digest.as_ref(), bytes);
+                    let download = origin::download(url, fetcher.folder(), source.digest.as_ref(), bytes);
                     return Ok(needs(unpacked, download, fetch::PlainUrl(&found.url).to_string()));
                 }
                 Err(error) => tried.push(error.into()),

@@ -67,14 +67,19 @@ pub struct Kernel {
 }
 
 /// Looks whether the medium can be had, and how much room it and what it installs take.
-pub(super) async fn preflight(plan: &Plan, source: &IsoPlan, cache: &Path) -> Result<Needs, SourceError> {
+pub(super) async fn preflight(
+    plan: &Plan,
+    source: &IsoPlan,
+    fetcher: &Fetcher,
+) -> Result<Needs, SourceError> {
+    let cache = fetcher.folder();
     let mut tried = Vec::new();
     let digest = match &source.digest {
         IsoDigest::Known(digest) => Some(digest),
         IsoDigest::Listed(_) | IsoDigest::Trusted => None,
     };
     for place in &source.origins {
-        match origin::probe(place, cache, digest).await {
+        match origin::probe(place, fetcher, digest).await {
             Ok((name, bytes)) => {
                 if let (Origin::Path(path), InstallerBoot::Direct { .. }) = (place, &source.boot) {
                     let path = path.clone();

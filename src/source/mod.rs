@@ -121,13 +121,13 @@ impl Needs {
     }
 }
 
-/// Looks whether the source of `plan` can work: programs, permissions, addresses, sizes. Makes nothing. `cache` is where downloads
-/// are kept.
-pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> {
+/// Looks whether the source of `plan` can work: programs, permissions, addresses, sizes. Makes nothing. `fetcher` says where
+/// downloads are kept, and what may be asked.
+pub async fn preflight(plan: &Plan, fetcher: &Fetcher) -> Result<Needs, SourceError> {
     match &plan.source {
-        SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap).await,
-        SourcePlan::Disk(disk) => image::preflight(plan, disk, cache).await,
-        SourcePlan::Iso(iso) => install::preflight(plan, iso, cache).await,
+        SourcePlan::Bootstrap(bootstrap) => bootstrap::preflight(plan, bootstrap, fetcher.gate()).await,
+        SourcePlan::Disk(disk) => image::preflight(plan, disk, fetcher).await,
+        SourcePlan::Iso(iso) => install::preflight(plan, iso, fetcher).await,
         // Whoever keeps it is asked.
         SourcePlan::Ami(_) | SourcePlan::Vsphere(_) | SourcePlan::Nutanix(_) | SourcePlan::Cloudstack(_) => {
             Ok(Needs::default())
@@ -138,7 +138,9 @@ pub async fn preflight(plan: &Plan, cache: &Path) -> Result<Needs, SourceError> 
 /// Makes the first disk, or all that an installer needs to make it.
 pub async fn prepare(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -> Result<Prepared, SourceError> {
     match &plan.source {
-        SourcePlan::Bootstrap(bootstrap) => bootstrap::prepare(cx, plan, bootstrap).await.map(Prepared::Disk),
+        SourcePlan::Bootstrap(bootstrap) => {
+            bootstrap::prepare(cx, plan, bootstrap, fetcher.gate()).await.map(Prepared::Disk)
+        }
         SourcePlan::Disk(disk) => image::prepare(cx, plan, disk, fetcher).await.map(Prepared::Disk),
         SourcePlan::Iso(iso) => install::prepare(cx, plan, iso, fetcher).await,
         SourcePlan::Ami(_) | SourcePlan::Vsphere(_) | SourcePlan::Nutanix(_) | SourcePlan::Cloudstack(_) => {

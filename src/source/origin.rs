@@ -84,23 +84,23 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Looks whether `url` answers; what the cache has need not.
-pub(super) async fn ask(url: &Url, cache: &Path, digest: Option<&Digest>) -> Result<Probed, FetchError> {
-    match digest.and_then(|digest| fetch::cached(cache, digest)) {
+pub(super) async fn ask(url: &Url, fetcher: &Fetcher, digest: Option<&Digest>) -> Result<Probed, FetchError> {
+    match digest.and_then(|digest| fetch::cached(fetcher.folder(), digest)) {
         Some(bytes) => Ok(Probed { url: url.clone(), bytes: Some(bytes) }),
-        None => fetch::probe(url).await,
+        None => fetcher.probe(url, digest).await,
     }
 }
 
 /// Looks whether `place` answers: its name for people, and its length in bytes if that is known.
 pub(super) async fn probe(
     place: &Origin,
-    cache: &Path,
+    fetcher: &Fetcher,
     digest: Option<&Digest>,
 ) -> Result<(String, Option<u64>), SourceError> {
     Ok(match place {
         Origin::Path(path) => (path.display().to_string(), Some(length(path)?)),
         Origin::Url(url) => {
-            let found = ask(url, cache, digest).await?;
+            let found = ask(url, fetcher, digest).await?;
             (fetch::PlainUrl(&found.url).to_string(), found.bytes)
         }
     })

@@ -14,6 +14,7 @@ use url::Url;
 
 fn plan(source: SourcePlan, disk: Size) -> Plan {
     Plan {
+        offline: false,
         name: "test".into(),
         arch: Arch::X86_64,
         matrix: std::collections::BTreeMap::new(),
@@ -97,7 +98,7 @@ async fn an_image_of_any_packing_becomes_an_overlay_of_the_machines_size() {
         let path = folder.path().join(name);
         std::fs::write(&path, &content).unwrap();
         let plan = image(&path, None);
-        preflight(&plan, folder.path()).await.unwrap();
+        preflight(&plan, &Fetcher::new(folder.path())).await.unwrap();
         let cx = cx();
         let base = first_disk(&cx, &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
         assert!(base.path.starts_with(cx.work()) && base.format == ImageFormat::Qcow2);
@@ -113,7 +114,7 @@ async fn a_stated_format_is_believed_against_the_magic() {
     let path = folder.path().join("guest-wrote-this.raw");
     disk::qcow2::create_empty(&path, 1 << 30).unwrap();
     // As qcow2 it would be larger than the disk; as raw it is small.
-    let error = preflight(&image(&path, None), folder.path()).await.unwrap_err();
+    let error = preflight(&image(&path, None), &Fetcher::new(folder.path())).await.unwrap_err();
     assert!(matches!(error, SourceError::Shrink { .. }), "{error}");
     let cx = cx();
     let fetcher = Fetcher::new(folder.path().join("cache"));
@@ -128,8 +129,13 @@ async fn images_that_cannot_be_used_are_refused_before_the_build() {
     std::fs::write(&secret, vec![1; 1 << 20]).unwrap();
     let overlay = folder.path().join("overlay.qcow2");
     disk::qcow2::create_overlay(&overlay, &secret, disk::Format::Raw, 1 << 20).unwrap();
-    assert!(matches!(preflight(&image(&overlay, None), folder.path()).await, Err(SourceError::Disk { .. })));
-    let error = preflight(&image(&folder.path().join("absent"), None), folder.path()).await.unwrap_err();
+    assert!(matches!(
+        preflight(&image(&overlay, None), &Fetcher::new(folder.path())).await,
+        Err(SourceError::Disk { .. })
+    ));
+    let error = preflight(&image(&folder.path().join("absent"), None), &Fetcher::new(folder.path()))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
 }
 
@@ -144,7 +150,7 @@ async fn the_first_place_that_has_the_image_is_used() {
         format: Some(ImageFormat::Raw),
     };
     let plan = plan(SourcePlan::Disk(source), Size::mib(64));
-    preflight(&plan, folder.path()).await.unwrap();
+    preflight(&plan, &Fetcher::new(folder.path())).await.unwrap();
     let base = first_disk(&cx(), &plan, &Fetcher::new(folder.path().join("cache"))).await.unwrap();
     assert!(base.description.ends_with("disk.raw"));
 }
@@ -163,7 +169,7 @@ async fn a_medium_that_is_no_good_is_told_before_the_build() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("debian.iso");
     let plan = installed(Origin::Path(path.clone()), IsoDigest::Trusted);
-    let error = preflight(&plan, folder.path()).await.unwrap_err();
+    let error = preflight(&plan, &Fetcher::new(folder.path())).await.unwrap_err();
     assert_eq!(
         origin::chain(&error),
         format!(
@@ -173,7 +179,7 @@ async fn a_medium_that_is_no_good_is_told_before_the_build() {
     );
     assert!(error.hint().unwrap().contains("`path`"), "{:?}", error.hint());
     std::fs::create_dir(&path).unwrap();
-    let error = preflight(&plan, folder.path()).await.unwrap_err();
+    let error = preflight(&plan, &Fetcher::new(folder.path())).await.unwrap_err();
     assert!(origin::chain(&error).contains("directory"), "{}", origin::chain(&error));
     std::fs::remove_dir(&path).unwrap();
     std::fs::create_dir(folder.path().join("tree")).unwrap();
@@ -184,11 +190,11 @@ async fn a_medium_that_is_no_good_is_told_before_the_build() {
         .status()
         .unwrap();
     assert!(made.success());
-    let needs = preflight(&plan, folder.path()).await.unwrap();
+    let needs = preflight(&plan, &Fetcher::new(folder.path())).await.unwrap();
     // No more than the machine's disk, and nothing to download.
     assert_eq!((needs.bytes_work, needs.bytes_cache), (Size::gib(3), Size::bytes(0)));
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100 << 10).unwrap();
-    let error = preflight(&plan, folder.path()).await.unwrap_err();
+    let error = preflight(&plan, &Fetcher::new(folder.path())).await.unwrap_err();
     assert!(error.to_string().contains("download it again"), "{error}");
 }
 
@@ -218,7 +224,7 @@ async fn only_what_is_not_there_yet_needs_room() {
     let known = installed(Origin::Url(url.clone()), IsoDigest::Known(digest.clone()));
     let listed = installed(Origin::Url(url.clone()), IsoDigest::Listed(url.join("SHA256SUMS").unwrap()));
     for plan in [&known, &listed] {
-        let needs = preflight(plan, &cache).await.unwrap();
+        let needs = preflight(plan, &Fetcher::new(&cache)).await.unwrap();
         assert_eq!((needs.bytes_work, needs.bytes_cache), (Size::gib(3), Size::bytes(bytes)));
         let (work, both) = (cache.join("work"), Size::bytes(bytes + (3 << 30)));
         assert_eq!(needs.room(&work, &cache), [(work.as_path(), both)], "one file system has to hold both");
@@ -229,20 +235,25 @@ async fn only_what_is_not_there_yet_needs_room() {
         std::fs::File::create(path).unwrap().set_len(bytes).unwrap();
     };
     sparse(&format!("{}.part", digest.hex()), 2_000_000_000);
-    assert_eq!(preflight(&known, &cache).await.unwrap().bytes_cache, Size::bytes(bytes - 2_000_000_000));
+    assert_eq!(
+        preflight(&known, &Fetcher::new(&cache)).await.unwrap().bytes_cache,
+        Size::bytes(bytes - 2_000_000_000)
+    );
     sparse(digest.hex(), bytes);
     for plan in [&known, &listed] {
-        assert_eq!(preflight(plan, &cache).await.unwrap().bytes_cache, Size::bytes(0));
+        assert_eq!(preflight(plan, &Fetcher::new(&cache)).await.unwrap().bytes_cache, Size::bytes(0));
     }
     let nowhere = Origin::Url("http://127.0.0.1:1/debian.iso".parse().unwrap());
-    preflight(&installed(nowhere.clone(), IsoDigest::Known(digest.clone())), &cache).await.unwrap();
-    assert!(preflight(&installed(nowhere, IsoDigest::Trusted), &cache).await.is_err());
+    preflight(&installed(nowhere.clone(), IsoDigest::Known(digest.clone())), &Fetcher::new(&cache))
+        .await
+        .unwrap();
+    assert!(preflight(&installed(nowhere, IsoDigest::Trusted), &Fetcher::new(&cache)).await.is_err());
     let SourcePlan::Iso(source) = &known.source else { panic!() };
     let stored = install::stored(&cache, &known, source, &digest);
     std::fs::create_dir_all(stored.parent().unwrap()).unwrap();
     std::fs::write(stored, "").unwrap();
     assert_eq!(
-        preflight(&known, &cache).await.unwrap().bytes_work,
+        preflight(&known, &Fetcher::new(&cache)).await.unwrap().bytes_work,
         Size::bytes(0),
         "it was installed before"
     );

@@ -22,8 +22,31 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Answers all who come to `listener`.
+    /// Answers all who come to `listener`, once each.
     pub(crate) fn open<Answer, Answering, Given>(listener: TcpListener, answer: Answer) -> Self
+    where
+        Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + Sync + 'static,
+        Answering: Future<Output = Response<Given>> + Send + 'static,
+        Given: Body + Send + 'static,
+        Given::Data: Send,
+        Given::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self::opened(listener, answer, false)
+    }
+
+    /// The same for those who ask often: their connections stay, and may become something else.
+    pub(crate) fn open_to_stay<Answer, Answering, Given>(listener: TcpListener, answer: Answer) -> Self
+    where
+        Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + Sync + 'static,
+        Answering: Future<Output = Response<Given>> + Send + 'static,
+        Given: Body + Send + 'static,
+        Given::Data: Send,
+        Given::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self::opened(listener, answer, true)
+    }
+
+    fn opened<Answer, Answering, Given>(listener: TcpListener, answer: Answer, stay: bool) -> Self
     where
         Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + Sync + 'static,
         Answering: Future<Output = Response<Given>> + Send + 'static,
@@ -44,9 +67,10 @@ impl Door {
                         async move { Ok::<_, Infallible>(answering.await) }
                     });
                     let mut server = http1::Builder::new();
-                    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
+                    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(stay);
                     // One who breaks off asks again.
-                    let _ = server.serve_connection(TokioIo::new(stream), answer).await;
+                    let connection = server.serve_connection(TokioIo::new(stream), answer);
+                    let _ = if stay { connection.with_upgrades().await } else { connection.await };
                 });
             }
         });

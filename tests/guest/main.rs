@@ -25,6 +25,7 @@ mod kubernetes;
 #[allow(dead_code, reason = "shared with the tests that boot nothing")]
 mod moto;
 mod nutanix;
+mod offline;
 mod ordinary_user;
 mod own_login;
 mod parallel;

@@ -138,16 +138,9 @@ impl Home {
 
     /// Runs goldsmith to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        let start = Instant::now();
-        let output = self.command().args(arguments).stdin(Stdio::null()).output().expect("the binary starts");
-        let ran = Ran { output, arguments: arguments.join(" ") };
-        println!(
-            "goldsmith {}: {} after {:.0} s",
-            ran.arguments,
-            ran.output.status,
-            start.elapsed().as_secs_f64()
-        );
-        ran
+        let mut command = self.command();
+        command.args(arguments);
+        Ran::of(command, arguments)
     }
 
     /// Starts `goldsmith --json …` and reads its events.
@@ -259,6 +252,20 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Runs `command`, which is goldsmith with `arguments`, to its end.
+    pub(crate) fn of(mut command: Command, arguments: &[&str]) -> Self {
+        let start = Instant::now();
+        let output = command.stdin(Stdio::null()).output().expect("the binary starts");
+        let ran = Self { output, arguments: arguments.join(" ") };
+        println!(
+            "goldsmith {}: {} after {:.0} s",
+            ran.arguments,
+            ran.output.status,
+            start.elapsed().as_secs_f64()
+        );
+        ran
+    }
+
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }

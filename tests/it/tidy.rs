@@ -71,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cx",
             "disk",
             "driver",
+            "fetch",
             "nutanix",
             "plan",
             "source",
@@ -246,6 +247,8 @@ fn foreign_crates_stay_in_their_room() {
         ("saphyr_parser", &["src/yaml.rs"]),
         ("ring", &["src/eksa"]),
         ("tough", &["src/tuf"]),
+        ("rcgen", &["src/build/offline"]),
+        ("tokio_rustls", &["src/build/offline"]),
         ("minijinja", &["src/template.rs", "src/provision/resolve", "src/seed"]),
     ];
     let mut wrong = Vec::new();
@@ -264,6 +267,37 @@ fn foreign_crates_stay_in_their_room() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What is read goes through the gate, which is closed in an offline build. Services have a client of their own: the user wrote down which.
+#[test]
+fn nobody_makes_a_client_beside_the_gate() {
+    let mut made = BTreeMap::new();
+    for (path, text) in sources("src").into_iter().filter(|(path, _)| !is_test(path)) {
+        let code = code(&text);
+        for word in ["Client::builder(", "Client::new(", "reqwest::get(", "ClientBuilder::new("] {
+            if code.contains(word) && code.contains("reqwest") {
+                made.insert(path.display().to_string(), word);
+            }
+        }
+    }
+    let places: Vec<&str> = made.keys().map(String::as_str).collect();
+    assert_eq!(places, ["src/fetch/client.rs", "src/wire/client.rs"], "{made:?}");
+    // And the one there is made by the gate.
+    for (path, text) in sources("src/fetch").into_iter().filter(|(path, _)| !is_test(path)) {
+        for line in code(&text).lines().filter(|line| line.contains("client::new(")) {
+            assert!(line.contains("gate") || line.contains("Gate"), "{}: {line}", path.display());
+        }
+    }
+    // Programs that read by themselves are started where the detour is known.
+    let programs = ["apt-helper", "mmdebstrap\"", "\"curl\"", "\"wget\"", "\"git\""];
+    for (path, text) in sources("src").into_iter().filter(|(path, _)| !is_test(path)) {
+        let code = code(&text);
+        let starts = code.contains("Command::new(") || code.contains("tool::command(");
+        for program in programs.iter().filter(|program| starts && code.contains(**program)) {
+            assert!(path.starts_with("src/source/bootstrap"), "{}: starts {program}", path.display());
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) async fn collect(found: &mut Found<'_>, plan: &Plan) -> Result<(), Bu
         SourcePlan::Iso(iso) => {
             let digest = match (&iso.digest, address(&iso.origins)) {
                 (IsoDigest::Known(digest), _) => Some(digest.clone()),
-                (IsoDigest::Listed(list), Some(url)) => Some(found.listed(list, &url, SOURCE).await?),
+                (IsoDigest::Listed(list), Some(url)) => found.listed(list, &url, SOURCE).await?,
                 // A file of this host is checked against a list, too.
                 (IsoDigest::Listed(list), None) => {
                     found.add_file(list.clone(), None, InputKind::File, SOURCE).await;

@@ -166,12 +166,17 @@ impl Found<'_> {
         if let Some(bytes) = digest.and_then(|digest| fetch::cached(self.fetcher.folder(), digest)) {
             return Some(bytes);
         }
-        let asked = self.cx.stop().unless_cancelled(fetch::probe(url)).await.ok()?;
+        let asked = self.cx.stop().unless_cancelled(self.fetcher.probe(url, digest)).await.ok()?;
         asked.ok().and_then(|probed| probed.bytes)
     }
 
     /// The digest of the file at `url`, by the list at `list`, which is an input itself.
-    async fn listed(&mut self, list: &Url, url: &Url, needed_by: &str) -> Result<Digest, BuildError> {
+    /// Offline, a list that is not there is missing like any other file, and does not hide what else is.
+    async fn listed(&mut self, list: &Url, url: &Url, needed_by: &str) -> Result<Option<Digest>, BuildError> {
+        if !self.fetcher.gate().lets_through(list, None) {
+            self.add_file(list.clone(), None, InputKind::File, needed_by).await;
+            return Ok(None);
+        }
         let attempt = format!("the digest of `{}` is not known", fetch::PlainUrl(url));
         let name = url.path().rsplit('/').next().unwrap_or_default().to_owned();
         let read = |_: &Url, bytes: &[u8]| {
@@ -191,7 +196,7 @@ impl Found<'_> {
             kind: InputKind::File,
             needed_by: needed_by.to_owned(),
         });
-        Ok(digest)
+        Ok(Some(digest))
     }
 }
 

@@ -49,7 +49,7 @@ async fn transfer(found: &mut Found<'_>, from: &Transfer, needed_by: &str) -> Re
             Some(digest.parse::<Digest>().map_err(wrong)?)
         }
         (None, Some(list)) => match address(found, &list, needed_by)? {
-            Some(list) => Some(found.listed(&list, &url, needed_by).await?),
+            Some(list) => found.listed(&list, &url, needed_by).await?,
             None => None,
         },
         // The step will say it itself.

@@ -13,7 +13,7 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
-    fetch::Fetcher,
+    fetch::{Fetcher, Gate},
     report,
 };
 use futures_util::StreamExt;
@@ -33,11 +33,13 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         if arguments.no_verify {
             plan.verify.boot = false;
         }
+        plan.offline = arguments.offline.offline;
     }
     load::distinct(&plans)?;
     let dirs = dirs()?;
+    let gate = super::offline::gate(&arguments.offline)?;
     if arguments.locked {
-        let fetcher = Fetcher::new(dirs.cache());
+        let fetcher = Fetcher::new(dirs.cache()).behind(gate.clone());
         let exit = super::bundle::lock::check(&plans, arguments.guest.as_deref(), &fetcher, console)?;
         if let Some(exit) = exit {
             return Ok(exit);
@@ -49,7 +51,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
     let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    block_on(all(&jobs, manner, &dirs, console))?
+    block_on(all(&jobs, manner, gate, &dirs, console))?
 }
 
 /// How builds are run.
@@ -86,6 +88,7 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
 pub(super) async fn all(
     jobs: &[Job],
     manner: Manner,
+    gate: Gate,
     dirs: &Dirs,
     console: &Console,
 ) -> Result<Exit, Problem> {
@@ -94,7 +97,7 @@ pub(super) async fn all(
     let stop = Stop::default();
     let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
         .map_err(|error| Problem::host("could not listen for signals", error))?;
-    let world = RealWorld::new(dirs.clone());
+    let world = RealWorld::new(dirs.clone()).behind(gate);
     let hooks = Interactive::new(console, &show, manner.debug);
     // Builds share this task: what takes time in them waits or runs on a thread of its own.
     let mut running = futures_util::stream::iter(jobs)

@@ -12,6 +12,7 @@ mod inputs;
 pub(in crate::cli) mod inspect;
 mod load;
 mod nutanix;
+mod offline;
 pub(in crate::cli) mod plan;
 mod plan_cloudstack;
 mod plan_ec2;

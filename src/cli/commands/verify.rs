@@ -8,6 +8,7 @@ use crate::{
         exit::Exit,
         problem::Problem,
     },
+    fetch::Gate,
 };
 use std::sync::Arc;
 
@@ -24,5 +25,5 @@ pub(super) fn run(arguments: &args::Verify, console: &Console) -> Result<Exit, P
     let on_error = WhenFailed::Cleanup.into();
     let jobs = [Job { plan: Arc::new(plan), image: Some(image), ami: None, on_error }];
     let dirs = dirs()?;
-    block_on(build::all(&jobs, build::Manner { debug: false, parallel: 1 }, &dirs, console))?
+    block_on(build::all(&jobs, build::Manner { debug: false, parallel: 1 }, Gate::open(), &dirs, console))?
 }

@@ -164,6 +164,8 @@ pub(super) fn plan(definition: Definition, path: &Path, reader: &mut Reader<'_>)
     let in_cloud = (driver == Driver::Cloudstack)
         .then(|| deliveries.cloudstack.unwrap_or_else(|| cloudstack::nothing(&name)));
     Some(Plan {
+        // A definition is built either way.
+        offline: false,
         name,
         arch: arch?,
         matrix: reader.scope.matrix.values(),

@@ -263,6 +263,7 @@ impl Hypervisor for Libvirt {
             boot,
             optical,
             ends_at_restart: spec.ends_at_restart,
+            isolated: spec.isolated,
             serial: far.is_none().then(|| serial.clone()),
             agent,
         };

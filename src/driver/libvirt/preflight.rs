@@ -242,6 +242,7 @@ mod tests {
             boot: crate::driver::Boot::Disk,
             optical: Vec::new(),
             ends_at_restart: false,
+            isolated: false,
             instance: crate::driver::InstanceSeed::default(),
         }
     }

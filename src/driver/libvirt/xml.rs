@@ -42,6 +42,8 @@ pub(super) struct DomainXml {
     pub(super) optical: Vec<PathBuf>,
     /// A restart ends it.
     pub(super) ends_at_restart: bool,
+    /// The network has no way out.
+    pub(super) isolated: bool,
     /// File for the serial console; a terminal for whoever opens it without.
     pub(super) serial: Option<PathBuf>,
     /// Socket of the guest agent's channel; libvirt chooses one without.
@@ -73,6 +75,12 @@ pub(super) struct BelowXml {
     pub(super) format: String,
 }
 
+/// What libvirt calls the network of a first interface, too.
+const NETDEV: &str = "hostnet0";
+
+/// XML namespace of arguments for QEMU.
+const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+
 /// XML namespace of the tag that marks domains of a build.
 const TAG_NAMESPACE: &str = "urn:goldsmith:build:1";
 
@@ -87,7 +95,8 @@ impl DomainXml {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let x86 = self.arch == Arch::X86_64;
-        writeln!(out, "<domain type='{}'>", if self.kvm { "kvm" } else { "qemu" })?;
+        let namespace = if self.isolated { format!(" xmlns:qemu='{QEMU_NAMESPACE}'") } else { String::new() };
+        writeln!(out, "<domain type='{}'{namespace}>", if self.kvm { "kvm" } else { "qemu" })?;
         writeln!(out, "  <name>{}</name>", escape(&self.name))?;
         writeln!(out, "  <uuid>{}</uuid>", self.uuid)?;
         writeln!(out, "  <metadata>")?;
@@ -127,12 +136,14 @@ impl DomainXml {
             writeln!(out, "    <controller type='usb' model='qemu-xhci'/>")?;
             writeln!(out, "    <input type='keyboard' bus='usb'/>")?;
         }
-        writeln!(out, "    <interface type='user'>")?;
-        writeln!(out, "      <mac address='{}'/>", self.mac())?;
-        writeln!(out, "      <model type='virtio'/>")?;
-        // No network boot, and no option ROM that would look for one.
-        writeln!(out, "      <rom enabled='no'/>")?;
-        writeln!(out, "    </interface>")?;
+        if !self.isolated {
+            writeln!(out, "    <interface type='user'>")?;
+            writeln!(out, "      <mac address='{}'/>", self.mac())?;
+            writeln!(out, "      <model type='virtio'/>")?;
+            // No network boot, and no option ROM that would look for one.
+            writeln!(out, "      <rom enabled='no'/>")?;
+            writeln!(out, "    </interface>")?;
+        }
         match &self.serial {
             Some(file) => {
                 writeln!(out, "    <serial type='file'>")?;
@@ -160,7 +171,22 @@ impl DomainXml {
             writeln!(out, "    <panic model='isa'/>")?;
         }
         writeln!(out, "  </devices>")?;
+        if self.isolated {
+            self.write_isolated_network(out)?;
+        }
         writeln!(out, "</domain>")
+    }
+
+    /// A user network without a way out, which the XML has no word for. Forwarded ports still lead in.
+    fn write_isolated_network(&self, out: &mut String) -> std::fmt::Result {
+        // QEMU finds it a slot before it looks at those that libvirt chose, which are the first ones.
+        let device =
+            format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=,bus=pcie.0,addr=0x10", self.mac());
+        writeln!(out, "  <qemu:commandline>")?;
+        for argument in ["-netdev", &format!("user,id={NETDEV},restrict=on"), "-device", &device] {
+            writeln!(out, "    <qemu:arg value='{argument}'/>")?;
+        }
+        writeln!(out, "  </qemu:commandline>")
     }
 
     fn write_os(&self, out: &mut String) -> std::fmt::Result {
@@ -360,6 +386,7 @@ mod tests {
             boot: Boot::Disk,
             optical: vec![],
             ends_at_restart: false,
+            isolated: false,
             serial: Some("/logs/serial-build.log".into()),
             agent: Some("/run/g/6f1b5c6a.agent".into()),
         }
@@ -395,6 +422,13 @@ mod tests {
         let xml = domain.render();
         let entry = "<entry name='opt/io.systemd.credentials/tmpfiles.extra' file='/work/it&apos;s.cred'/>";
         assert!(xml.contains("<sysinfo type='fwcfg'>") && xml.contains(entry), "{xml}");
+    }
+
+    #[test]
+    fn an_isolated_machine_has_a_network_that_ends_at_its_host() {
+        let xml = DomainXml { isolated: true, ..domain(false, true) }.render();
+        assert!(!xml.contains("<interface"), "{xml}");
+        insta::assert_snapshot!("isolated", xml);
     }
 
     #[test_case(false)]

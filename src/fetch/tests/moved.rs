@@ -115,10 +115,10 @@ async fn a_wrong_file_in_the_archive_is_refused() {
 #[tokio::test]
 async fn a_probe_looks_into_the_archive() {
     let server = Server::start(content(), vec![Reply::Status(404), Reply::Serve]).await;
-    let found = probe_in(server.archives(), &server.at(CURRENT)).await.unwrap();
+    let found = probe_in(&Gate::open(), server.archives(), &server.at(CURRENT)).await.unwrap();
     assert_eq!((found.url, found.bytes), (server.at(ARCHIVE), Some(1_200_000)));
     let server = Server::start(content(), vec![Reply::Status(404)]).await;
-    let text = probe_in(server.archives(), &server.at(CURRENT)).await.unwrap_err().to_string();
+    let text = probe_in(&Gate::open(), server.archives(), &server.at(CURRENT)).await.unwrap_err().to_string();
     assert!(text.contains(CURRENT) && text.contains(ARCHIVE), "{text}");
 }
 

@@ -29,11 +29,13 @@ pub(super) fn touch(path: &str) -> String {
     )
 }
 
-/// `get ADDRESS FILE` downloads with what the guest has. The address is on no command line, since it may hold a secret.
+/// `get ADDRESS FILE` downloads with what the guest has. The address is on no command line, since it may hold a secret. An offline build
+/// says which proxy to ask.
 pub(super) const GET: &str = "get() {\n\
+    \x20 if [ -e /var/lib/goldsmith-offline/env ]; then . /var/lib/goldsmith-offline/env; fi\n\
     \x20 if command -v curl >/dev/null; then\n\
     \x20   printf 'url = \"%s\"\\n' \"$1\" | curl -f -sS -L --connect-timeout 30 --speed-limit 1 --speed-time 60 -o \"$2\" -K -\n\
-    \x20 elif command -v wget >/dev/null; then printf '%s\\n' \"$1\" | wget -q --timeout=60 -O \"$2\" -i -\n\
+    \x20 elif command -v wget >/dev/null; then printf '%s\\n' \"$1\" | wget -q --timeout=60 ${CURL_CA_BUNDLE:+--ca-certificate=\"$CURL_CA_BUNDLE\"} -O \"$2\" -i -\n\
     \x20 else echo 'neither curl nor wget is there to download with: install one, or use via = \"host\"' >&2; return 1; fi\n\
     }\n";
 

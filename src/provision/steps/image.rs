@@ -1,4 +1,6 @@
 //! `image`: container images in containerd's own store, by `ctr`.
+mod offline;
+
 use super::transfer::{Arrived, bring_for_use};
 use crate::guest::quote;
 use crate::plan::ImageStep;
@@ -17,7 +19,16 @@ pub(in crate::provision) async fn run(
         Some(from) => Some(bring_for_use(worker, secrets, from).await?),
         None => None,
     };
-    worker.script(script(step, arrived.as_ref())).await
+    let mut brought = Vec::new();
+    if worker.fetcher.gate().is_closed() {
+        let arch = serde_json::from_value(worker.facts.arch.as_str().into()).map_err(|_| {
+            StepError::value("architecture", &worker.facts.arch, "no image is for it".to_owned())
+        })?;
+        for name in &step.pull {
+            brought.push(offline::bring(worker, name, arch).await?);
+        }
+    }
+    worker.script(script(step, arrived.as_ref(), &brought)).await
 }
 
 fn head(step: &ImageStep) -> String {
@@ -25,8 +36,8 @@ fn head(step: &ImageStep) -> String {
     format!("PATH=$PATH:/opt/bin:/opt/containerd/bin\nc() {{ ctr -n {} \"$@\"; }}\n", quote(&step.namespace))
 }
 
-/// The script that does `step` with what has arrived.
-fn script(step: &ImageStep, arrived: Option<&Arrived>) -> String {
+/// The script that does `step` with what has arrived. Images whose layouts were brought are not pulled.
+fn script(step: &ImageStep, arrived: Option<&Arrived>, brought: &[String]) -> String {
     let mut script = head(step);
     if let Some(arrived) = arrived {
         // Whatever it was, an archive of images is of no use in the image afterwards.
@@ -40,7 +51,10 @@ fn script(step: &ImageStep, arrived: Option<&Arrived>) -> String {
         let unpack = if step.unpack { "" } else { " --no-unpack" };
         script.push_str(&format!("c images import{unpack} \"$a\"\n"));
     }
-    for name in &step.pull {
+    for folder in brought {
+        script.push_str(&offline::import(folder, step.unpack));
+    }
+    for name in step.pull.iter().filter(|_| brought.is_empty()) {
         // `pull` always unpacks; `fetch` gets the content and names it.
         let verb = if step.unpack { "images pull" } else { "content fetch" };
         script.push_str(&format!("c {verb} {} >/dev/null\n", quote(name)));
@@ -104,9 +118,10 @@ mod tests {
             strip_arch: Some("amd64".into()),
             tag: BTreeMap::from([("a/b:1".into(), "c/d:2".into())]),
         };
-        insta::assert_snapshot!("pull", script(&step, None));
+        insta::assert_snapshot!("pull", script(&step, None, &[]));
+        insta::assert_snapshot!("offline", script(&step, None, &["/var/tmp/goldsmith-1".into()]));
         let arrived = Arrived { path: "/var/tmp/x".into(), name: "x.tar".into(), temporary: true };
         let import = ImageStep { pull: vec![], unpack: true, strip_arch: None, tag: BTreeMap::new(), ..step };
-        insta::assert_snapshot!("import", script(&import, Some(&arrived)));
+        insta::assert_snapshot!("import", script(&import, Some(&arrived), &[]));
     }
 }

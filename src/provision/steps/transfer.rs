@@ -45,7 +45,7 @@ pub(super) async fn bring(
             let found = here(worker.cx, worker.fetcher, path, from).await?;
             worker.send(&found.path, target).await
         }
-        FileOrigin::Url(url) => match from.via {
+        FileOrigin::Url(url) => match way(worker.fetcher, from) {
             Via::Host => {
                 let found = fetch(worker.cx, worker.fetcher, secrets, from, url).await?;
                 worker.send(&found.path, target).await
@@ -97,11 +97,16 @@ pub(in crate::provision) async fn ahead(
     secrets: &Secrets,
     from: &Transfer,
 ) -> Result<Option<Fetched>, StepError> {
-    match (&from.origin, from.via) {
+    match (&from.origin, way(fetcher, from)) {
         (FileOrigin::Host(path), _) => here(cx, fetcher, path, from).await.map(Some),
         (FileOrigin::Url(url), Via::Host) => fetch(cx, fetcher, secrets, from, url).await.map(Some),
         _ => Ok(None),
     }
+}
+
+/// Who downloads it. Offline, this host takes what it has; the guest could ask nobody else.
+fn way(fetcher: &Fetcher, from: &Transfer) -> Via {
+    if fetcher.gate().is_closed() { Via::Host } else { from.via }
 }
 
 /// The file in the guest, for a step that works with it there: where it lies, or brought to a place of its own.

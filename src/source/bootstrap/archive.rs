@@ -2,6 +2,7 @@
 use super::super::{SourceError, tool};
 use super::apt::{self, AptConfig, Entry};
 use crate::{
+    fetch::{Gate, Way},
     plan::{BootstrapPlan, Mirror},
     value::Arch,
 };
@@ -9,9 +10,13 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use url::Url;
 
 /// apt's own downloader: it knows this host's proxies, certificates and transports, as the bootstrap will.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+
+/// A Release file has not more.
+const RELEASE_LIMIT: usize = 32 << 20;
 
 /// The longest that one Release file may take.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -105,16 +110,16 @@ impl Release {
 }
 
 /// Finds out which archives to use and that the main one answers.
-pub(super) async fn resolve(plan: &BootstrapPlan, arch: Arch) -> Result<Archive, SourceError> {
+pub(super) async fn resolve(plan: &BootstrapPlan, arch: Arch, gate: &Gate) -> Result<Archive, SourceError> {
     let config = host_config().await;
     match &plan.mirror {
         Mirror::Host => {
             let candidates = fitting(apt::host_entries(Path::new("/etc/apt")), plan, arch);
-            of_host(plan, candidates, config).await
+            of_host(plan, candidates, config, gate).await
         }
         Mirror::Url { main, security } => {
             let config = AptConfig { validity: Vec::new(), ..config };
-            of_urls(plan, main.as_str(), security.as_ref().map(url::Url::as_str), config).await
+            of_urls(plan, main.as_str(), security.as_ref().map(Url::as_str), config, gate).await
         }
     }
 }
@@ -149,6 +154,7 @@ async fn of_host(
     plan: &BootstrapPlan,
     candidates: Vec<Entry>,
     config: AptConfig,
+    gate: &Gate,
 ) -> Result<Archive, SourceError> {
     let hint = || {
         format!(
@@ -172,7 +178,7 @@ async fn of_host(
     let mut foreign = Vec::new();
     for entry in candidates {
         let suite = entry.suites.first().unwrap_or(&plan.suite);
-        let release = release(&entry.uri, suite).await?.ok_or_else(|| SourceError::Archive {
+        let release = release(&entry.uri, suite, gate).await?.ok_or_else(|| SourceError::Archive {
             reason: format!("`{}` has no suite `{suite}`", shown(&entry.uri)),
             hint: hint(),
         })?;
@@ -193,19 +199,20 @@ async fn of_urls(
     main: &str,
     security: Option<&str>,
     config: AptConfig,
+    gate: &Gate,
 ) -> Result<Archive, SourceError> {
     let missing = |uri: &str, suite: &str| SourceError::Archive {
         reason: format!("`{}` has no suite `{suite}`", shown(uri)),
         hint: "`mirror` is the folder that holds `dists` and `pool`; check it and the suite's code name"
             .to_owned(),
     };
-    let base = release(main, &plan.suite).await?.ok_or_else(|| missing(main, &plan.suite))?;
+    let base = release(main, &plan.suite, gate).await?.ok_or_else(|| missing(main, &plan.suite))?;
     check_components(plan, main, &base)?;
     let distribution = Distribution::by_origin(&base.origin);
     let mut suites = vec![plan.suite.clone()];
     let updates = format!("{}-updates", plan.suite);
     // Rolling suites have none.
-    if release(main, &updates).await?.is_some() {
+    if optional(main, &updates, gate).await?.is_some() {
         suites.push(updates);
     }
     let fields = match distribution.map(Distribution::keyring) {
@@ -229,7 +236,7 @@ async fn of_urls(
         let names = [format!("{}-security", plan.suite), format!("{}/updates", plan.suite)];
         let mut found = None;
         for name in names {
-            if release(security, &name).await?.is_some() {
+            if optional(security, &name, gate).await?.is_some() {
                 found = Some(name);
                 break;
             }
@@ -258,12 +265,41 @@ fn shown(uri: &str) -> String {
         .to_owned()
 }
 
+/// The Release file of a suite that need not be. Offline, what was not collected was not there.
+async fn optional(uri: &str, suite: &str, gate: &Gate) -> Result<Option<Release>, SourceError> {
+    let through = |file: &&str| address(uri, suite, file).is_none_or(|url| gate.lets_through(&url, None));
+    if RELEASES.iter().any(|file| through(file)) { release(uri, suite, gate).await } else { Ok(None) }
+}
+
+/// The files that say what a suite has; the first has its signature in it.
+const RELEASES: [&str; 2] = ["InRelease", "Release"];
+
+fn address(uri: &str, suite: &str, file: &str) -> Option<Url> {
+    Url::parse(&format!("{}/dists/{suite}/{file}", uri.trim_end_matches('/'))).ok()
+}
+
 /// The Release file of a suite; `None` when the archive says that it has no such suite.
-async fn release(uri: &str, suite: &str) -> Result<Option<Release>, SourceError> {
+async fn release(uri: &str, suite: &str, gate: &Gate) -> Result<Option<Release>, SourceError> {
+    if gate.is_closed() && !uri.starts_with("file:") {
+        let mut network = false;
+        for url in RELEASES.iter().filter_map(|file| address(uri, suite, file)) {
+            match gate.way(&url, None) {
+                Way::Stock(..) => {
+                    let text = gate.read(&url, RELEASE_LIMIT).await?;
+                    return Ok(Some(Release::parse(&String::from_utf8_lossy(&text))));
+                }
+                Way::Network => network = true,
+                Way::Refused => {}
+            }
+        }
+        if let (false, Some(url)) = (network, address(uri, suite, RELEASES[0])) {
+            return Err(gate.refuse(&url).into());
+        }
+    }
     let folder = tempfile::tempdir()
         .map_err(|source| SourceError::io("create a folder in", &std::env::temp_dir(), source))?;
     let mut failure = String::new();
-    for file in ["InRelease", "Release"] {
+    for file in RELEASES {
         let address = format!("{}/dists/{suite}/{file}", uri.trim_end_matches('/'));
         let path = folder.path().join(file);
         let mut command = tool::command(APT_HELPER);
@@ -367,7 +403,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_without_the_suite_says_how_to_name_a_mirror() {
-        let error = of_host(&plan(Mirror::Host), vec![], AptConfig::default()).await.unwrap_err();
+        let error =
+            of_host(&plan(Mirror::Host), vec![], AptConfig::default(), &Gate::open()).await.unwrap_err();
         assert!(error.to_string().contains("no entry for suite `bookworm`"), "{error}");
         assert!(error.hint().unwrap().contains("source.bootstrap.mirror"));
     }
@@ -382,30 +419,30 @@ mod tests {
         std::fs::create_dir_all(&suite).unwrap();
         std::fs::write(suite.join("InRelease"), "Origin: Example\nComponents: main\n").unwrap();
         let uri = format!("file:{}", folder.path().display());
-        assert_eq!(release(&uri, "bookworm").await.unwrap().unwrap().origin, "Example");
-        assert_eq!(release(&uri, "trixie").await.unwrap(), None);
+        assert_eq!(release(&uri, "bookworm", &Gate::open()).await.unwrap().unwrap().origin, "Example");
+        assert_eq!(release(&uri, "trixie", &Gate::open()).await.unwrap(), None);
     }
 
     #[tokio::test]
     #[cfg_attr(not(feature = "test-guest"), ignore = "takes a package mirror: the one of this host")]
     async fn a_named_mirror_gives_the_suite_its_updates_and_its_keys() {
-        let of_host = resolve(&plan(Mirror::Host), Arch::X86_64).await.unwrap();
+        let of_host = resolve(&plan(Mirror::Host), Arch::X86_64, &Gate::open()).await.unwrap();
         assert_eq!(of_host.distribution, Distribution::Debian);
         let uri = |suite: &str| {
             let entry = of_host.entries.iter().find(|entry| entry.suites.iter().any(|name| name == suite));
             entry.unwrap().uri.parse().unwrap()
         };
         let named = Mirror::Url { main: uri("bookworm"), security: Some(uri("bookworm-security")) };
-        let archive = resolve(&plan(named.clone()), Arch::X86_64).await.unwrap();
+        let archive = resolve(&plan(named.clone()), Arch::X86_64, &Gate::open()).await.unwrap();
         assert_eq!(archive.entries[0].suites, ["bookworm", "bookworm-updates"]);
         assert_eq!(archive.entries[1].suites, ["bookworm-security"]);
         assert_eq!(archive.keyrings().len(), 1);
         let mut odd = plan(named);
         odd.components.push("restricted".into());
-        let error = resolve(&odd, Arch::X86_64).await.unwrap_err();
+        let error = resolve(&odd, Arch::X86_64, &Gate::open()).await.unwrap_err();
         assert!(error.to_string().contains("no component `restricted`"), "{error}");
         odd.suite = "warty".into();
-        let error = resolve(&odd, Arch::X86_64).await.unwrap_err();
+        let error = resolve(&odd, Arch::X86_64, &Gate::open()).await.unwrap_err();
         assert!(error.to_string().contains("no suite `warty`"), "{error}");
     }
 }

@@ -12,6 +12,7 @@
 mod apt;
 mod archive;
 mod boot;
+mod detour;
 mod esp;
 mod files;
 mod layout;
@@ -21,6 +22,7 @@ pub(super) use apt::{Entry as AptEntry, parse_deb822, parse_list};
 use super::{BaseDisk, Needs, SourceError, tool};
 use crate::{
     cx::{Cx, Event, Unit},
+    fetch::Gate,
     plan::{BootstrapPlan, ImageFormat, Plan},
     value::{Arch, Size},
 };
@@ -77,6 +79,9 @@ const USER_PROGRAMS: &[(&str, &str)] = &[("newuidmap", "uidmap"), ("newgidmap", 
 /// Space for the unpacked system and its packages, besides the disk itself.
 const TREE: u64 = 2 << 30;
 
+/// What apt is told while the system is assembled.
+const APT_CONF: &str = "setup/etc/apt/apt.conf.d/00goldsmith";
+
 /// How mmdebstrap announces its phases, in order.
 const PHASES: &[&str] = &[
     "I: running apt-get update",
@@ -112,8 +117,8 @@ pub(super) struct Base {
 }
 
 /// Finds the archives of a bootstrap, and says what it takes of them.
-pub(super) async fn base(bootstrap: &BootstrapPlan, arch: Arch) -> Result<Base, SourceError> {
-    let archive = archive::resolve(bootstrap, arch).await?;
+pub(super) async fn base(bootstrap: &BootstrapPlan, arch: Arch, gate: &Gate) -> Result<Base, SourceError> {
+    let archive = archive::resolve(bootstrap, arch, gate).await?;
     Ok(Base {
         path: format!("/etc/apt/sources.list.d/{}", sources_name(&archive)),
         sources: archive.sources(),
@@ -123,12 +128,16 @@ pub(super) async fn base(bootstrap: &BootstrapPlan, arch: Arch) -> Result<Base, 
 }
 
 /// Looks whether a bootstrap can work.
-pub(super) async fn preflight(plan: &Plan, bootstrap: &BootstrapPlan) -> Result<Needs, SourceError> {
+pub(super) async fn preflight(
+    plan: &Plan,
+    bootstrap: &BootstrapPlan,
+    gate: &Gate,
+) -> Result<Needs, SourceError> {
     supported(plan.arch)?;
     Layout::new(bootstrap, plan.machine.disk, &crate::cx::BuildId::random())?;
     let tools = tools()?;
     try_namespace().await?;
-    let archive = archive::resolve(bootstrap, plan.arch).await?;
+    let archive = archive::resolve(bootstrap, plan.arch, gate).await?;
     Ok(Needs {
         bytes_work: Size::bytes(TREE + TREE / 2),
         bytes_cache: Size::bytes(0),
@@ -142,6 +151,7 @@ pub(super) async fn prepare(
     cx: &Cx,
     plan: &Plan,
     bootstrap: &BootstrapPlan,
+    gate: &Gate,
 ) -> Result<BaseDisk, SourceError> {
     supported(plan.arch)?;
     tools()?;
@@ -155,7 +165,7 @@ pub(super) async fn prepare(
         });
     };
     phase(0);
-    let result = assemble(cx, plan, bootstrap, &layout, phase).await;
+    let result = assemble(cx, plan, (bootstrap, gate), &layout, phase).await;
     cx.emit(Event::ProgressFinished { what: WHAT.to_owned() });
     let (path, archive) = result?;
     Ok(BaseDisk {
@@ -175,11 +185,11 @@ pub(super) async fn prepare(
 async fn assemble(
     cx: &Cx,
     plan: &Plan,
-    bootstrap: &BootstrapPlan,
+    (bootstrap, gate): (&BootstrapPlan, &Gate),
     layout: &Layout,
     phase: impl Fn(usize),
 ) -> Result<(PathBuf, Archive), SourceError> {
-    let archive = cx.stop().unless_cancelled(archive::resolve(bootstrap, plan.arch)).await??;
+    let archive = cx.stop().unless_cancelled(archive::resolve(bootstrap, plan.arch, gate)).await??;
     let (here, disk) = (cx.work().join("bootstrap"), cx.work().join("base.raw"));
     let _ = cx.plan_path(&disk)?;
     let folder = cx.plan_path(&here)?;
@@ -187,8 +197,18 @@ async fn assemble(
         .and_then(|file| file.set_len(layout.disk_bytes))
         .map_err(|source| SourceError::io("create", &disk, source))?;
     stage(&here, bootstrap, &archive, layout)?;
+    if let Some(detour) = gate.detour() {
+        let ca = here.join(detour::CA);
+        std::fs::write(&ca, &detour.ca).map_err(|source| SourceError::io("write", &ca, source))?;
+        let conf = here.join(APT_CONF);
+        std::fs::write(&conf, detour::apt_conf(detour, &ca, &archive.config.validity))
+            .map_err(|source| SourceError::io("write", &conf, source))?;
+    }
 
-    let command = build_command(&here, &disk, plan.arch, bootstrap, &archive, layout);
+    let mut command = build_command(&here, &disk, plan.arch, bootstrap, &archive, layout);
+    if gate.detour().is_some() {
+        detour::alone(&mut command);
+    }
     let mut at = 0;
     tool::run(cx, "bootstrap", "bootstrap the system", command, |line| {
         if let Some(next) = PHASES.iter().rposition(|prefix| line.starts_with(prefix))
@@ -227,7 +247,7 @@ fn stage(here: &Path, plan: &BootstrapPlan, archive: &Archive, layout: &Layout) 
     let mut transport = archive.config.transport.join("\n");
     transport.push('\n');
     transport.push_str(&archive.config.validity.join("\n"));
-    write("setup/etc/apt/apt.conf.d/00goldsmith", transport.as_bytes())?;
+    write(APT_CONF, transport.as_bytes())?;
     write("setup/etc/dpkg/dpkg.cfg.d/00goldsmith", b"force-unsafe-io\n")?;
     for (path, content) in files::initramfs(plan) {
         write(&format!("setup/{path}"), content.as_bytes())?;

@@ -130,8 +130,12 @@ impl<'a> Packages<'a> {
         fetcher: &'a Fetcher,
     ) -> Result<(Self, Vec<PackageFile>), SourceError> {
         let mut packages = Self::empty(cx, fetcher, plan.arch)?;
-        let base = bootstrap::base(bootstrap, plan.arch).await?;
+        let base = bootstrap::base(bootstrap, plan.arch, fetcher.gate()).await?;
         packages.validity = base.validity;
+        if fetcher.gate().is_closed() {
+            // What was collected is as old as it is.
+            packages.validity.push("Acquire::Check-Valid-Until \"false\";".to_owned());
+        }
         packages.sources.insert(base.path, base.sources);
         let mut files = packages.lists().await?;
         // As mmdebstrap asks, in the same two steps.

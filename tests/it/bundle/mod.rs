@@ -3,6 +3,7 @@ mod create;
 mod delta;
 mod faults;
 mod locked;
+mod offline;
 mod pushed;
 mod reader;
 mod served;

@@ -114,6 +114,7 @@ fn spec(role: &str, image: &str) -> MachineSpec {
         boot: Boot::Image(image.to_owned()),
         optical: Vec::new(),
         ends_at_restart: false,
+        isolated: false,
         instance: InstanceSeed::default(),
     }
 }

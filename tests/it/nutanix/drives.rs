@@ -125,6 +125,7 @@ impl Drive {
             boot: Boot::Image(image.to_owned()),
             optical: Vec::new(),
             ends_at_restart: false,
+            isolated: false,
             instance: InstanceSeed { user_data: Some(user_data), ..InstanceSeed::default() },
         }
     }

@@ -63,6 +63,7 @@ pub(super) fn spec(role: &str, boot: Boot) -> MachineSpec {
         boot,
         optical: vec![],
         ends_at_restart: false,
+        isolated: false,
         instance: InstanceSeed::default(),
     }
 }

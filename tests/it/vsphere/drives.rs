@@ -66,6 +66,7 @@ pub(super) fn built() -> MachineSpec {
         boot: Boot::Optical,
         optical: Vec::new(),
         ends_at_restart: false,
+        isolated: false,
         instance: InstanceSeed::default(),
     }
 }

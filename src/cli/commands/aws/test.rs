@@ -15,6 +15,7 @@ use crate::{
     },
     definition,
     driver::ec2,
+    fetch::Gate,
     plan::{AwsPlan, Ec2Plan, Plan, SeedKind, SshFrom, SshWay},
     value::Arch,
 };
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &args::AmiTest, console: &Console) -> Result<Exit, 
     let on_error = WhenFailed::Cleanup.into();
     let jobs = [Job { plan: Arc::new(plan), image: None, ami: Some(ami), on_error }];
     let dirs = dirs()?;
-    block_on(all(&jobs, Manner { debug: false, parallel: 1 }, &dirs, console))?
+    block_on(all(&jobs, Manner { debug: false, parallel: 1 }, Gate::open(), &dirs, console))?
 }
 
 /// What the definition wants, in the account that is meant.

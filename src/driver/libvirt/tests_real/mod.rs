@@ -149,6 +149,7 @@ fn spec(disk: PathBuf) -> MachineSpec {
         boot: crate::driver::Boot::Disk,
         optical: Vec::new(),
         ends_at_restart: false,
+        isolated: false,
         instance: crate::driver::InstanceSeed::default(),
     }
 }
