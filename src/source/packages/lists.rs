@@ -227,9 +227,11 @@ impl Packages<'_> {
     fn configure(&self) -> Result<(), SourceError> {
         let root = self.root.display();
         let arch = self.arch.debian();
+        let host = Path::new("/etc/apt/trusted.gpg.d");
+        let trusted = self.trusted.as_deref().unwrap_or(host).display();
         let mut text = format!(
             "Dir \"{root}\";\nDir::State::status \"{root}/var/lib/dpkg/status\";\n\
-             Dir::Etc::Trusted \"/etc/apt/trusted.gpg\";\nDir::Etc::TrustedParts \"/etc/apt/trusted.gpg.d/\";\n\
+             Dir::Etc::Trusted \"/etc/apt/trusted.gpg\";\nDir::Etc::TrustedParts \"{trusted}/\";\n\
              APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\nAPT::Sandbox::User \"root\";\n\
              pkgCacheGen::ForceEssential \",\";\nAcquire::Languages \"none\";\nAcquire::By-Hash \"no\";\n\
              Acquire::GzipIndexes \"true\";\nAcquire::ForceHash \"SHA256\";\nDebug::NoLocking \"true\";\n"
