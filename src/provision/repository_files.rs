@@ -35,11 +35,12 @@ impl RepositoryFiles {
     }
 
     fn put(&mut self, path: &str, content: &Content) {
-        let in_folder = path.strip_prefix(APT).is_some_and(|name| {
-            name.starts_with('/') && (name.ends_with(".list") || name.ends_with(".sources"))
-        });
-        let is_repo =
-            path.strip_prefix(YUM).is_some_and(|name| name.starts_with('/') && name.ends_with(".repo"));
+        // Other names are left alone by those who read the folders.
+        let is_in = |folder: &str, ends: &[&str]| {
+            let name = path.strip_prefix(folder).and_then(|name| name.strip_prefix('/'));
+            name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
+        };
+        let (in_folder, is_repo) = (is_in(APT, &[".list", ".sources"]), is_in(YUM, &[".repo"]));
         if is_repo {
             self.repos.insert(path.to_owned(), content.clone());
         } else if in_folder || path == "/etc/apt/sources.list" {
@@ -62,7 +63,8 @@ impl RepositoryFiles {
             }
             RepositoryStep::File { content, name, dest } => {
                 let name = name.rsplit('/').next().unwrap_or_default();
-                let folder = if name.ends_with(".repo") { YUM } else { APT };
+                let is_repo = name.rsplit_once('.').is_some_and(|(_, end)| end == "repo");
+                let folder = if is_repo { YUM } else { APT };
                 self.put(&dest.clone().unwrap_or_else(|| format!("{folder}/{name}")), content);
             }
             RepositoryStep::Absent { name } => {

@@ -107,7 +107,8 @@ fn read(path: &Path, format: Option<ImageFormat>) -> Result<Read, disk::DiskErro
     let mut named = files(&root, SOURCES)?;
     named.push("/etc/apt/sources.list".to_owned());
     for path in named {
-        if (path.ends_with(".list") || path.ends_with(".sources")) && root.exists(&path)? {
+        let counts = [".list", ".sources"].iter().any(|end| path.ends_with(end));
+        if counts && root.exists(&path)? {
             let plain = without_lists(&text(&path)?, |list| text(list).ok());
             read.sources.insert(path, plain);
         }

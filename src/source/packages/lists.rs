@@ -27,7 +27,8 @@ impl Packages<'_> {
         let mut stanzas = String::new();
         let mut seen = BTreeSet::new();
         for (path, text) in self.sources.clone() {
-            let entries = if path.ends_with(".list") { parse_list(&text) } else { parse_deb822(&text) };
+            let is_list = Path::new(&path).extension().is_some_and(|end| end == "list");
+            let entries = if is_list { parse_list(&text) } else { parse_deb822(&text) };
             for entry in entries {
                 if let Some(stanza) = self.archive(&path, entry, &mut files).await?
                     && seen.insert(stanza.clone())

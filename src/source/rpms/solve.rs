@@ -29,7 +29,8 @@ pub(super) struct Closure {
 impl<'a> Pool<'a> {
     /// Those of the packages that run on `arch`. Each comes with the number of its repository.
     pub(super) fn new(packages: &'a [(usize, Package)], arch: &str) -> Self {
-        let (mut by_name, mut providers): (BTreeMap<_, Vec<_>>, BTreeMap<_, Vec<_>>) = Default::default();
+        let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut providers: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (at, (_, package)) in packages.iter().enumerate() {
             if package.arch != arch && package.arch != "noarch" {
                 continue;

@@ -3,6 +3,7 @@ use super::{
     Bench, listed, program,
     shelf::{Held, Shelf},
 };
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,9 +77,79 @@ async fn apt_gets_along_with_what_was_listed_and_nothing_else() {
     assert_eq!(shelf.missing(), Vec::<String>::new());
     let got = std::fs::read_dir(root.join("var/cache/apt/archives"))
         .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".deb"))
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "deb"))
         .count();
     // All of them, and none that was listed in vain.
     let packages = files.iter().filter(|file| file.kind == "package").count();
     assert_eq!((got, names.len()), (packages, packages));
+}
+
+/// A paragraph of a list of packages.
+fn paragraph(name: &str, more: &str) -> String {
+    format!(
+        "Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: A <a@example.org>\n{more}Filename: pool/{name}.deb\n\
+         Size: 10\nSHA256: {}\nDescription: x\n\n",
+        hex::encode(Sha256::digest(name.as_bytes()))
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_image_has_already_is_not_fetched_again() {
+    let (bench, shelf) = (Bench::new(), Shelf::start().await);
+    let packages = [
+        paragraph("tool", "Depends: lib, held, new\n"),
+        paragraph("lib", ""),
+        paragraph("held", ""),
+        paragraph("new", ""),
+    ]
+    .concat();
+    let release = format!(
+        "Date: Sun, 01 Nov 2026 10:00:00 UTC\nSHA256:\n {} {} Packages\n",
+        hex::encode(Sha256::digest(packages.as_bytes())),
+        packages.len()
+    );
+    shelf.put("/deb/Release", Held::Bytes(release.into_bytes()));
+    shelf.put("/deb/Packages", Held::Bytes(packages.into_bytes()));
+    // An image as clouds have it: its file system without a partition table, a list of mirrors in it.
+    let root = bench.path("tree");
+    let put = |path: &str, text: String| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put("etc/os-release", "ID=debian\nVERSION_ID=12\n".into());
+    put("etc/apt/mirrors/own.list", shelf.url("/deb/"));
+    put(
+        "etc/apt/sources.list.d/own.sources",
+        "Types: deb\nURIs: mirror+file:///etc/apt/mirrors/own.list\nSuites: /\nTrusted: yes\n".into(),
+    );
+    let installed = |name: &str, status: &str| paragraph(name, &format!("Status: {status}\n"));
+    put(
+        "var/lib/dpkg/status",
+        [
+            installed("lib", "install ok installed"),
+            installed("held", "hold ok installed"),
+            installed("new", "deinstall ok config-files"),
+        ]
+        .concat(),
+    );
+    let image = bench.path("base.img");
+    let arguments = ["-q", "-t", "ext4", "-d", root.to_str().unwrap(), image.to_str().unwrap(), "8M"];
+    program("mke2fs", &arguments.map(str::to_owned), &[]).await;
+    let definition = "name = \"node\"\narch = \"x86_64\"\nsource.disk = { path = \"base.img\", format = \"raw\" }\n\
+                      [[output]]\nformat = \"qcow2\"\n[[provision]]\npackage.install = [\"tool\"]\n";
+    bench.write("node.toml", definition);
+    let inputs = bench.inputs(&["node.toml"]).await;
+    assert_eq!(inputs["unknowable"], serde_json::json!([]), "{inputs}");
+    let names: Vec<String> =
+        listed(&inputs).into_iter().map(|file| file.url.rsplit('/').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["Release", "Packages", "new.deb", "tool.deb"]);
+    // What apt cannot find is told with the step.
+    bench.write("node.toml", &definition.replace("\"tool\"", "\"nowhere\""));
+    let output = bench.run(&["inputs", "node.toml"]).await;
+    let text = super::said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for word in ["apt-get install nowhere", "Unable to locate package nowhere", "step 1 (", "node.toml:7"] {
+        assert!(text.contains(word), "no `{word}` in {text}");
+    }
 }
