@@ -30,7 +30,7 @@ test-guest: ## tests on real guests, two at a time
 	$(CARGO) test --locked --features test-guest --lib -- --test-threads=1 driver::libvirt::tests_real source::bootstrap::archive source::iso::tests::large
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=2
 
-test-slow: ## the guest tests that `make test` leaves out: a whole installation by FAI, units, an image's own login
+test-slow: ## the guest tests that `make test` leaves out: a whole installation by FAI, units, an image's own login, late stages cut the other way
 	$(CARGO) test --locked --features test-guest --test guest -- --test-threads=1 --ignored
 
 fuzz: ## run the fuzz targets ten minutes each (nightly compiler and cargo-fuzz; TARGETS="qcow2 ova" SECONDS_EACH=60)

@@ -1,6 +1,6 @@
 //! Ctrl-C cleans up; after `kill -9`, gc does.
 //!
-//! Every stage is cut both ways. The guest takes its keys from credentials, which spares it cloud-init and half of its boot.
+//! Every stage is cut, those before the guest answers both ways; the other way for the rest, a boot each, is in `make test-slow`. The guest takes its keys from credentials, which spares it cloud-init and half of its boot.
 //! The engine's own tests cut before and after every stage and every driver call in a world in memory.
 use crate::support::{Building, Home, beside, over_base};
 use nix::sys::signal::Signal;
@@ -14,20 +14,11 @@ fn moment(stage: &str) -> Duration {
     }
 }
 
-/// All stages but the last, which is over in a moment and undone like the one before.
-const STAGES: [&str; 11] = [
-    "preflight",
-    "source",
-    "seed",
-    "create",
-    "power-on",
-    "connect",
-    "provision",
-    "seal",
-    "shut-down",
-    "convert",
-    "verify",
-];
+/// The stages that need no whole boot. The last of all stages is over in a moment and undone like the one before.
+const EARLY: [&str; 6] = ["preflight", "source", "seed", "create", "power-on", "connect"];
+/// The rest, by turns.
+const LATE: [&str; 3] = ["provision", "shut-down", "verify"];
+const OTHER_LATE: [&str; 2] = ["seal", "convert"];
 
 fn start(home: &Home, stage: &str) -> Building {
     // A stage behind the seal needs no seal that takes long.
@@ -70,7 +61,17 @@ fn kill(home: &Home, stage: &str) {
 fn ctrl_c_cleans_up() {
     let _turn = beside();
     let home = Home::new("ctrl-c");
-    for stage in STAGES {
+    for stage in EARLY.into_iter().chain(OTHER_LATE) {
+        interrupt(&home, stage);
+    }
+}
+
+#[test]
+#[ignore = "three boots; these stages are killed in the test for kill -9: make test-slow"]
+fn ctrl_c_in_the_other_late_stages_cleans_up() {
+    let _turn = beside();
+    let home = Home::new("ctrl-c-late");
+    for stage in LATE {
         interrupt(&home, stage);
     }
 }
@@ -79,7 +80,17 @@ fn ctrl_c_cleans_up() {
 fn after_kill_9_gc_cleans_up() {
     let _turn = beside();
     let home = Home::new("kill-9");
-    for stage in STAGES {
+    for stage in EARLY.into_iter().chain(LATE) {
+        kill(&home, stage);
+    }
+}
+
+#[test]
+#[ignore = "two boots; these stages are interrupted in the test for Ctrl-C: make test-slow"]
+fn after_kill_9_in_the_other_late_stages_gc_cleans_up() {
+    let _turn = beside();
+    let home = Home::new("kill-9-late");
+    for stage in OTHER_LATE {
         kill(&home, stage);
     }
 }

@@ -144,6 +144,8 @@ table! {
         latest: optional bool,
         /// Whether a version of `install` may be older than what is there. Default: false.
         downgrade: optional bool,
+        /// Whether what `install` names brings along what it merely recommends; yum and tdnf know no recommendations. Default: true.
+        recommends: optional bool,
         /// Whether signatures of packages are looked at. Default: true.
         gpg_check: optional bool,
     }

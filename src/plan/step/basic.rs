@@ -80,6 +80,8 @@ pub struct PackageStep {
     pub latest: bool,
     /// Whether a version of `install` may be older than what is there.
     pub downgrade: bool,
+    /// Whether what `install` names brings along what it merely recommends.
+    pub recommends: bool,
     /// Whether signatures are looked at.
     pub gpg_check: bool,
 }
@@ -94,6 +96,7 @@ impl Default for PackageStep {
             upgrade: false,
             latest: false,
             downgrade: false,
+            recommends: true,
             gpg_check: true,
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn resolve(
         upgrade: raw.upgrade.or(false)?,
         latest: raw.latest.or(false)?,
         downgrade: raw.downgrade.or(false)?,
+        recommends: raw.recommends.or(true)?,
         gpg_check: raw.gpg_check.or(true)?,
     };
     let lists = [&step.install, &step.remove, &step.hold, &step.unhold];

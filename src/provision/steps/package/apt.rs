@@ -64,6 +64,9 @@ fn install(step: &PackageStep, script: &mut String) {
     if step.downgrade {
         options.push_str(" --allow-downgrades");
     }
+    if !step.recommends {
+        options.push_str(" --no-install-recommends");
+    }
     if !step.gpg_check {
         options.push_str(" --allow-unauthenticated");
     }

@@ -180,6 +180,7 @@ mod tests {
             upgrade: true,
             latest: true,
             downgrade: true,
+            recommends: false,
             gpg_check: false,
         }
     }

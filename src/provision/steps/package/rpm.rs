@@ -118,8 +118,10 @@ fn install(manager: Manager, step: &PackageStep, check: &str, script: &mut Strin
             ));
         }
     }
+    // The older ones of the family know no recommendations.
+    let weak = if step.recommends || program != "dnf" { "" } else { " --setopt=install_weak_deps=False" };
     script.push_str(&format!(
-        "{program} -y{check}{erase} install {}\n",
+        "{program} -y{check}{erase}{weak} install {}\n",
         quote_all(step.install.iter().map(spec))
     ));
     let names: Vec<&String> =

@@ -20,7 +20,8 @@ pub(super) fn script(step: &PackageStep) -> String {
     }
     if !step.install.is_empty() {
         let old = if step.downgrade { " --oldpackage" } else { "" };
-        script.push_str(&format!("z install{old} -- {}\n", quote_all(&step.install)));
+        let weak = if step.recommends { "" } else { " --no-recommends" };
+        script.push_str(&format!("z install{old}{weak} -- {}\n", quote_all(&step.install)));
         let names: Vec<&String> =
             step.install.iter().filter(|wanted| exact(wanted).is_none() && !super::is_file(wanted)).collect();
         if step.latest && !names.is_empty() {
