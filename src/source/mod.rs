@@ -19,7 +19,7 @@ mod tool;
 pub use error::SourceError;
 pub use install::{Installer, Kernel};
 pub use packages::{Choice, PackageFile, Packages};
-pub use rpms::{RpmRepo, RpmRepos, RpmTaken, is_rpm_metadata, rpm_repos};
+pub use rpms::{RpmRepo, RpmRepos, RpmTaken, RpmWanted, is_rpm_metadata, rpm_repos};
 
 use crate::{
     cx::{Cancelled, Cx, ResourceRef},

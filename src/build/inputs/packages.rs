@@ -100,8 +100,11 @@ impl<'a> Guest<'a> {
             files.extend(self.packages.upgrade().await.map_err(wrong)?);
         }
         if !step.install.is_empty() {
-            let choice =
-                Choice { recommends: true, downgrade: step.downgrade, unauthenticated: !step.gpg_check };
+            let choice = Choice {
+                recommends: step.recommends,
+                downgrade: step.downgrade,
+                unauthenticated: !step.gpg_check,
+            };
             let names = self.names(found, needed_by, &step.install).await?;
             files.extend(self.packages.install(&names, choice).await.map_err(wrong)?);
         }

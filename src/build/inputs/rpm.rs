@@ -6,7 +6,7 @@ use crate::{
     fetch::Fetcher,
     plan::{Content, Input, InputKind, PackageStep, Step, StepKind},
     provision::RepositoryFiles,
-    source::{PackageFile, RpmRepos, rpm_repos},
+    source::{PackageFile, RpmRepos, RpmWanted, rpm_repos},
     value::Arch,
 };
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ impl<'a> Guest<'a> {
         }
         let is_named = |wanted: &&String| !wanted.starts_with('/') && !wanted.contains("://");
         let names: Vec<String> = step.install.iter().filter(is_named).cloned().collect();
-        let wanted = (names.as_slice(), step.upgrade);
+        let wanted = RpmWanted { names: &names, upgrade: step.upgrade, recommends: step.recommends };
         let taken = self.repos.take(self.cx, self.fetcher, &bases, self.arch, wanted).await;
         let attempt = || "the packages of a step could not be worked out".to_owned();
         let taken = taken.map_err(|error| {

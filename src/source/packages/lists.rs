@@ -224,6 +224,15 @@ impl Packages<'_> {
         Url::parse(&format!("{base}{path}")).ok()
     }
 
+    /// What apt says of our folders, with the addresses that they stand for.
+    pub(super) fn named(&self, line: String) -> String {
+        // Backwards, since the name of one folder may begin with another's.
+        (0..self.mirrors.len()).rev().fold(line, |line, number| {
+            let folder = format!("file:{}", self.root.join(MIRRORS).join(number.to_string()).display());
+            line.replace(&folder, self.mirrors[number].trim_end_matches('/'))
+        })
+    }
+
     /// The settings of our apt.
     fn configure(&self) -> Result<(), SourceError> {
         let root = self.root.display();

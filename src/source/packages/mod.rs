@@ -311,7 +311,7 @@ impl<'a> Packages<'a> {
         if succeeded {
             return Ok(said);
         }
-        let said = answers::complaints(&said);
+        let said = answers::complaints(&said).into_iter().map(|line| self.named(line)).collect();
         Err(SourceError::Packages { attempt: attempt.to_owned(), said })
     }
 }

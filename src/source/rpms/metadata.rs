@@ -2,6 +2,7 @@
 use super::version::Evr;
 use crate::value::Digest;
 use roxmltree::{Document, Node};
+use std::collections::BTreeSet;
 
 /// `repomd.xml` is not larger.
 pub(super) const LARGEST_REPOMD: usize = 4 << 20;
@@ -70,19 +71,43 @@ pub(super) struct Package {
 
 /// The packages in the text of `primary.xml`. They are read one by one, since some repositories have a hundred megabytes of them.
 pub(super) fn primary(text: &str) -> Result<Vec<Package>, roxmltree::Error> {
-    const END: &str = "</package>";
     let mut packages = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("<package ") {
-        let Some(length) = rest[start..].find(END) else { break };
-        let end = start + length + END.len();
-        let wrapped =
-            format!("<m xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">{}</m>", &rest[start..end]);
+    for element in elements(text) {
+        let wrapped = format!("<m xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">{element}</m>");
         let document = Document::parse(&wrapped)?;
         packages.extend(document.root_element().first_element_child().and_then(package));
-        rest = &rest[end..];
     }
     Ok(packages)
+}
+
+/// Which packages hold these files, by the text of `filelists.xml`: the digest of the package, and the file.
+pub(super) fn holders(
+    text: &str,
+    wanted: &BTreeSet<String>,
+) -> Result<Vec<(String, String)>, roxmltree::Error> {
+    let mut found = Vec::new();
+    for element in elements(text).filter(|element| wanted.iter().any(|path| element.contains(path))) {
+        let document = Document::parse(element)?;
+        let package = document.root_element();
+        let Some(id) = package.attribute("pkgid") else { continue };
+        let files = package.children().filter(|node| node.tag_name().name() == "file");
+        let files = files.filter_map(|file| file.text()).filter(|path| wanted.contains(*path));
+        found.extend(files.map(|path| (id.to_owned(), path.to_owned())));
+    }
+    Ok(found)
+}
+
+/// Each `package` of a list.
+fn elements(text: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "</package>";
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find("<package ")?;
+        let end = start + rest[start..].find(END)? + END.len();
+        let element = &rest[start..end];
+        rest = &rest[end..];
+        Some(element)
+    })
 }
 
 fn package(node: Node<'_, '_>) -> Option<Package> {
@@ -204,6 +229,15 @@ mod tests {
         assert!(tool.requires[1].accepts(Some(&(Flag::Equal, Evr::parse("1.1-7")))));
         assert!(!tool.requires[1].accepts(Some(&(Flag::Equal, Evr::parse("1.0-7")))));
         assert!(tool.requires[0].accepts(None));
+    }
+
+    #[test]
+    fn files_are_found_that_only_the_longer_list_has() {
+        let text = r#"<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="2">
+            <package pkgid="aa" name="a" arch="noarch"><version epoch="0" ver="1" rel="1"/><file>/opt/a</file><file type="dir">/opt</file></package>
+            <package pkgid="bb" name="b" arch="noarch"><file>/opt/ab</file></package></filelists>"#;
+        let wanted = BTreeSet::from(["/opt/a".to_owned()]);
+        assert_eq!(holders(text, &wanted).unwrap(), [("aa".to_owned(), "/opt/a".to_owned())]);
     }
 
     #[test]

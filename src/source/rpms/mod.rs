@@ -20,7 +20,7 @@ use metadata::{Data, Package};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read,
+    io::Read as _,
     path::Path,
 };
 use url::Url;
@@ -94,6 +94,17 @@ pub fn is_rpm_metadata(text: &str) -> bool {
     metadata::repomd(text).is_ok() || metadata::primary(text).is_ok_and(|packages| !packages.is_empty())
 }
 
+/// What a step wants of repositories.
+#[derive(Debug, Clone, Copy)]
+pub struct RpmWanted<'a> {
+    /// Names of packages, or of what they provide, perhaps with versions.
+    pub names: &'a [String],
+    /// Everything in its newest version.
+    pub upgrade: bool,
+    /// Whether what is recommended comes, too.
+    pub recommends: bool,
+}
+
 /// What steps take of some repositories.
 #[derive(Debug, Default)]
 pub struct RpmTaken {
@@ -105,21 +116,31 @@ pub struct RpmTaken {
     pub outside: BTreeSet<String>,
 }
 
+/// A repository that was read.
+#[derive(Debug, Default)]
+struct Read {
+    /// The files of its metadata.
+    files: Vec<PackageFile>,
+    packages: Vec<Package>,
+    /// The list of all files of its packages, which is long and seldom needed.
+    all_files: Option<(Url, Option<Digest>)>,
+}
+
 /// Repositories that were read, by their addresses.
 #[derive(Debug, Default)]
 pub struct RpmRepos {
-    read: BTreeMap<Url, (Vec<PackageFile>, Vec<Package>)>,
+    read: BTreeMap<Url, Read>,
 }
 
 impl RpmRepos {
-    /// What installing `names` (and upgrading all, with `upgrade`) takes of these repositories.
+    /// What this takes of these repositories.
     pub async fn take(
         &mut self,
         cx: &Cx,
         fetcher: &Fetcher,
         bases: &[Url],
         arch: Arch,
-        (names, upgrade): (&[String], bool),
+        RpmWanted { names, upgrade, recommends }: RpmWanted<'_>,
     ) -> Result<RpmTaken, SourceError> {
         let mut taken = RpmTaken::default();
         let mut packages = Vec::new();
@@ -128,15 +149,26 @@ impl RpmRepos {
                 let read = read(cx, fetcher, base).await?;
                 self.read.insert(base.clone(), read);
             }
-            let Some((files, own)) = self.read.get(base) else { continue };
-            taken.files.extend(files.iter().cloned());
-            packages.extend(own.iter().map(|package| (number, package.clone())));
+            let Some(read) = self.read.get(base) else { continue };
+            taken.files.extend(read.files.iter().cloned());
+            packages.extend(read.packages.iter().map(|package| (number, package.clone())));
         }
-        let pool = solve::Pool::new(&packages, &arch.to_string());
-        let mut closure = pool.closure(names);
-        if upgrade {
-            closure.packages.extend(pool.newest());
-        }
+        let mut looked = BTreeSet::new();
+        let closure = loop {
+            let pool = solve::Pool::new(&packages, &arch.to_string());
+            let mut closure = pool.closure(names, recommends);
+            if upgrade {
+                closure.packages.extend(pool.newest());
+            }
+            // The shorter list has only the files that are needed most.
+            let is_new = |name: &&String| name.starts_with('/') && !looked.contains(*name);
+            let paths: BTreeSet<String> = closure.outside.iter().filter(is_new).cloned().collect();
+            if paths.is_empty() {
+                break closure;
+            }
+            self.look(cx, fetcher, bases, &paths, &mut packages).await?;
+            looked.extend(paths);
+        };
         for at in closure.packages {
             let Some((number, package)) = packages.get(at) else { continue };
             let Some(url) = bases.get(*number).and_then(|base| below(base, &package.href)) else { continue };
@@ -146,6 +178,42 @@ impl RpmRepos {
         (taken.missing, taken.outside) = (closure.missing, closure.outside);
         Ok(taken)
     }
+
+    /// Looks for files in the lists of all files, and tells their packages.
+    async fn look(
+        &self,
+        cx: &Cx,
+        fetcher: &Fetcher,
+        bases: &[Url],
+        paths: &BTreeSet<String>,
+        packages: &mut [(usize, Package)],
+    ) -> Result<(), SourceError> {
+        for (number, base) in bases.iter().enumerate() {
+            let Some((url, digest)) = self.read.get(base).and_then(|read| read.all_files.clone()) else {
+                continue;
+            };
+            let fetched = fetcher.get(cx, std::slice::from_ref(&url), digest.as_ref()).await?;
+            let (path, shown) = (fetched.path, url);
+            let text = blocking(move || unpacked(&path, &shown)).await?;
+            let found = metadata::holders(&text, paths).map_err(|error| odd(base, &error.to_string()))?;
+            for (id, path) in found {
+                let own = packages.iter_mut().filter(|(of, _)| *of == number).map(|(_, package)| package);
+                let is_it = |digest: &Digest| digest.hex() == id;
+                for package in own.filter(|package| package.digest.as_ref().is_some_and(is_it)) {
+                    package.files.push(path.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Something there is not what repositories have.
+fn odd(base: &Url, why: &str) -> SourceError {
+    SourceError::Archive {
+        reason: format!("`{}` is no repository of RPMs: {why}", crate::fetch::PlainUrl(base)),
+        hint: "`baseurl` is the folder that holds `repodata`; a list of mirrors is none".to_owned(),
+    }
 }
 
 /// An address below a repository's.
@@ -153,17 +221,9 @@ fn below(base: &Url, href: &str) -> Option<Url> {
     Url::parse(&format!("{}/{href}", base.as_str().trim_end_matches('/'))).ok()
 }
 
-/// The files of a repository's metadata, and its packages.
-async fn read(
-    cx: &Cx,
-    fetcher: &Fetcher,
-    base: &Url,
-) -> Result<(Vec<PackageFile>, Vec<Package>), SourceError> {
-    let odd = |why: String| SourceError::Archive {
-        reason: format!("`{}` is no repository of RPMs: {why}", crate::fetch::PlainUrl(base)),
-        hint: "`baseurl` is the folder that holds `repodata`; a list of mirrors is none".to_owned(),
-    };
-    let place = |name: &str| below(base, name).ok_or_else(|| odd("its address is none".to_owned()));
+/// Reads a repository's metadata.
+async fn read(cx: &Cx, fetcher: &Fetcher, base: &Url) -> Result<Read, SourceError> {
+    let place = |name: &str| below(base, name).ok_or_else(|| odd(base, "its address is none"));
     let mut files = Vec::new();
     let url = place("repodata/repomd.xml")?;
     let repomd = fetcher.small(cx, &url, metadata::LARGEST_REPOMD).await?;
@@ -185,19 +245,22 @@ async fn read(
         }
     }
     let named =
-        metadata::repomd(&String::from_utf8_lossy(&repomd)).map_err(|error| odd(error.to_string()))?;
-    let mut packages = Vec::new();
+        metadata::repomd(&String::from_utf8_lossy(&repomd)).map_err(|error| odd(base, &error.to_string()))?;
+    let (mut packages, mut all_files) = (Vec::new(), None);
     for Data { kind, href, digest, bytes } in named {
         let url = place(&href)?;
         if kind == "primary" {
             let fetched = fetcher.get(cx, std::slice::from_ref(&url), digest.as_ref()).await?;
             let (path, shown) = (fetched.path, url.clone());
             let text = blocking(move || unpacked(&path, &shown)).await?;
-            packages = metadata::primary(&text).map_err(|error| odd(error.to_string()))?;
+            packages = metadata::primary(&text).map_err(|error| odd(base, &error.to_string()))?;
+        }
+        if kind == "filelists" {
+            all_files = Some((url.clone(), digest.clone()));
         }
         files.push(PackageFile { url, digest, bytes: bytes.unwrap_or(0), index: true });
     }
-    Ok((files, packages))
+    Ok(Read { files, packages, all_files })
 }
 
 /// The text of a file that is packed by what its first bytes say.
@@ -206,7 +269,7 @@ fn unpacked(path: &Path, url: &Url) -> Result<String, SourceError> {
     let file = std::fs::File::open(path).map_err(io)?;
     let mut reader = std::io::BufReader::new(file);
     let head = std::io::BufRead::fill_buf(&mut reader).map_err(io)?;
-    let mut unpacked: Box<dyn Read> = match head {
+    let mut unpacked: Box<dyn std::io::Read> = match head {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(reader).map_err(io)?),
         [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(liblzma::bufread::XzDecoder::new(reader)),

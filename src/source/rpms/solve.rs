@@ -46,8 +46,8 @@ impl<'a> Pool<'a> {
         Self { packages, by_name, providers }
     }
 
-    /// What `wanted` (names, `name=version`, files, groups with `@` not) and all it needs is.
-    pub(super) fn closure(&self, wanted: &[String]) -> Closure {
+    /// What `wanted` (names, `name=version`, files; no groups) is, with all that it needs, and what that recommends if so wanted.
+    pub(super) fn closure(&self, wanted: &[String], recommends: bool) -> Closure {
         let mut closure = Closure::default();
         let mut queue = VecDeque::new();
         for name in wanted {
@@ -57,7 +57,7 @@ impl<'a> Pool<'a> {
             }
             queue.extend(found);
         }
-        self.follow(queue, &mut closure);
+        self.follow(queue, recommends, &mut closure);
         closure
     }
 
@@ -66,13 +66,14 @@ impl<'a> Pool<'a> {
         self.by_name.values().filter_map(|all| self.best(all.iter().copied())).collect()
     }
 
-    fn follow(&self, mut queue: VecDeque<usize>, closure: &mut Closure) {
+    fn follow(&self, mut queue: VecDeque<usize>, recommends: bool, closure: &mut Closure) {
         while let Some(at) = queue.pop_front() {
             if !closure.packages.insert(at) {
                 continue;
             }
             let Some((_, package)) = self.packages.get(at) else { continue };
-            for (needs, strictly) in [(&package.requires, true), (&package.recommends, false)] {
+            let wishes = if recommends { package.recommends.as_slice() } else { &[] };
+            for (needs, strictly) in [(package.requires.as_slice(), true), (wishes, false)] {
                 for need in
                     needs.iter().flat_map(|need| need.names().into_iter().map(move |name| (name, need)))
                 {
@@ -200,7 +201,7 @@ mod tests {
 
     fn found(packages: &[(usize, Package)], wanted: &[&str]) -> (Vec<String>, Closure) {
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
-        let closure = Pool::new(packages, "x86_64").closure(&wanted);
+        let closure = Pool::new(packages, "x86_64").closure(&wanted, true);
         (closure.packages.iter().map(|at| packages[*at].1.href.clone()).collect(), closure)
     }
 

@@ -66,9 +66,9 @@ async fn each_file_is_listed_once_with_its_digest_and_what_needs_it() {
     let (bench, shelf) = (Bench::new(), filled().await);
     bench.write("node.toml", &definition(&shelf));
     let inputs = bench.inputs(&["--guest", "debian-12", "node.toml"]).await;
-    let port = shelf.port.to_string();
+    let port = format!(":{}/", shelf.port);
     let root = bench.root.path().canonicalize().unwrap().display().to_string();
-    let text = serde_json::to_string_pretty(&inputs).unwrap().replace(&port, "PORT").replace(&root, "ROOT");
+    let text = serde_json::to_string_pretty(&inputs).unwrap().replace(&port, ":PORT/").replace(&root, "ROOT");
     insta::assert_snapshot!(text);
     // The secret's address was asked for by nobody.
     assert!(shelf.asked().iter().all(|asked| !asked.starts_with("/x")));
