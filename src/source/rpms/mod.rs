@@ -155,11 +155,14 @@ impl RpmRepos {
         }
         let mut looked = BTreeSet::new();
         let closure = loop {
-            let pool = solve::Pool::new(&packages, &arch.to_string());
-            let mut closure = pool.closure(names, recommends);
-            if upgrade {
-                closure.packages.extend(pool.newest());
-            }
+            let closure = {
+                let pool = solve::Pool::new(&packages, &arch.to_string());
+                let mut closure = pool.closure(names, recommends);
+                if upgrade {
+                    closure.packages.extend(pool.newest());
+                }
+                closure
+            };
             // The shorter list has only the files that are needed most.
             let is_new = |name: &&String| name.starts_with('/') && !looked.contains(*name);
             let paths: BTreeSet<String> = closure.outside.iter().filter(is_new).cloned().collect();
