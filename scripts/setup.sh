@@ -51,6 +51,7 @@ gpg                        signs it
 ansible-core               runs a playbook against a guest
 createrepo-c               makes a repository of them
 skopeo                     makes archives of container images, for the Kubernetes node
+docker-registry            a registry of container images (never left running)
 umoci                      makes container images, for the same
 cpio                       unpacks what we put into initial RAM disks
 isolinux                   boots such a medium

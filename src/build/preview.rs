@@ -24,7 +24,7 @@ pub(super) fn steps(plan: &Plan, system: Option<&str>) -> Result<Option<Vec<Step
 }
 
 /// What is known of the guest, if anything is.
-fn facts(plan: &Plan, system: Option<&str>) -> Result<Option<Facts>, PreviewError> {
+pub(super) fn facts(plan: &Plan, system: Option<&str>) -> Result<Option<Facts>, PreviewError> {
     let system = match (system, &plan.source) {
         (Some(system), _) => Some(system),
         (None, SourcePlan::Bootstrap(bootstrap)) => system_of(&bootstrap.suite),

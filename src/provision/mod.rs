@@ -11,10 +11,10 @@
 //!
 //! It knows the guest only through [`crate::guest`], the network through [`crate::fetch`], and nothing of hypervisors. Secrets are put in at the moment of use.
 mod ahead;
-mod apt_files;
 mod checks;
 mod explain;
 mod hygiene;
+mod repository_files;
 mod resolve;
 mod run_checks;
 mod runner;
@@ -29,9 +29,9 @@ mod tests_transfer;
 mod together;
 
 pub use ahead::{InputError, fetch};
-pub use apt_files::AptFiles;
 pub use checks::{CheckSpec, checks, general_checks};
 pub use hygiene::{Entry, EntryKind, ImageView, hygiene};
+pub use repository_files::RepositoryFiles;
 pub use resolve::{ResolveError, certain, resolve};
 pub use run_checks::{CheckError, run_checks};
 pub use runner::{ProvisionError, StepError, Supplies, preflight, run, run_step};

@@ -101,7 +101,7 @@ pub(super) async fn overlay(
 }
 
 /// The image itself: `path`, or a file in the work folder when that is compressed.
-async fn unpack(cx: &Cx, path: &Path) -> Result<PathBuf, SourceError> {
+pub(super) async fn unpack(cx: &Cx, path: &Path) -> Result<PathBuf, SourceError> {
     let from = path.to_owned();
     if !matches!(blocking(move || detect(&from)).await?, Detected::Packed(_)) {
         return Ok(path.to_owned());

@@ -11,6 +11,7 @@ mod install;
 pub mod iso;
 mod origin;
 mod packages;
+mod rpms;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -18,6 +19,7 @@ mod tool;
 pub use error::SourceError;
 pub use install::{Installer, Kernel};
 pub use packages::{Choice, PackageFile, Packages};
+pub use rpms::{RpmRepo, RpmRepos, RpmTaken, RpmWanted, is_rpm_metadata, rpm_repos};
 
 use crate::{
     cx::{Cancelled, Cx, ResourceRef},

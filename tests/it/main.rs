@@ -11,6 +11,7 @@ mod convert;
 mod definition;
 mod eksa;
 mod from_outside;
+mod inputs;
 mod installers;
 mod iso;
 mod matrix;

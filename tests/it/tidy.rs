@@ -242,7 +242,7 @@ fn foreign_crates_stay_in_their_room() {
         ("clap", &["src/cli"]),
         ("indicatif", &["src/cli"]),
         ("libdeflater", &["src/disk"]),
-        ("roxmltree", &["src/disk/ova", "src/vsphere", "src/nutanix"]),
+        ("roxmltree", &["src/disk/ova", "src/vsphere", "src/nutanix", "src/source/rpms"]),
         ("fatfs", &["src/seed", "src/source"]),
         ("saphyr_parser", &["src/yaml.rs"]),
         ("ring", &["src/eksa"]),

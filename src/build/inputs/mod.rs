@@ -3,7 +3,8 @@
 //! ```text
 //!   base     the disk image or the medium that the build starts from
 //!   steps    what the steps of this guest download, by this host or by the guest
-//!   packages what its package manager gets: a closure, worked out on this host
+//!   packages what apt gets: a closure, worked out by this host's apt
+//!   rpm      what dnf gets of the repositories that steps name: a closure of our own
 //!   images   what container images consist of
 //!   unseen   what steps may fetch without saying it
 //! ```
@@ -12,6 +13,7 @@
 mod base;
 mod images;
 mod packages;
+mod rpm;
 mod steps;
 mod unseen;
 
@@ -19,6 +21,7 @@ use super::{BuildError, BuildErrorKind, preview};
 use crate::{
     cx::Cx,
     fetch::{self, FetchError, Fetcher},
+    guest::PackageManager,
     plan::{Input, InputKind, Plan, SourcePlan, Step, StepKind},
     value::{Digest, digest_of},
 };
@@ -63,27 +66,20 @@ pub async fn inputs(
     let mut found = Found { cx, fetcher, inputs: Inputs::default(), places: BTreeMap::new() };
     base::collect(&mut found, plan).await?;
     let steps = certain_steps(&mut found, plan, system)?;
-    let mut guest = match &plan.source {
-        SourcePlan::Bootstrap(bootstrap) => {
-            Some(Box::pin(packages::Guest::bootstrapped(&mut found, cx, fetcher, plan, bootstrap)).await?)
-        }
-        _ => None,
-    };
+    packages::progress(cx, 0, steps.len());
+    let mut guest = packages_of(&mut found, cx, fetcher, plan, (system, &steps)).await?;
     for (index, step) in steps.iter().enumerate() {
         cx.check()?;
         packages::progress(cx, index, steps.len());
         steps::collect(&mut found, index, step).await?;
         images::collect(&mut found, plan.arch, index, step).await?;
-        match (&mut guest, &step.kind) {
-            (Some(guest), _) => Box::pin(guest.step(&mut found, index, step)).await?,
-            (None, StepKind::Package(package)) if package.upgrade || package.install.iter().any(is_named) => {
-                found.unknowable(
-                    "its packages: which of them the guest has already is known only to it",
-                    &place(index, step),
-                    Some("a source that is bootstrapped has packages that can be worked out beforehand"),
-                );
+        match &mut guest {
+            Software::Apt(guest) => Box::pin(guest.step(&mut found, index, step)).await?,
+            Software::Rpm(guest) => Box::pin(guest.step(&mut found, index, step)).await?,
+            Software::Unknown(why) if takes_packages(step) => {
+                found.unknowable(format!("its packages: {why}"), &place(index, step), None);
             }
-            (None, _) => {}
+            Software::Unknown(_) => {}
         }
         unseen::collect(&mut found.inputs.unknowable, index, step);
     }
@@ -91,9 +87,55 @@ pub async fn inputs(
     Ok(found.inputs)
 }
 
-/// Whether a package is looked for in repositories.
-fn is_named(wanted: &String) -> bool {
-    !wanted.starts_with('/') && !wanted.contains("://")
+/// What is known of a guest's packages.
+enum Software<'a> {
+    Apt(Box<packages::Guest<'a>>),
+    Rpm(Box<rpm::Guest<'a>>),
+    /// Nothing, and why.
+    Unknown(String),
+}
+
+/// The packages that a guest begins with.
+async fn packages_of<'a>(
+    found: &mut Found<'_>,
+    cx: &'a Cx,
+    fetcher: &'a Fetcher,
+    plan: &Plan,
+    (system, steps): (Option<&str>, &[Step]),
+) -> Result<Software<'a>, BuildError> {
+    use packages::Guest;
+    if let SourcePlan::Bootstrap(bootstrap) = &plan.source {
+        let guest = Box::pin(Guest::bootstrapped(found, cx, fetcher, plan, bootstrap)).await?;
+        return Ok(Software::Apt(Box::new(guest)));
+    }
+    if !steps.iter().any(takes_packages) {
+        return Ok(Software::Unknown(String::new()));
+    }
+    let facts = preview::facts(plan, system).ok().flatten();
+    let manager = facts.as_ref().and_then(|facts| facts.package_manager);
+    Ok(match (manager, &plan.source) {
+        (Some(PackageManager::Dnf | PackageManager::Yum | PackageManager::Tdnf), _) => {
+            let version = facts.map(|facts| facts.os_version).unwrap_or_default();
+            Software::Rpm(Box::new(rpm::Guest::new(cx, fetcher, plan.arch, &version)))
+        }
+        (Some(PackageManager::Zypper), _) => {
+            Software::Unknown("repositories of zypper are not looked at".to_owned())
+        }
+        (None | Some(PackageManager::Apt), SourcePlan::Disk(disk)) => {
+            match Box::pin(Guest::of_image(cx, fetcher, plan, disk)).await? {
+                Ok(guest) => Software::Apt(Box::new(guest)),
+                Err(why) => Software::Unknown(format!("the image could not be looked into: {why}")),
+            }
+        }
+        _ => Software::Unknown("which of them the guest has already is known only to it".to_owned()),
+    })
+}
+
+/// Whether a step has the guest's package manager get something.
+fn takes_packages(step: &Step) -> bool {
+    // What comes as a file is listed by itself.
+    let is_named = |wanted: &String| !wanted.starts_with('/') && !wanted.contains("://");
+    matches!(&step.kind, StepKind::Package(package) if package.upgrade || package.install.iter().any(is_named))
 }
 
 /// The steps that are done in the guest. Without knowing the guest, those that every guest has.

@@ -4,8 +4,11 @@ use crate::{
     build::{BuildError, BuildErrorKind},
     cx::{Cx, Event, Unit},
     fetch::Fetcher,
-    plan::{BootstrapPlan, Content, FileOrigin, Input, InputKind, PackageStep, Plan, Step, StepKind},
-    provision::AptFiles,
+    plan::{
+        BootstrapPlan, Content, DiskSourcePlan, FileOrigin, Input, InputKind, PackageStep, Plan, Step,
+        StepKind,
+    },
+    provision::RepositoryFiles,
     source::{Choice, PackageFile, Packages, SourceError},
 };
 use std::collections::BTreeMap;
@@ -18,7 +21,9 @@ const WHAT: &str = "packages";
 /// The packages of one guest.
 pub(super) struct Guest<'a> {
     packages: Packages<'a>,
-    files: AptFiles,
+    files: RepositoryFiles,
+    /// Keys that came with the system.
+    keys: BTreeMap<String, Vec<u8>>,
     /// Packages that steps download to the guest: address by path.
     downloaded: BTreeMap<String, String>,
 }
@@ -32,16 +37,33 @@ impl<'a> Guest<'a> {
         plan: &Plan,
         bootstrap: &BootstrapPlan,
     ) -> Result<Self, BuildError> {
-        let (mut packages, files) =
+        let (packages, files) =
             Packages::bootstrapped(cx, plan, bootstrap, fetcher).await.map_err(|error| {
                 failed("the packages of the bootstrap could not be worked out", "the source", error)
             })?;
-        let sources = packages.sources().clone();
-        let mut own = AptFiles::default();
-        own.sources.extend(sources.into_iter().map(|(path, text)| (path, Content::Text(text))));
-        let mut guest = Self { packages, files: own, downloaded: BTreeMap::new() };
+        let mut guest = Self::new(packages);
         guest.add(found, files, "the source");
         Ok(guest)
+    }
+
+    /// The guest that starts from an image; why its packages are not known.
+    pub(super) async fn of_image(
+        cx: &'a Cx,
+        fetcher: &'a Fetcher,
+        plan: &Plan,
+        disk: &DiskSourcePlan,
+    ) -> Result<Result<Self, String>, BuildError> {
+        let looked = Packages::of_image(cx, plan, disk, fetcher).await;
+        let wrong = |error| failed("the packages of the image could not be looked at", "the steps", error);
+        Ok(looked.map_err(wrong)?.map(Self::new))
+    }
+
+    fn new(mut packages: Packages<'a>) -> Self {
+        let mut files = RepositoryFiles::default();
+        let sources = packages.sources().clone().into_iter();
+        files.sources.extend(sources.map(|(path, text)| (path, Content::Text(text))));
+        let keys = packages.keys().clone();
+        Self { packages, files, keys, downloaded: BTreeMap::new() }
     }
 
     /// What `step`, the one with this index, changes and takes.
@@ -78,8 +100,11 @@ impl<'a> Guest<'a> {
             files.extend(self.packages.upgrade().await.map_err(wrong)?);
         }
         if !step.install.is_empty() {
-            let choice =
-                Choice { recommends: true, downgrade: step.downgrade, unauthenticated: !step.gpg_check };
+            let choice = Choice {
+                recommends: step.recommends,
+                downgrade: step.downgrade,
+                unauthenticated: !step.gpg_check,
+            };
             let names = self.names(found, needed_by, &step.install).await?;
             files.extend(self.packages.install(&names, choice).await.map_err(wrong)?);
         }
@@ -143,11 +168,11 @@ impl<'a> Guest<'a> {
             sources.insert(path.clone(), text);
         }
         *self.packages.sources() = sources;
-        let mut keys = BTreeMap::new();
+        let mut keys = self.keys.clone();
         for (path, content) in &self.files.keys {
             keys.insert(path.clone(), read(content, needed_by).await?);
         }
-        for (path, address) in self.downloaded.iter().filter(|(path, _)| AptFiles::is_key(path)) {
+        for (path, address) in self.downloaded.iter().filter(|(path, _)| RepositoryFiles::is_key(path)) {
             let Some(url) = steps::address(found, address, needed_by)? else { continue };
             let bytes = found.fetcher.small(found.cx, &url, LARGEST).await;
             let wrong = |error| trouble(format!("the keys of `{path}` could not be had"), needed_by, error);
@@ -179,7 +204,7 @@ pub(super) fn finished(cx: &Cx) {
     cx.emit(Event::ProgressFinished { what: WHAT.to_owned() });
 }
 
-async fn read(content: &Content, needed_by: &str) -> Result<Vec<u8>, BuildError> {
+pub(super) async fn read(content: &Content, needed_by: &str) -> Result<Vec<u8>, BuildError> {
     match content {
         Content::Text(text) => Ok(text.clone().into_bytes()),
         Content::Path(path) => tokio::fs::read(path)

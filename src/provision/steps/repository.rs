@@ -11,7 +11,7 @@ use crate::provision::{
 /// Begins our own files, which `public` leaves alone.
 pub(in crate::provision) const MARK: &str = "# Made by goldsmith.";
 pub(in crate::provision) const APT: &str = "/etc/apt/sources.list.d";
-const YUM: &str = "/etc/yum.repos.d";
+pub(in crate::provision) const YUM: &str = "/etc/yum.repos.d";
 const ZYPP: &str = "/etc/zypp/repos.d";
 
 pub(in crate::provision) async fn run(
@@ -113,7 +113,7 @@ fn rpm_key(rpm: &RpmRepository) -> String {
     format!("/etc/pki/rpm-gpg/RPM-GPG-KEY-{}", rpm.name)
 }
 
-pub(super) fn rpm_content(rpm: &RpmRepository) -> String {
+pub(in crate::provision) fn rpm_content(rpm: &RpmRepository) -> String {
     let digit = |on: bool| if on { "1" } else { "0" };
     let mut text = format!(
         "{MARK}\n[{0}]\nname={0}\nbaseurl={1}\nenabled={2}\ngpgcheck={3}\n",

@@ -99,7 +99,10 @@ pub(super) fn complaints(text: &str) -> Vec<String> {
     // What depends on what in vain stands before the error itself, indented.
     let said: Vec<String> = lines
         .iter()
-        .filter(|line| line.starts_with("E:") || (line.starts_with(' ') && line.contains(" : ")))
+        .filter(|line| {
+            ["E:", "W: GPG error"].iter().any(|head| line.starts_with(head))
+                || (line.starts_with(' ') && line.contains(" : "))
+        })
         .map(|line| (*line).trim().to_owned())
         .collect();
     let last = || lines.iter().rev().take(3).rev().map(|line| (*line).to_owned()).collect();

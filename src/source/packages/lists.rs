@@ -27,7 +27,8 @@ impl Packages<'_> {
         let mut stanzas = String::new();
         let mut seen = BTreeSet::new();
         for (path, text) in self.sources.clone() {
-            let entries = if path.ends_with(".list") { parse_list(&text) } else { parse_deb822(&text) };
+            let is_list = Path::new(&path).extension().is_some_and(|end| end == "list");
+            let entries = if is_list { parse_list(&text) } else { parse_deb822(&text) };
             for entry in entries {
                 if let Some(stanza) = self.archive(&path, entry, &mut files).await?
                     && seen.insert(stanza.clone())
@@ -223,13 +224,24 @@ impl Packages<'_> {
         Url::parse(&format!("{base}{path}")).ok()
     }
 
+    /// What apt says of our folders, with the addresses that they stand for.
+    pub(super) fn named(&self, line: String) -> String {
+        // Backwards, since the name of one folder may begin with another's.
+        (0..self.mirrors.len()).rev().fold(line, |line, number| {
+            let folder = format!("file:{}", self.root.join(MIRRORS).join(number.to_string()).display());
+            line.replace(&folder, self.mirrors[number].trim_end_matches('/'))
+        })
+    }
+
     /// The settings of our apt.
     fn configure(&self) -> Result<(), SourceError> {
         let root = self.root.display();
         let arch = self.arch.debian();
+        let host = Path::new("/etc/apt/trusted.gpg.d");
+        let trusted = self.trusted.as_deref().unwrap_or(host).display();
         let mut text = format!(
             "Dir \"{root}\";\nDir::State::status \"{root}/var/lib/dpkg/status\";\n\
-             Dir::Etc::Trusted \"/etc/apt/trusted.gpg\";\nDir::Etc::TrustedParts \"/etc/apt/trusted.gpg.d/\";\n\
+             Dir::Etc::Trusted \"/etc/apt/trusted.gpg\";\nDir::Etc::TrustedParts \"{trusted}/\";\n\
              APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\nAPT::Sandbox::User \"root\";\n\
              pkgCacheGen::ForceEssential \",\";\nAcquire::Languages \"none\";\nAcquire::By-Hash \"no\";\n\
              Acquire::GzipIndexes \"true\";\nAcquire::ForceHash \"SHA256\";\nDebug::NoLocking \"true\";\n"

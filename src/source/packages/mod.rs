@@ -9,8 +9,11 @@
 //!
 //! It needs apt and no more: nothing is unpacked, so the system may be of another release or distribution than this host.
 mod answers;
+mod image;
 mod lists;
 mod release;
+#[cfg(test)]
+mod tests;
 
 use super::{SourceError, bootstrap, tool};
 use crate::{
@@ -80,6 +83,8 @@ pub struct Packages<'a> {
     held: BTreeSet<String>,
     /// Packages that are files of this host.
     files: Vec<String>,
+    /// Keys for entries that name none; those of this host if nothing else is said.
+    trusted: Option<PathBuf>,
     /// What could not be looked at, and why.
     remarks: Vec<String>,
 }
@@ -118,6 +123,7 @@ impl<'a> Packages<'a> {
             installed: BTreeMap::new(),
             held: BTreeSet::new(),
             files: Vec::new(),
+            trusted: None,
             remarks: Vec::new(),
         })
     }
@@ -309,7 +315,7 @@ impl<'a> Packages<'a> {
         if succeeded {
             return Ok(said);
         }
-        let said = answers::complaints(&said);
+        let said = answers::complaints(&said).into_iter().map(|line| self.named(line)).collect();
         Err(SourceError::Packages { attempt: attempt.to_owned(), said })
     }
 }

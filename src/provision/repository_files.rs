@@ -1,15 +1,17 @@
-//! The files of a guest that tell its apt where packages come from, as steps change them. Pure: nobody is asked.
-use super::steps::repository::{APT, MARK, apt_content, apt_key};
+//! The files of a guest that tell its package manager where packages come from, as steps change them. Pure: nobody is asked.
+use super::steps::repository::{APT, MARK, YUM, apt_content, apt_key, rpm_content};
 use crate::plan::{Content, RepositoryStep, Step, StepKind};
 use std::collections::BTreeMap;
 
 /// Folders with files of keys.
 const KEYS: &[&str] = &["/etc/apt/keyrings/", "/etc/apt/trusted.gpg.d/", "/usr/share/keyrings/"];
 
-/// What files about apt's archives hold, by their paths in the guest.
+/// What files about archives and repositories hold, by their paths in the guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AptFiles {
-    /// Which archives there are.
+pub struct RepositoryFiles {
+    /// Which repositories of RPMs there are.
+    pub repos: BTreeMap<String, Content>,
+    /// Which archives there are for apt.
     pub sources: BTreeMap<String, Content>,
     /// What they are signed with.
     pub keys: BTreeMap<String, Content>,
@@ -17,7 +19,7 @@ pub struct AptFiles {
     off: BTreeMap<String, Content>,
 }
 
-impl AptFiles {
+impl RepositoryFiles {
     /// Those of a guest after `step`.
     pub fn apply(&mut self, step: &Step) {
         match &step.kind {
@@ -33,10 +35,15 @@ impl AptFiles {
     }
 
     fn put(&mut self, path: &str, content: &Content) {
-        let in_folder = path.strip_prefix(APT).is_some_and(|name| {
-            name.starts_with('/') && (name.ends_with(".list") || name.ends_with(".sources"))
-        });
-        if in_folder || path == "/etc/apt/sources.list" {
+        // Other names are left alone by those who read the folders.
+        let is_in = |folder: &str, ends: &[&str]| {
+            let name = path.strip_prefix(folder).and_then(|name| name.strip_prefix('/'));
+            name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
+        };
+        let (in_folder, is_repo) = (is_in(APT, &[".list", ".sources"]), is_in(YUM, &[".repo"]));
+        if is_repo {
+            self.repos.insert(path.to_owned(), content.clone());
+        } else if in_folder || path == "/etc/apt/sources.list" {
             self.sources.insert(path.to_owned(), content.clone());
         } else if Self::is_key(path) {
             self.keys.insert(path.to_owned(), content.clone());
@@ -51,28 +58,36 @@ impl AptFiles {
                 }
                 self.put(&format!("{APT}/{}.sources", apt.name), &Content::Text(apt_content(apt)));
             }
-            RepositoryStep::Rpm(_) => {}
+            RepositoryStep::Rpm(rpm) => {
+                self.put(&format!("{YUM}/{}.repo", rpm.name), &Content::Text(rpm_content(rpm)));
+            }
             RepositoryStep::File { content, name, dest } => {
                 let name = name.rsplit('/').next().unwrap_or_default();
-                self.put(&dest.clone().unwrap_or_else(|| format!("{APT}/{name}")), content);
+                let is_repo = name.rsplit_once('.').is_some_and(|(_, end)| end == "repo");
+                let folder = if is_repo { YUM } else { APT };
+                self.put(&dest.clone().unwrap_or_else(|| format!("{folder}/{name}")), content);
             }
             RepositoryStep::Absent { name } => {
                 self.sources.remove(&format!("{APT}/{name}.sources"));
                 self.sources.remove(&format!("{APT}/{name}.list"));
+                self.repos.remove(&format!("{YUM}/{name}.repo"));
             }
             RepositoryStep::Public { state } if state == "disabled" => {
                 let is_own = |content: &Content| match content {
                     Content::Text(text) => text.lines().next() == Some(MARK),
                     Content::Path(_) => false,
                 };
-                let (own, off) =
-                    std::mem::take(&mut self.sources).into_iter().partition(|(_, content)| is_own(content));
-                self.sources = own;
-                self.off.extend::<BTreeMap<_, _>>(off);
+                for files in [&mut self.sources, &mut self.repos] {
+                    let (own, off): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                        std::mem::take(files).into_iter().partition(|(_, content)| is_own(content));
+                    *files = own;
+                    self.off.extend(off);
+                }
             }
             RepositoryStep::Public { .. } => {
                 for (path, content) in std::mem::take(&mut self.off) {
-                    self.sources.entry(path).or_insert(content);
+                    let files = if path.starts_with(YUM) { &mut self.repos } else { &mut self.sources };
+                    files.entry(path).or_insert(content);
                 }
             }
         }
@@ -91,13 +106,13 @@ mod tests {
         super::super::tests::step("repository", StepKind::Repository(step))
     }
 
-    fn paths(files: &AptFiles) -> Vec<&str> {
+    fn paths(files: &RepositoryFiles) -> Vec<&str> {
         files.sources.keys().map(String::as_str).collect()
     }
 
     #[test]
     fn files_about_archives_come_and_go_with_the_steps() {
-        let mut files = AptFiles::default();
+        let mut files = RepositoryFiles::default();
         let text = |text: &str| Content::Text(text.to_owned());
         files.sources.insert(format!("{APT}/debian.sources"), text("Types: deb\n"));
         let own = AptRepository {
@@ -117,6 +132,15 @@ mod tests {
         files.apply(&repository(RepositoryStep::Public { state: "enabled".into() }));
         files.apply(&repository(RepositoryStep::Absent { name: "own".into() }));
         assert_eq!(paths(&files), ["/etc/apt/sources.list.d/debian.sources"]);
+        for name in ["a.repo", "b.sources"] {
+            files.apply(&repository(RepositoryStep::File {
+                content: text(""),
+                name: name.into(),
+                dest: None,
+            }));
+        }
+        assert_eq!(files.repos.keys().collect::<Vec<_>>(), ["/etc/yum.repos.d/a.repo"]);
+        files.apply(&repository(RepositoryStep::Absent { name: "b".into() }));
         for dest in ["/etc/apt/sources.list", "/etc/apt/sources.list.d/x.list.old", "/etc/motd"] {
             let root = || "root".to_owned();
             let file =
