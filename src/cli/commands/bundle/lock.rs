@@ -8,7 +8,7 @@ use crate::{
     plan::Plan,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -21,7 +21,7 @@ pub(in crate::cli::commands) fn run(arguments: &args::Lock, console: &Console) -
     let definitions = &arguments.definitions;
     let inputs = load::inputs(&definitions.inputs, None);
     let plans = load::all(&definitions.files, &inputs, &definitions.selection)?;
-    let subject = definitions.files.first().map(PathBuf::as_path).unwrap_or(Path::new(LOCK));
+    let subject = definitions.files.first().map_or(Path::new(LOCK), PathBuf::as_path);
     let (made, exit) = run_task(console, ("lock", subject), async |cx, dirs| {
         let (needs, gathered) =
             gathered(cx, &Fetcher::new(dirs.cache()), &plans, (arguments.guest.as_deref(), &[])).await?;
@@ -51,13 +51,14 @@ pub(super) async fn write(
     let mut locks: BTreeMap<PathBuf, Lock> = BTreeMap::new();
     for one in needs {
         let path = beside(&one.definition);
-        if !locks.contains_key(&path) {
-            let lock = if path.exists() { Lock::read(&path)? } else { Lock::default() };
-            locks.insert(path.clone(), lock);
-        }
-        if let Some(lock) = locks.get_mut(&path) {
-            lock.put(&one.build, &of(gathered, &one.files));
-        }
+        let lock = match locks.entry(path) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let lock = if free.key().exists() { Lock::read(free.key())? } else { Lock::default() };
+                free.insert(lock)
+            }
+        };
+        lock.put(&one.build, &of(gathered, &one.files));
     }
     for (path, lock) in &locks {
         lock.write(cx, path).await?;
@@ -74,13 +75,12 @@ pub(in crate::cli::commands) fn check(
 ) -> Result<Option<Exit>, Problem> {
     let mut locks = BTreeMap::new();
     for plan in plans {
-        let path = beside(&plan.definition);
-        if !locks.contains_key(&path) {
-            let lock = Lock::read(&path).map_err(Problem::Bundle)?;
-            locks.insert(path, lock);
+        if let Entry::Vacant(free) = locks.entry(beside(&plan.definition)) {
+            let lock = Lock::read(free.key()).map_err(Problem::Bundle)?;
+            free.insert(lock);
         }
     }
-    let subject = plans.first().map(|plan| plan.definition.as_path()).unwrap_or(Path::new(LOCK));
+    let subject = plans.first().map_or(Path::new(LOCK), |plan| plan.definition.as_path());
     let (held, exit) = run_task(console, ("check-lock", subject), async |cx, _| {
         let (needs, gathered) = gathered(cx, fetcher, plans, (guest, &[])).await?;
         for one in &needs {
