@@ -643,7 +643,8 @@ fn problems_know_their_place() {
     "`${var.b}` cannot be used here, because variables are read first"
 )]
 #[test_case("arch = \"${name}\"", "`${name}` is not known yet where this is read")]
-#[test_case("[secret.a]", "a `[secret.NAME]` needs `env`, `file` or `command`")]
+#[test_case("[secret.a]", "a `[secret.NAME]` needs `env`, `file`, `command` or `json`")]
+#[test_case("[secret.a]\njson = { file = \"v.json\" }", "`json` of a `[secret.NAME]` needs the key `key`")]
 #[test_case("[secret.a]\ncommand = []", "a command needs at least a program")]
 #[test_case("[guest]\nuser = \"a\\u0000\"", "`guest.user` holds a NUL character, which no program takes")]
 fn what_cannot_be_built_is_refused(text: &str, expected: &str) {

@@ -111,6 +111,18 @@ table! {
         file: optional Text,
         /// A command that prints it, run without a shell. A final line end is dropped.
         command: optional List<Text>,
+        /// A text in a file of JSON, such as a var file of Packer's.
+        json: optional JsonSecret,
+    }
+}
+
+table! {
+    /// A text in a file of JSON. It is taken as it is, and it must not be empty.
+    "`json` of a `[secret.NAME]`", JsonSecret {
+        /// The file, relative to the definition's folder.
+        file: required Text,
+        /// The key at the top level of the file.
+        key: required Text,
     }
 }
 
