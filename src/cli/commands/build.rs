@@ -13,6 +13,7 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
+    plan::Plan,
     report,
 };
 use futures_util::StreamExt;
@@ -33,15 +34,28 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
             plan.verify.boot = false;
         }
     }
+    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
+    carry_out(plans, arguments.on_error.into(), manner, &|_, _| Ok(()), console)
+}
+
+/// What else is done with the result of a build that went well.
+pub(super) type After<'a> = &'a dyn Fn(&Plan, &BuildResult) -> Result<(), Problem>;
+
+/// Carries out plans, whichever definitions they are from.
+pub(super) fn carry_out(
+    plans: Vec<Plan>,
+    on_error: OnError,
+    manner: Manner,
+    after: After<'_>,
+    console: &Console,
+) -> Result<Exit, Problem> {
     load::distinct(&plans)?;
-    let on_error = arguments.on_error.into();
     let jobs: Vec<Job> = plans
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
     let dirs = dirs()?;
-    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    block_on(all(&jobs, manner, &dirs, console))?
+    block_on(all_and_then(&jobs, manner, &dirs, after, console))?
 }
 
 /// How builds are run.
@@ -53,9 +67,18 @@ pub(super) struct Manner {
     pub(super) parallel: u16,
 }
 
-/// Questions need someone to answer them.
 fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Problem> {
-    let wanted = match (arguments.debug, arguments.on_error) {
+    somebody(arguments.debug, arguments.on_error, arguments.parallel, console)
+}
+
+/// Questions need someone to answer them.
+pub(super) fn somebody(
+    debug: bool,
+    on_error: WhenFailed,
+    parallel: u16,
+    console: &Console,
+) -> Result<(), Problem> {
+    let wanted = match (debug, on_error) {
         (true, _) => "--debug",
         (false, WhenFailed::Shell) => "--on-error shell",
         _ => return Ok(()),
@@ -64,12 +87,9 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
         return Err(Problem::usage(format!("`{wanted}` needs a terminal"))
             .hint("`--on-error keep` leaves the machine running and says how to log in"));
     }
-    if arguments.parallel > 1 {
-        return Err(Problem::usage(format!(
-            "`{wanted}` and `--parallel {}` do not go together",
-            arguments.parallel
-        ))
-        .hint("a person can only look at one build at a time"));
+    if parallel > 1 {
+        return Err(Problem::usage(format!("`{wanted}` and `--parallel {parallel}` do not go together"))
+            .hint("a person can only look at one build at a time"));
     }
     Ok(())
 }
@@ -79,6 +99,16 @@ pub(super) async fn all(
     jobs: &[Job],
     manner: Manner,
     dirs: &Dirs,
+    console: &Console,
+) -> Result<Exit, Problem> {
+    all_and_then(jobs, manner, dirs, &|_, _| Ok(()), console).await
+}
+
+async fn all_and_then(
+    jobs: &[Job],
+    manner: Manner,
+    dirs: &Dirs,
+    after: After<'_>,
     console: &Console,
 ) -> Result<Exit, Problem> {
     let names: Vec<&str> = jobs.iter().map(|job| job.plan.name.as_str()).collect();
@@ -125,6 +155,14 @@ pub(super) async fn all(
     show.close();
     // Reports and lists have the order of the definitions, whichever build was done first.
     outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));
+    for (job, outcome) in &outcomes {
+        if let Ok(made) = &outcome.result
+            && let Err(problem) = after(&job.plan, made)
+        {
+            show.say(&format!("\n{}", problem.render(console.err_theme(), console.err_width())));
+            exits.push(Exit::Failed);
+        }
+    }
     Ok(finish(jobs, outcomes, exits, console, &*show))
 }
 
