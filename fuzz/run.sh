@@ -21,7 +21,7 @@ seconds=${SECONDS_EACH:-600}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 seed=fuzz/corpus
-mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests,bundle,rpms}
+mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests,bundle,rpms,var_files}
 cp tests/it/answers/snapshots/*.snap $seed/answers/
 cp tests/it/eksa/*.yaml $seed/manifests/
 # A chunk of three bytes, and an index that fits it.

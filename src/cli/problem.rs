@@ -4,6 +4,7 @@ use crate::{
     build::{BuildError, BuildErrorKind, DirError},
     bundle::{BundleError, BundleErrorKind},
     cloudstack::{CloudStackError, CloudStackErrorKind},
+    compat::CompatError,
     cx::causes,
     disk::{DiskError, DiskErrorKind},
     eksa::{EksaError, EksaErrorKind},
@@ -42,6 +43,8 @@ pub(super) enum Problem {
     Eksa(EksaError),
     /// A bundle is not as it should be, or could not be made.
     Bundle(BundleError),
+    /// A front door does not understand, or refuses.
+    Compat(CompatError),
     /// A bug.
     Internal(String),
 }
@@ -71,7 +74,7 @@ impl Problem {
     /// How the process ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Definitions(_) => Exit::Usage,
+            Self::Usage { .. } | Self::Definitions(_) | Self::Compat(_) => Exit::Usage,
             Self::Host(..) => Exit::Preflight,
             Self::Build(error) => match error.kind() {
                 BuildErrorKind::Preflight => Exit::Preflight,
@@ -165,6 +168,7 @@ impl Problem {
                 failure::chain(theme, &attempted(attempt, &**error), hints)
             }
             Self::Build(error) => failure::error(theme, error),
+            Self::Compat(error) => failure::chain(theme, &causes(error), error.hints()),
             Self::Internal(message) => failure::chain(
                 theme,
                 &[format!("this is a bug in goldsmith: {message}")],

@@ -133,4 +133,11 @@ pub enum SecretSource {
     File(PathBuf),
     /// Standard output of a command, run without a shell; a final line end is dropped.
     Command(Vec<String>),
+    /// A text in a file of JSON.
+    Json {
+        /// The file, absolute.
+        file: PathBuf,
+        /// The key at its top level.
+        key: String,
+    },
 }

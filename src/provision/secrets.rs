@@ -61,6 +61,16 @@ pub enum SecretError {
         /// How it ended.
         status: String,
     },
+    /// The file is no JSON, or has no such text.
+    #[error("could not read the secret `{name}` from `{}`: {what}", path.display())]
+    Json {
+        /// The secret.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without any of its text.
+        what: String,
+    },
     /// Put into a script as it is, the shell would change it.
     #[error(
         "the secret `{0}` holds characters that mean something to a shell: give it to the script as an environment \
@@ -153,6 +163,14 @@ async fn read(cx: &Cx, name: &str, source: &SecretSource) -> Result<Secret, Secr
             .await
             .map(|text| Secret::new(chomp(&text)))
             .map_err(|source| SecretError::File { name, path: path.clone(), source }),
+        SecretSource::Json { file, key } => {
+            let text = tokio::fs::read_to_string(file).await.map_err(|source| SecretError::File {
+                name: name.clone(),
+                path: file.clone(),
+                source,
+            })?;
+            of_json(&text, key).map_err(|what| SecretError::Json { name, path: file.clone(), what })
+        }
         SecretSource::Command(argv) => {
             let program = argv.first().cloned().unwrap_or_default();
             let mut command = tokio::process::Command::new(&program);
@@ -176,6 +194,19 @@ async fn read(cx: &Cx, name: &str, source: &SecretSource) -> Result<Secret, Secr
                 }
             }
         }
+    }
+}
+
+/// The text at `key`. What is wrong is said without the parser's words, which may quote the file.
+fn of_json(text: &str, key: &str) -> Result<Secret, String> {
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| format!("line {} is no JSON", error.line()))?;
+    let object = value.as_object().ok_or("it is not an object")?;
+    match object.get(key) {
+        Some(serde_json::Value::String(text)) if !text.is_empty() => Ok(Secret::new(text.as_str())),
+        Some(serde_json::Value::String(_)) => Err(format!("`{key}` is empty")),
+        Some(_) => Err(format!("`{key}` is not a text")),
+        None => Err(format!("it has no `{key}`")),
     }
 }
 
@@ -265,6 +296,36 @@ mod tests {
                 matches!(secrets.fill(&cx, text, Place::Text).await, Err(SecretError::Malformed)),
                 "{text}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_of_json_is_taken_as_it_is_and_what_is_wrong_is_said_without_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vsphere.json");
+        std::fs::write(&path, r#"{"password": "it's $two\n", "empty": "", "port": 22}"#).unwrap();
+        let bad = folder.path().join("bad.json");
+        std::fs::write(&bad, "{\n\"password\": hunter2}").unwrap();
+        let of =
+            |file: &std::path::Path, key: &str| SecretSource::Json { file: file.into(), key: key.into() };
+        let secrets = secrets(&[
+            ("good", of(&path, "password")),
+            ("empty", of(&path, "empty")),
+            ("port", of(&path, "port")),
+            ("gone", of(&path, "passwort")),
+            ("bad", of(&bad, "password")),
+            ("nowhere", of(&folder.path().join("none"), "password")),
+        ]);
+        assert_eq!(secrets.get(&cx(), "good").await.unwrap().expose(), "it's $two\n");
+        for (name, part) in [
+            ("empty", "`empty` is empty"),
+            ("port", "`port` is not a text"),
+            ("gone", "it has no `passwort`"),
+            ("bad", "line 2 is no JSON"),
+            ("nowhere", "none"),
+        ] {
+            let error = secrets.get(&cx(), name).await.unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
         }
     }
 

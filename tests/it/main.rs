@@ -4,6 +4,7 @@ mod answers;
 #[cfg(feature = "aws")]
 mod aws;
 mod bundle;
+mod capi;
 mod cli;
 mod cloudstack;
 mod context;

@@ -14,6 +14,7 @@ use crate::{
     },
     cx::Stop,
     fetch::{Fetcher, Gate},
+    plan::Plan,
     report,
 };
 use futures_util::StreamExt;
@@ -35,23 +36,37 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         }
         plan.offline = arguments.offline.offline;
     }
-    load::distinct(&plans)?;
-    let dirs = dirs()?;
+    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
     let gate = super::offline::gate(&arguments.offline)?;
     if arguments.locked {
-        let fetcher = Fetcher::new(dirs.cache()).behind(gate.clone());
+        let fetcher = Fetcher::new(dirs()?.cache()).behind(gate.clone());
         let exit = super::bundle::lock::check(&plans, arguments.guest.as_deref(), &fetcher, console)?;
         if let Some(exit) = exit {
             return Ok(exit);
         }
     }
-    let on_error = arguments.on_error.into();
+    carry_out(plans, arguments.on_error.into(), manner, gate, &|_, _| Ok(()), console)
+}
+
+/// What else is done with the result of a build that went well.
+pub(super) type After<'a> = &'a dyn Fn(&Plan, &BuildResult) -> Result<(), Problem>;
+
+/// Carries out plans, whichever definitions they are from.
+pub(super) fn carry_out(
+    plans: Vec<Plan>,
+    on_error: OnError,
+    manner: Manner,
+    gate: Gate,
+    after: After<'_>,
+    console: &Console,
+) -> Result<Exit, Problem> {
+    load::distinct(&plans)?;
     let jobs: Vec<Job> = plans
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
-    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    block_on(all(&jobs, manner, gate, &dirs, console))?
+    let dirs = dirs()?;
+    block_on(all_and_then(&jobs, manner, gate, &dirs, after, console))?
 }
 
 /// How builds are run.
@@ -63,9 +78,18 @@ pub(super) struct Manner {
     pub(super) parallel: u16,
 }
 
-/// Questions need someone to answer them.
 fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Problem> {
-    let wanted = match (arguments.debug, arguments.on_error) {
+    somebody(arguments.debug, arguments.on_error, arguments.parallel, console)
+}
+
+/// Questions need someone to answer them.
+pub(super) fn somebody(
+    debug: bool,
+    on_error: WhenFailed,
+    parallel: u16,
+    console: &Console,
+) -> Result<(), Problem> {
+    let wanted = match (debug, on_error) {
         (true, _) => "--debug",
         (false, WhenFailed::Shell) => "--on-error shell",
         _ => return Ok(()),
@@ -74,12 +98,9 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
         return Err(Problem::usage(format!("`{wanted}` needs a terminal"))
             .hint("`--on-error keep` leaves the machine running and says how to log in"));
     }
-    if arguments.parallel > 1 {
-        return Err(Problem::usage(format!(
-            "`{wanted}` and `--parallel {}` do not go together",
-            arguments.parallel
-        ))
-        .hint("a person can only look at one build at a time"));
+    if parallel > 1 {
+        return Err(Problem::usage(format!("`{wanted}` and `--parallel {parallel}` do not go together"))
+            .hint("a person can only look at one build at a time"));
     }
     Ok(())
 }
@@ -90,6 +111,17 @@ pub(super) async fn all(
     manner: Manner,
     gate: Gate,
     dirs: &Dirs,
+    console: &Console,
+) -> Result<Exit, Problem> {
+    all_and_then(jobs, manner, gate, dirs, &|_, _| Ok(()), console).await
+}
+
+async fn all_and_then(
+    jobs: &[Job],
+    manner: Manner,
+    gate: Gate,
+    dirs: &Dirs,
+    after: After<'_>,
     console: &Console,
 ) -> Result<Exit, Problem> {
     let names: Vec<&str> = jobs.iter().map(|job| job.plan.name.as_str()).collect();
@@ -136,6 +168,14 @@ pub(super) async fn all(
     show.close();
     // Reports and lists have the order of the definitions, whichever build was done first.
     outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));
+    for (job, outcome) in &outcomes {
+        if let Ok(made) = &outcome.result
+            && let Err(problem) = after(&job.plan, made)
+        {
+            show.say(&format!("\n{}", problem.render(console.err_theme(), console.err_width())));
+            exits.push(Exit::Failed);
+        }
+    }
     Ok(finish(jobs, outcomes, exits, console, &*show))
 }
 

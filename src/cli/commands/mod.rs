@@ -3,6 +3,7 @@
 mod aws;
 mod build;
 mod bundle;
+mod capi;
 mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
@@ -82,6 +83,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         }
         Command::Bundle { what } => bundle::command(&what, console),
         Command::Lock(arguments) => bundle::lock::run(&arguments, console),
+        Command::Capi(arguments) => capi::run(&arguments, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

@@ -275,6 +275,7 @@ pub(in crate::cli) fn text(theme: &Theme, plan: &Plan) -> String {
             SecretSource::Env(name) => format!("environment variable {name}"),
             SecretSource::File(path) => format!("file {}", theme.path(path)),
             SecretSource::Command(words) => format!("command {}", crate::cli::failure::shell_line(words)),
+            SecretSource::Json { file, key } => format!("`{key}` in {}", theme.path(file)),
         };
         row(
             if index == 0 { "secrets" } else { "" },
@@ -356,6 +357,7 @@ fn source(source: &SourcePlan) -> Vec<String> {
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));
+            lines.extend(disk.checksums.as_ref().map(|url| format!("with the digest that {url} says")));
             lines
         }
     }

@@ -1,12 +1,30 @@
 //! kubernetes-sigs/image-builder: make targets and Packer's variables.
+//!
+//! [`Target`] says what is made, [`Variables`] what the user wants different, and [`define`] writes the definition of both. What image-builder's own
+//! var files say is in `defaults`, which of its variables mean something is in `known`, and what it builds and goldsmith does not in `refused`.
+mod commands;
+mod defaults;
+mod define;
+mod functions;
+mod known;
+mod manifest;
+mod refused;
+mod settings;
 mod target;
+mod toml;
 mod variables;
 
-pub use target::Target;
-pub use variables::Variables;
+#[cfg(test)]
+mod tests;
+
+pub use commands::{Commands, OnError};
+pub use define::define;
+pub use manifest::{Manifest, Publication, build_name, manifest, publication};
+pub use refused::refusals;
+pub use target::{Group, Target, all};
+pub use variables::{AdditionalFile, SecretPlace, Value, Variables};
 
 use super::{CompatError, Defined};
-use std::path::Path;
 
 /// Whose images are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +44,4 @@ pub struct EksAnywhere {
     pub channel: String,
     /// Name of the release of EKS Distro: `kubernetes-1-31-eks-47`.
     pub eksd_name: String,
-}
-
-/// The definition that `target` with `variables` stands for. Relative paths of variables start in `folder`.
-pub fn define(
-    target: &Target,
-    variables: &Variables,
-    flavour: &Flavour,
-    folder: &Path,
-) -> Result<Defined, CompatError> {
-    let _ = (variables, flavour, folder);
-    Err(CompatError::new(format!("`{}` is not known", target.name())))
 }

@@ -111,6 +111,18 @@ table! {
         file: optional Text,
         /// A command that prints it, run without a shell. A final line end is dropped.
         command: optional List<Text>,
+        /// A text in a file of JSON, such as a var file of Packer's.
+        json: optional JsonSecret,
+    }
+}
+
+table! {
+    /// A text in a file of JSON. It is taken as it is, and it must not be empty.
+    "`json` of a `[secret.NAME]`", JsonSecret {
+        /// The file, relative to the definition's folder.
+        file: required Text,
+        /// The key at the top level of the file.
+        key: required Text,
     }
 }
 
@@ -183,8 +195,10 @@ table! {
         url: optional Url,
         /// Where to download it, several mirrors: the first that answers is used.
         urls: optional List<Url>,
-        /// Digest of the file as downloaded: `sha256:…` or `sha512:…`. Required for a download.
+        /// Digest of the file as downloaded: `sha256:…` or `sha512:…`. A download needs it, or `checksums`.
         digest: optional Digest,
+        /// Where a list of digests is that names the file, such as `…/SHA256SUMS`.
+        checksums: optional Url,
         /// Its format after decompression: `raw` or `qcow2`. Default: what its first bytes say.
         format: optional One<ImageFormat>,
     }
@@ -341,6 +355,7 @@ const TABLES: &[(&str, &[Key])] = &[
     (Definition::HEADER, Definition::KEYS),
     (Variable::HEADER, Variable::KEYS),
     (Secret::HEADER, Secret::KEYS),
+    (JsonSecret::HEADER, JsonSecret::KEYS),
     (Source::HEADER, Source::KEYS),
     (Bootstrap::HEADER, Bootstrap::KEYS),
     (Partition::HEADER, Partition::KEYS),

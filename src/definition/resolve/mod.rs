@@ -209,11 +209,16 @@ fn secrets(secrets: Field<Map<Secret>>, reader: &mut Reader<'_>) -> Option<BTree
 }
 
 fn secret(At { value: secret, span }: At<Secret>, reader: &mut Reader<'_>) -> Option<SecretSource> {
-    let given =
-        [("env", secret.env.span()), ("file", secret.file.span()), ("command", secret.command.span())];
+    let given = [
+        ("env", secret.env.span()),
+        ("file", secret.file.span()),
+        ("command", secret.command.span()),
+        ("json", secret.json.span()),
+    ];
     let any_bad = matches!(secret.env, Field::Bad)
         || matches!(secret.file, Field::Bad)
-        || matches!(secret.command, Field::Bad);
+        || matches!(secret.command, Field::Bad)
+        || matches!(secret.json, Field::Bad);
     if any_bad || !check::exactly_one(&span, "a `[secret.NAME]`", &given, reader) {
         return None;
     }
@@ -228,6 +233,15 @@ fn secret(At { value: secret, span }: At<Secret>, reader: &mut Reader<'_>) -> Op
     }
     if let Some(file) = secret.file.maybe()? {
         return Some(SecretSource::File(reader.folder.join(file.value.0.text)));
+    }
+    if let Some(json) = secret.json.maybe()? {
+        let (file, key) = (json.value.file.required(), json.value.key.required());
+        let key = key.and_then(|key| {
+            check::holds(&key.span, !key.value.0.text.is_empty(), reader, || "a key has a name".to_owned())
+                .map(|()| key.value.0.text)
+        });
+        let file = reader.folder.join(file?.value.0.text);
+        return Some(SecretSource::Json { file, key: key? });
     }
     let command = secret.command.maybe()??;
     let words: Vec<String> = command.value.into_iter().map(|word| word.value.0.text).collect();

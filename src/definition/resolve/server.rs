@@ -168,7 +168,7 @@ pub(super) fn secret(
         // It may be the secret itself, which must not be shown.
         let message = format!("`{key}` is the name of a secret, and there is none of this name");
         reader.report(&span, message).help(format!(
-            "add `[secret.{example}]` with `env`, `file` or `command`, and write `{key} = \"{example}\"`"
+            "add `[secret.{example}]` with `env`, `file`, `command` or `json`, and write `{key} = \"{example}\"`"
         ));
         return None;
     }
