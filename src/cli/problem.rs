@@ -3,6 +3,7 @@ use super::{exit::Exit, failure, theme::Theme};
 use crate::{
     build::{BuildError, BuildErrorKind, DirError},
     cloudstack::{CloudStackError, CloudStackErrorKind},
+    compat::CompatError,
     cx::causes,
     disk::{DiskError, DiskErrorKind},
     eksa::{EksaError, EksaErrorKind},
@@ -39,6 +40,8 @@ pub(super) enum Problem {
     Prism(PrismError),
     /// Something about a release of EKS Anywhere is not as it should be.
     Eksa(EksaError),
+    /// A front door does not understand, or refuses.
+    Compat(CompatError),
     /// A bug.
     Internal(String),
 }
@@ -68,7 +71,7 @@ impl Problem {
     /// How the process ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Definitions(_) => Exit::Usage,
+            Self::Usage { .. } | Self::Definitions(_) | Self::Compat(_) => Exit::Usage,
             Self::Host(..) => Exit::Preflight,
             Self::Build(error) => match error.kind() {
                 BuildErrorKind::Preflight => Exit::Preflight,
@@ -152,6 +155,7 @@ impl Problem {
                 failure::chain(theme, &attempted(attempt, &**error), hints)
             }
             Self::Build(error) => failure::error(theme, error),
+            Self::Compat(error) => failure::chain(theme, &causes(error), error.hints()),
             Self::Internal(message) => failure::chain(
                 theme,
                 &[format!("this is a bug in goldsmith: {message}")],

@@ -76,6 +76,16 @@ pub fn load_all(
     builds::all(Written { text: &text, shown: &shown, path: &absolute }, &inputs, &HostFiles, wanted)
 }
 
+/// The same for a definition that is in no file: `path` is where it would lie.
+pub fn load_text(
+    text: &str,
+    path: &Path,
+    inputs: &Inputs,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Builds, DefinitionError> {
+    builds::all(Written { text, shown: &path.display().to_string(), path }, inputs, &HostFiles, wanted)
+}
+
 /// Resolves the text of a definition at `path` without touching any file. It must be one build.
 ///
 /// Local files are not checked, and what would have to be read (a `script-file`, a var file) is a problem. Paths become

@@ -1,5 +1,9 @@
 //! `goldsmith build`: plans in, outcomes out, with everything a person sees in between.
-use super::{block_on, dirs, load};
+use super::{
+    block_on, dirs,
+    door::{self, For},
+    load,
+};
 use crate::{
     build::{self, BuildError, BuildErrorKind, BuildResult, Dirs, Job, OnError, Outcome, RealWorld},
     cli::{
@@ -23,8 +27,15 @@ use std::{
 
 pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
     person_wanted(arguments, console)?;
-    let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
-    let mut plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
+    let mut plans = if arguments.definitions.door.is_open() {
+        match door::node(&arguments.definitions, For::Build, console)? {
+            Ok(node) => door::plans(&node, &arguments.definitions, arguments.out.as_deref())?,
+            Err(exit) => return Ok(exit),
+        }
+    } else {
+        let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
+        load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?
+    };
     for plan in &mut plans {
         if let Some(accelerator) = arguments.accelerator {
             plan.machine.accelerator = accelerator.into();

@@ -49,6 +49,19 @@ pub(super) fn all(files: &[PathBuf], inputs: &Inputs, selection: &Selection) -> 
     Ok(plans)
 }
 
+/// The builds of a definition that is in no file: `path` is where it would lie.
+pub(super) fn text(
+    text: &str,
+    path: &Path,
+    inputs: &Inputs,
+    selection: &Selection,
+) -> Result<Vec<Plan>, Problem> {
+    let builds = definition::load_text(text, path, inputs, &|name| selection.takes(name))
+        .map_err(|error| Problem::Definitions(vec![Box::new(error)]))?;
+    meant(selection, &builds.names)?;
+    Ok(builds.plans)
+}
+
 /// The build that is meant of one definition.
 pub(super) fn one(file: &Path, inputs: &Inputs, selection: &Selection) -> Result<Plan, Problem> {
     let mut plans = all(&[file.to_owned()], inputs, selection)?;

@@ -6,6 +6,8 @@ mod hook;
 mod hostile;
 mod list;
 mod mirror;
+mod node;
+mod proxy;
 mod show;
 mod tls;
 mod trouble;

@@ -1,0 +1,141 @@
+//! EKS Anywhere's `image-builder` as a front door: what was typed there becomes a definition, by the manifests of a release.
+use super::{
+    load,
+    release::{self, Shown, today},
+};
+use crate::{
+    cli::{args::Definitions, console::Console, exit::Exit, problem::Problem},
+    compat::{
+        CompatError, Defined,
+        capi::{self, EksAnywhere, Flavour},
+        eksa::{self as compat, Asked, Facts, FactsError, Mirrors},
+    },
+    cx::Cx,
+    eksa::{EksaError, EksaErrorKind, Manifests},
+    plan::Plan,
+    value::Arch,
+};
+use std::path::{Path, PathBuf};
+
+/// EKS Anywhere has nodes of this architecture only.
+const ARCH: Arch = Arch::X86_64;
+
+/// A definition that was made of flags.
+pub(super) struct Node {
+    /// The definition.
+    pub(super) defined: Defined,
+    /// Where it would lie: paths and messages are about this file, which there is not.
+    pub(super) path: PathBuf,
+    /// The current folder, which gets the results.
+    pub(super) folder: PathBuf,
+}
+
+/// What is done with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// It is looked at.
+    Plan,
+    /// It is built: what it needs must be there.
+    Build,
+}
+
+/// The definition that the flags stand for, or how the command ends without it. What is to be known about it is told.
+pub(super) fn node(
+    definitions: &Definitions,
+    purpose: For,
+    console: &Console,
+) -> Result<Result<Node, Exit>, Problem> {
+    let folder =
+        std::env::current_dir().map_err(|error| Problem::host("could not find the current folder", error))?;
+    let door = &definitions.door;
+    let env = |name: &str| std::env::var(name).ok();
+    let asked =
+        Asked::check(&door.flags(), &folder, |path: &Path| std::fs::read(path)).map_err(Problem::Compat)?;
+    let mirrors = Mirrors::of(&asked).map_err(Problem::Compat)?;
+    for note in asked.notes.iter().chain(&compat::about_environment(env)) {
+        console.note(note);
+    }
+    let name = compat::image_name(&asked);
+    let work = async |cx: &Cx, manifests: &Manifests| {
+        Box::pin(facts(cx, manifests, &asked, mirrors.as_ref(), purpose)).await
+    };
+    let (facts, exit) = release::run(
+        console,
+        (&door.manifests(), door.eksa_release.as_ref()),
+        ("manifests", Path::new(&name), Shown::Warnings),
+        work,
+    )?;
+    let Some(facts) = facts else { return Ok(Err(exit)) };
+    let facts = facts.map_err(Problem::Compat)?;
+    let defined = define(&asked, &facts, &folder, env).map_err(Problem::Compat)?;
+    for note in &defined.notes {
+        console.note(note);
+    }
+    for (name, from) in &defined.unknown {
+        console.note(&format!("`{name}` of {from} has no effect"));
+    }
+    let path = folder.join(format!("{name}.toml"));
+    Ok(Ok(Node { defined, path, folder }))
+}
+
+/// The plans of it.
+pub(super) fn plans(
+    node: &Node,
+    definitions: &Definitions,
+    out: Option<&Path>,
+) -> Result<Vec<Plan>, Problem> {
+    let inputs = load::inputs(&definitions.inputs, Some(out.unwrap_or(&node.folder)));
+    load::text(&node.defined.text, &node.path, &inputs, &definitions.selection)
+}
+
+/// What the manifests say about the node. What is wrong with them by the site's own servers is no trouble of a server's.
+async fn facts(
+    cx: &Cx,
+    manifests: &Manifests,
+    asked: &Asked,
+    mirrors: Option<&Mirrors>,
+    purpose: For,
+) -> Result<Result<Facts, CompatError>, EksaError> {
+    let mut resolved = match manifests.resolve(cx, asked.channel, today()).await {
+        Ok(resolved) => resolved,
+        Err(error) if error.kind() == EksaErrorKind::Channel => return Ok(Err(no_channel(error))),
+        Err(error) => return Err(error),
+    };
+    if let Some(mirrors) = mirrors
+        && let Err(error) = mirrors.rewrite(&mut resolved, ARCH)
+    {
+        return Ok(Err(error));
+    }
+    Box::pin(manifests.find_digests(cx, &mut resolved, ARCH)).await?;
+    if purpose == For::Build {
+        Box::pin(manifests.look_for(cx, &resolved, ARCH)).await?;
+    }
+    match Facts::of(&resolved, ARCH) {
+        Ok(facts) => Ok(Ok(facts)),
+        Err(FactsError::Unfit(error)) => Ok(Err(error)),
+        Err(FactsError::Missing(error)) => Err(error),
+    }
+}
+
+/// In the words of `image-builder`.
+fn no_channel(error: EksaError) -> CompatError {
+    let there = error.hint_text().unwrap_or_default().trim_start_matches("it has ").replace(['`', ','], "");
+    CompatError::new(format!("release-channel should be one of [{there}]")).because(error)
+}
+
+fn define(
+    asked: &Asked,
+    facts: &Facts,
+    folder: &Path,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Defined, CompatError> {
+    let target = compat::target(asked)?;
+    let mut variables = compat::variables(asked, facts, folder, env)?;
+    variables.set_started(jiff::Timestamp::now());
+    let flavour = Flavour::EksAnywhere(EksAnywhere {
+        name: compat::image_name(asked),
+        channel: asked.channel.to_string(),
+        eksd_name: facts.eksd_name.clone(),
+    });
+    capi::define(&target, &variables, &flavour, folder)
+}
