@@ -132,7 +132,7 @@ pub(super) enum Command {
         ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
         ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
-        ("goldsmith build --os ubuntu --hypervisor baremetal --release-channel 1-34", "a node of EKS Anywhere"),
+        ("goldsmith build --os ubuntu --hypervisor baremetal …", "a node of EKS Anywhere"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
     ]))]
@@ -149,7 +149,7 @@ pub(super) enum Command {
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
         ("goldsmith plan matrix.toml", "the builds of a matrix"),
-        ("goldsmith plan --os ubuntu --hypervisor baremetal --release-channel 1-34", "the definition of a node"),
+        ("goldsmith plan --os ubuntu --hypervisor baremetal …", "the definition of a node"),
     ]))]
     Plan(Plan),
     /// Check definitions without building

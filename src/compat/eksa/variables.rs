@@ -1,5 +1,5 @@
 //! Packer's variables of a build, in the order in which `image-builder` hands its files to Packer: what comes later wins.
-use super::{Asked, Config, Hypervisor, Os, proxy};
+use super::{Asked, Builder, Config, Hypervisor, Os, proxy};
 use crate::{
     compat::{
         CompatError,
@@ -59,6 +59,9 @@ impl Facts {
             ("etcdadm_http_source", inputs.etcdadm.uri.clone()),
             ("etcdadm_version", text(ETCDADM)),
         ];
+        // Its address tells the version; what the results tell about themselves needs it.
+        let said = inputs.containerd.uri.split('/').find(|part| is_version(part));
+        cluster.extend(said.map(|version| ("containerd_version", text(version.trim_start_matches('v')))));
         let digests = [
             ("containerd_sha256", inputs.containerd),
             ("crictl_sha256", inputs.crictl),
@@ -119,6 +122,13 @@ fn tag(artifact: &Artifact) -> Result<&str, CompatError> {
     })
 }
 
+/// `v1.7.28`
+fn is_version(text: &str) -> bool {
+    let numbers: Vec<&str> = text.strip_prefix('v').unwrap_or_default().split('.').collect();
+    let number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.len() == 3 && numbers.iter().all(number)
+}
+
 /// An address without its usual end.
 fn below(artifact: &Artifact, end: &str) -> Result<String, CompatError> {
     artifact.uri.strip_suffix(end).map(str::to_owned).ok_or_else(|| misplaced(artifact, end))
@@ -174,6 +184,10 @@ pub fn variables(
         all.set("load_additional_components", "true", from);
         all.set("additional_url_images", "true", from);
         all.set("additional_url_images_list", url, from);
+    }
+    if asked.hypervisor == Hypervisor::Vsphere && asked.builder == Builder::Iso {
+        // Upstream's image of Red Hat's 9 boots by EFI, EKS Anywhere's as it is asked.
+        all.set("firmware", asked.firmware.name(), "`--firmware`");
     }
     defaults(asked, folder, &mut all);
     if let Some(config) = &asked.config {

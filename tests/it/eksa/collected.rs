@@ -41,7 +41,7 @@ async fn what_a_node_is_made_of_is_collected_with_digests() {
     let first = files();
     assert_eq!(first.len(), 3 + 2 + 4 + 3 + 3);
     for (folder, path) in [
-        ("eks-a-artifacts", "/artifacts/containerd.tar.gz"),
+        ("eks-a-artifacts", "/artifacts/containerd/v2.1.4/containerd.tar.gz"),
         ("eks-d-artifacts", "/k/v1.34.9/bin/linux/amd64/kubelet"),
         ("eks-d-artifacts", "/k/v1.34.9/bin/linux/amd64/pause.tar"),
         ("eks-d-artifacts", "/etcd/etcd-linux-amd64-v3.5.21.tar.gz"),

@@ -25,7 +25,8 @@ fn definition(bench: &Bench, mirror: &Mirror, output: &Output) -> String {
         let (key, rest) = line.split_once(" = ").unwrap_or((line, ""));
         match key.trim_matches('"') {
             "BUILD_TIMESTAMP" | "BUILD_DATE" => format!("{key} = NOW"),
-            _ if key.trim() == "name" && rest.contains("capas-ami") => format!("{key} = NAME"),
+            "build_timestamp" | "build_date" => format!("{key} = NOW"),
+            _ if rest.contains("capas-ami") => format!("{key} = NAME"),
             _ => line.to_owned(),
         }
     };
@@ -348,7 +349,10 @@ async fn without_a_network_only_the_sites_servers_are_named() {
         let output = plan(air);
         assert!(output.status.success(), "{}", said(&output));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("https://art.internal:8443/eks-a/artifacts/containerd.tar.gz"), "{text}");
+        assert!(
+            text.contains("https://art.internal:8443/eks-a/artifacts/containerd/v2.1.4/containerd.tar.gz"),
+            "{text}"
+        );
         assert!(text.contains("http://art.internal/repo/eks-d/k\""), "{text}");
         assert!(
             text.contains("http://art.internal/repo/eks-d/etcd/etcd-linux-amd64-v3.5.21.tar.gz"),
