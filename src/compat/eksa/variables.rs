@@ -158,6 +158,8 @@ pub fn variables(
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Variables, CompatError> {
     let mut all = Variables::default();
+    // EKS Anywhere says `-force` to Packer: what an earlier build made is replaced.
+    all.set_forced(true);
     for (name, text) in &facts.cluster {
         all.set(*name, text, "the manifests");
     }
