@@ -21,7 +21,7 @@ seconds=${SECONDS_EACH:-600}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 seed=fuzz/corpus
-mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests}
+mkdir -p $seed/{qcow2,gpt,decompress,definition,vmdk,vhd,ova,input,iso,answers,manifests,var_files}
 cp tests/it/answers/snapshots/*.snap $seed/answers/
 cp tests/it/eksa/*.yaml $seed/manifests/
 

@@ -5,6 +5,7 @@ mod ami;
 mod ami_test;
 #[cfg(feature = "aws")]
 mod aws;
+mod capi;
 mod cloudstack;
 mod door;
 mod image_builder;
@@ -27,6 +28,7 @@ pub(super) use ami::*;
 pub(super) use ami_test::*;
 #[cfg(feature = "aws")]
 pub(super) use aws::*;
+pub(super) use capi::*;
 pub(super) use cloudstack::*;
 pub(super) use door::DoorArgs;
 pub(super) use image_builder::{Doing, ImageBuilder, is_image_builder};
@@ -257,6 +259,20 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Download,
     },
+    /// Build what a make target of Cluster API's image-builder builds
+    #[command(
+        long_about = "Build what a make target of Cluster API's image-builder (kubernetes-sigs/image-builder, images/capi) builds.\n\n\
+            The target and its variables become a definition, which is built as any other. Variables come from PACKER_FLAGS and \
+            PACKER_VAR_FILES as for `make`, and from the options here. Results lie in ./output, as there.",
+        after_help = examples(&[
+            ("goldsmith capi build-qemu-ubuntu-2404", "as `make build-qemu-ubuntu-2404`"),
+            ("PACKER_VAR_FILES=vars.json goldsmith capi build-ami-ubuntu-2404", "with variables"),
+            ("goldsmith capi validate-raw-all", "look at all targets of a group"),
+            ("goldsmith capi --print node-ova-local-rhel-9 > node.toml", "the definition, to keep"),
+            ("goldsmith capi --list", "all targets, and what is not built and why"),
+        ])
+    )]
+    Capi(Capi),
     /// Remove what interrupted builds left behind
     #[command(
         long_about = "Remove what interrupted builds left behind.\n\n\

@@ -44,6 +44,10 @@ pub(super) const VARIABLES: &[Variable] = &[
         help: "where its manifest is; also EKSA_BUNDLE_MANIFEST_URL and EKSD_MANIFEST_URL",
     },
     Variable {
+        name: "PACKER_VAR_FILES",
+        help: "var files for `capi`; also PACKER_FLAGS, ON_ERROR_ASK, DEBUG, IB_VERSION, OVF_CUSTOM_PROPERTIES, FLATCAR_CHANNEL and FLATCAR_VERSION",
+    },
+    Variable {
         name: "NO_COLOR",
         help: "no colours when set; CLICOLOR=0 does the same, CLICOLOR_FORCE=1 the opposite",
     },

@@ -30,6 +30,13 @@ impl CompatError {
         self
     }
 
+    /// The same as a part of an error, which keeps its hints.
+    #[must_use]
+    pub fn because_of(mut self, mut source: Self) -> Self {
+        self.hints.append(&mut source.hints);
+        self.because(source)
+    }
+
     /// What helps.
     pub fn hints(&self) -> &[String] {
         &self.hints

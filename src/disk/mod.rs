@@ -15,6 +15,7 @@
 //! Whoever skips blocks because they compare equal to zero corrupts encrypted volumes, so no reader and no writer here
 //! does; a reader that is not sure says [`ExtentKind::Data`].
 mod cache;
+mod container;
 mod convert;
 mod decompress;
 mod detect;
@@ -41,6 +42,7 @@ mod vmdk;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
+pub use container::{ContainerImage, write_container};
 pub use convert::{
     BlockSink, ConvertOptions, Converted, DataBlock, FEED_BLOCK, Needle, NeedleHit, convert,
     convert_and_feed, convert_stream, map_digest,

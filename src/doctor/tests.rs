@@ -74,7 +74,7 @@ fn subject(source: SourcePlan) -> Subject {
 }
 
 fn disk() -> SourcePlan {
-    SourcePlan::Disk(DiskSourcePlan { origins: vec![], digest: None, format: None })
+    SourcePlan::Disk(DiskSourcePlan { origins: vec![], digest: None, checksums: None, format: None })
 }
 
 fn bootstrap() -> SourcePlan {

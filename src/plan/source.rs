@@ -94,8 +94,11 @@ pub enum PartitionSize {
 pub struct DiskSourcePlan {
     /// Where it is: the first that answers is used.
     pub origins: Vec<Origin>,
-    /// Its digest, as downloaded; required for URLs.
+    /// Its digest, as downloaded; URLs have it, or `checksums`.
     pub digest: Option<Digest>,
+    /// A published list of digests that names it, instead of its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<Url>,
     /// Its format after decompression; detected by magic when not stated.
     pub format: Option<ImageFormat>,
 }

@@ -71,7 +71,11 @@ pub(super) async fn prepare(
     source: &DiskSourcePlan,
     fetcher: &Fetcher,
 ) -> Result<BaseDisk, SourceError> {
-    let (fetched, from) = origin::obtain(cx, &source.origins, source.digest.as_ref(), fetcher).await?;
+    let digest = match (&source.digest, &source.checksums) {
+        (None, Some(list)) => Some(origin::listed(cx, &source.origins, list, fetcher).await?),
+        (digest, _) => digest.clone(),
+    };
+    let (fetched, from) = origin::obtain(cx, &source.origins, digest.as_ref(), fetcher).await?;
     let image = unpack(cx, &fetched.path).await?;
     let (below, format, disk) = (image.clone(), source.format, plan.machine.disk);
     let format = blocking(move || check(&below, format, disk)).await?;

@@ -10,22 +10,19 @@ use super::{Media, Needs, Prepared, SourceError, blocking, image, iso, origin};
 use crate::{
     cx::Cx,
     disk,
-    fetch::{self, Fetched, Fetcher, PlainUrl},
+    fetch::{self, Fetched, Fetcher},
     plan::{AnswerPlace, Answers, InstallerBoot, IsoDigest, IsoPlan, Origin, Plan},
     seed,
-    value::{self, Digest, Size},
+    value::{Digest, Size},
 };
 use sha2::{Digest as _, Sha256};
 use std::{
     io::Write,
     path::{Path, PathBuf},
 };
-use url::Url;
 
 /// A disk that an installer fills holds about this much; a guess, on the safe side for servers.
 const INSTALLED: Size = Size::gib(4);
-/// A list of digests is not longer.
-const SUMS_LIMIT: usize = 1 << 20;
 
 /// All that the machine of an installer needs.
 #[derive(Debug)]
@@ -124,7 +121,7 @@ pub(super) async fn prepare(
     }
     let digest = match &source.digest {
         IsoDigest::Known(digest) => Some(digest.clone()),
-        IsoDigest::Listed(url) => Some(listed(cx, source, url, fetcher).await?),
+        IsoDigest::Listed(url) => Some(origin::listed(cx, &source.origins, url, fetcher).await?),
         IsoDigest::Trusted => None,
     };
     let (medium, description) = origin::obtain(cx, &source.origins, digest.as_ref(), fetcher).await?;
@@ -190,20 +187,6 @@ async fn media(
         _ => None,
     };
     Ok(Media { iso: medium.path, digest: medium.digest, answers, description })
-}
-
-/// The medium's digest, by the list that is published beside it.
-async fn listed(cx: &Cx, source: &IsoPlan, list: &Url, fetcher: &Fetcher) -> Result<Digest, SourceError> {
-    let (medium, name) = match source.origins.first() {
-        Some(Origin::Url(url)) => (Some(url), url.path().to_owned()),
-        Some(Origin::Path(path)) => (None, path.display().to_string()),
-        None => (None, String::new()),
-    };
-    let read = |list: &Url, text: &[u8]| {
-        value::digest_of(&String::from_utf8_lossy(text), &name)
-            .map_err(|source| SourceError::Sums { list: PlainUrl(list).to_string(), source })
-    };
-    fetcher.list(cx, list, medium, SUMS_LIMIT, read).await
 }
 
 /// Kernel and initial RAM disk, with answers in it when they belong there.

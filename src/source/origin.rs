@@ -2,12 +2,34 @@
 use super::SourceError;
 use crate::{
     cx::Cx,
-    fetch::{self, FetchError, Fetched, Fetcher, Probed},
+    fetch::{self, FetchError, Fetched, Fetcher, PlainUrl, Probed},
     plan::Origin,
-    value::Digest,
+    value::{self, Digest},
 };
 use std::path::Path;
 use url::Url;
+
+/// More than any list of digests has.
+const SUMS_LIMIT: usize = 1 << 20;
+
+/// The digest of what is at `origins`, by the list that is published beside it.
+pub(super) async fn listed(
+    cx: &Cx,
+    origins: &[Origin],
+    list: &Url,
+    fetcher: &Fetcher,
+) -> Result<Digest, SourceError> {
+    let (medium, name) = match origins.first() {
+        Some(Origin::Url(url)) => (Some(url), url.path().to_owned()),
+        Some(Origin::Path(path)) => (None, path.display().to_string()),
+        None => (None, String::new()),
+    };
+    let read = |list: &Url, text: &[u8]| {
+        value::digest_of(&String::from_utf8_lossy(text), &name)
+            .map_err(|source| SourceError::Sums { list: PlainUrl(list).to_string(), source })
+    };
+    fetcher.list(cx, list, medium, SUMS_LIMIT, read).await
+}
 
 /// The file as it was published, from the first origin that has it. Neighbouring URLs are mirrors of each other.
 pub(super) async fn obtain(

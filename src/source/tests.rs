@@ -57,7 +57,12 @@ fn plan(source: SourcePlan, disk: Size) -> Plan {
 }
 
 fn image(path: &Path, format: Option<ImageFormat>) -> Plan {
-    let source = DiskSourcePlan { origins: vec![Origin::Path(path.to_owned())], digest: None, format };
+    let source = DiskSourcePlan {
+        origins: vec![Origin::Path(path.to_owned())],
+        digest: None,
+        checksums: None,
+        format,
+    };
     plan(SourcePlan::Disk(source), Size::mib(64))
 }
 
@@ -141,6 +146,7 @@ async fn the_first_place_that_has_the_image_is_used() {
     let source = DiskSourcePlan {
         origins: vec![Origin::Path(folder.path().join("absent")), Origin::Path(path)],
         digest: None,
+        checksums: None,
         format: Some(ImageFormat::Raw),
     };
     let plan = plan(SourcePlan::Disk(source), Size::mib(64));

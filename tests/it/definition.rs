@@ -644,7 +644,7 @@ fn problems_know_their_place() {
 )]
 #[test_case("arch = \"${name}\"", "`${name}` is not known yet where this is read")]
 #[test_case("[secret.a]", "a `[secret.NAME]` needs `env`, `file`, `command` or `json`")]
-#[test_case("[secret.a]\njson = { file = \"v.json\" }", "`json` of a `[secret.NAME]` needs the key `key`")]
+#[test_case("[secret.a]\njson = { file = \"v.json\" }", "`key` is missing in `json` of a `[secret.NAME]`")]
 #[test_case("[secret.a]\ncommand = []", "a command needs at least a program")]
 #[test_case("[guest]\nuser = \"a\\u0000\"", "`guest.user` holds a NUL character, which no program takes")]
 fn what_cannot_be_built_is_refused(text: &str, expected: &str) {
@@ -660,7 +660,10 @@ fn source_messages(source: &str) -> Vec<String> {
     "[source]",
     "`[source]` needs `bootstrap`, `disk`, `iso`, `ami`, `vsphere`, `nutanix` or `cloudstack`"
 )]
-#[test_case("[source.disk]\nurl = \"https://example.org/a.img\"", "a download needs a `digest`")]
+#[test_case(
+    "[source.disk]\nurl = \"https://example.org/a.img\"",
+    "a download needs a `digest`, or `checksums`"
+)]
 #[test_case("[source.disk]\nurls = []", "`urls` names no URL")]
 #[test_case(
     "[source.disk]\nurl = \"ftp://example.org/a\"",

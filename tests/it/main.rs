@@ -3,6 +3,7 @@
 mod answers;
 #[cfg(feature = "aws")]
 mod aws;
+mod capi;
 mod cli;
 mod cloudstack;
 mod context;

@@ -1,6 +1,6 @@
 //! `goldsmith build`: plans in, outcomes out, with everything a person sees in between.
 use super::{
-    block_on, dirs,
+    block_on, capi, dirs,
     door::{self, For},
     load,
 };
@@ -17,25 +17,42 @@ use crate::{
         signals, summary,
     },
     cx::Stop,
+    plan::Plan,
     report,
 };
 use futures_util::StreamExt;
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
     person_wanted(arguments, console)?;
-    let mut plans = if arguments.definitions.door.is_open() {
-        match door::node(&arguments.definitions, For::Build, console)? {
-            Ok(node) => door::plans(&node, &arguments.definitions, arguments.out.as_deref())?,
+    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
+    let on_error = arguments.on_error.into();
+    if arguments.definitions.door.is_open() {
+        let node = match door::node(&arguments.definitions, For::Build, console)? {
+            Ok(node) => node,
             Err(exit) => return Ok(exit),
-        }
-    } else {
-        let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
-        load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?
-    };
+        };
+        let plans = door::plans(&node, &arguments.definitions, arguments.out.as_deref())?;
+        // What is done with AMIs is a task of its own, when the build has ended.
+        let amis = RefCell::new(Vec::new());
+        let after = |plan: &Plan, made: &BuildResult| {
+            amis.borrow_mut().extend(made.amis.iter().map(|artifact| (&node, artifact.ami.id.clone())));
+            door::after(&node, plan, made)
+        };
+        let exit = carry_out(changed(plans, arguments), on_error, manner, &after, console)?;
+        return capi::published(&amis.into_inner(), exit, console);
+    }
+    let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
+    let plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
+    carry_out(changed(plans, arguments), on_error, manner, &|_, _| Ok(()), console)
+}
+
+/// Plans with what options say instead of definitions.
+fn changed(mut plans: Vec<Plan>, arguments: &args::Build) -> Vec<Plan> {
     for plan in &mut plans {
         if let Some(accelerator) = arguments.accelerator {
             plan.machine.accelerator = accelerator.into();
@@ -44,15 +61,27 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
             plan.verify.boot = false;
         }
     }
+    plans
+}
+
+/// What else is done with the result of a build that went well.
+pub(super) type After<'a> = &'a dyn Fn(&Plan, &BuildResult) -> Result<(), Problem>;
+
+/// Carries out plans, whichever definitions they are from.
+pub(super) fn carry_out(
+    plans: Vec<Plan>,
+    on_error: OnError,
+    manner: Manner,
+    after: After<'_>,
+    console: &Console,
+) -> Result<Exit, Problem> {
     load::distinct(&plans)?;
-    let on_error = arguments.on_error.into();
     let jobs: Vec<Job> = plans
         .into_iter()
         .map(|plan| Job { plan: Arc::new(plan), image: None, ami: None, on_error })
         .collect();
     let dirs = dirs()?;
-    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    block_on(all(&jobs, manner, &dirs, console))?
+    block_on(all_and_then(&jobs, manner, &dirs, after, console))?
 }
 
 /// How builds are run.
@@ -64,9 +93,18 @@ pub(super) struct Manner {
     pub(super) parallel: u16,
 }
 
-/// Questions need someone to answer them.
 fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Problem> {
-    let wanted = match (arguments.debug, arguments.on_error) {
+    somebody(arguments.debug, arguments.on_error, arguments.parallel, console)
+}
+
+/// Questions need someone to answer them.
+pub(super) fn somebody(
+    debug: bool,
+    on_error: WhenFailed,
+    parallel: u16,
+    console: &Console,
+) -> Result<(), Problem> {
+    let wanted = match (debug, on_error) {
         (true, _) => "--debug",
         (false, WhenFailed::Shell) => "--on-error shell",
         _ => return Ok(()),
@@ -75,12 +113,9 @@ fn person_wanted(arguments: &args::Build, console: &Console) -> Result<(), Probl
         return Err(Problem::usage(format!("`{wanted}` needs a terminal"))
             .hint("`--on-error keep` leaves the machine running and says how to log in"));
     }
-    if arguments.parallel > 1 {
-        return Err(Problem::usage(format!(
-            "`{wanted}` and `--parallel {}` do not go together",
-            arguments.parallel
-        ))
-        .hint("a person can only look at one build at a time"));
+    if parallel > 1 {
+        return Err(Problem::usage(format!("`{wanted}` and `--parallel {parallel}` do not go together"))
+            .hint("a person can only look at one build at a time"));
     }
     Ok(())
 }
@@ -90,6 +125,16 @@ pub(super) async fn all(
     jobs: &[Job],
     manner: Manner,
     dirs: &Dirs,
+    console: &Console,
+) -> Result<Exit, Problem> {
+    all_and_then(jobs, manner, dirs, &|_, _| Ok(()), console).await
+}
+
+async fn all_and_then(
+    jobs: &[Job],
+    manner: Manner,
+    dirs: &Dirs,
+    after: After<'_>,
     console: &Console,
 ) -> Result<Exit, Problem> {
     let names: Vec<&str> = jobs.iter().map(|job| job.plan.name.as_str()).collect();
@@ -136,6 +181,14 @@ pub(super) async fn all(
     show.close();
     // Reports and lists have the order of the definitions, whichever build was done first.
     outcomes.sort_by_key(|(job, _)| jobs.iter().position(|other| std::ptr::eq(*job, other)));
+    for (job, outcome) in &outcomes {
+        if let Ok(made) = &outcome.result
+            && let Err(problem) = after(&job.plan, made)
+        {
+            show.say(&format!("\n{}", problem.render(console.err_theme(), console.err_width())));
+            exits.push(Exit::Failed);
+        }
+    }
     Ok(finish(jobs, outcomes, exits, console, &*show))
 }
 

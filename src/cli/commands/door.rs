@@ -1,12 +1,14 @@
 //! EKS Anywhere's `image-builder` as a front door: what was typed there becomes a definition, by the manifests of a release.
 use super::{
+    capi::{Node, beside},
     load,
     release::{self, Shown, today},
 };
 use crate::{
+    build::BuildResult,
     cli::{args::Definitions, console::Console, exit::Exit, problem::Problem},
     compat::{
-        CompatError, Defined,
+        CompatError,
         capi::{self, EksAnywhere, Flavour},
         eksa::{self as compat, Asked, Facts, FactsError, Mirrors},
     },
@@ -15,20 +17,10 @@ use crate::{
     plan::Plan,
     value::Arch,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// EKS Anywhere has nodes of this architecture only.
 const ARCH: Arch = Arch::X86_64;
-
-/// A definition that was made of flags.
-pub(super) struct Node {
-    /// The definition.
-    pub(super) defined: Defined,
-    /// Where it would lie: paths and messages are about this file, which there is not.
-    pub(super) path: PathBuf,
-    /// The current folder, which gets the results.
-    pub(super) folder: PathBuf,
-}
 
 /// What is done with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +45,8 @@ pub(super) fn node(
         Asked::check(&door.flags(), &folder, |path: &Path| std::fs::read(path)).map_err(Problem::Compat)?;
     let mirrors = Mirrors::of(&asked).map_err(Problem::Compat)?;
     for note in asked.notes.iter().chain(&compat::about_environment(env)) {
-        console.note(note);
+        let already = note.starts_with("Warning: ");
+        console.note(&if already { note.clone() } else { format!("note: {note}") });
     }
     let name = compat::image_name(&asked);
     let work = async |cx: &Cx, manifests: &Manifests| {
@@ -67,15 +60,14 @@ pub(super) fn node(
     )?;
     let Some(facts) = facts else { return Ok(Err(exit)) };
     let facts = facts.map_err(Problem::Compat)?;
-    let defined = define(&asked, &facts, &folder, env).map_err(Problem::Compat)?;
-    for note in &defined.notes {
-        console.note(note);
+    let node = define(&asked, &facts, &folder, env).map_err(Problem::Compat)?;
+    for note in &node.defined.notes {
+        console.note(&format!("note: {note}"));
     }
-    for (name, from) in &defined.unknown {
-        console.note(&format!("`{name}` of {from} has no effect"));
+    for (name, from) in &node.defined.unknown {
+        console.note(&format!("note: `{name}` of {from} has no effect"));
     }
-    let path = folder.join(format!("{name}.toml"));
-    Ok(Ok(Node { defined, path, folder }))
+    Ok(Ok(node))
 }
 
 /// The plans of it.
@@ -84,8 +76,17 @@ pub(super) fn plans(
     definitions: &Definitions,
     out: Option<&Path>,
 ) -> Result<Vec<Plan>, Problem> {
-    let inputs = load::inputs(&definitions.inputs, Some(out.unwrap_or(&node.folder)));
+    let folder = node.path.parent().unwrap_or(Path::new("/"));
+    let inputs = load::inputs(&definitions.inputs, Some(out.unwrap_or(folder)));
     load::text(&node.defined.text, &node.path, &inputs, &definitions.selection)
+}
+
+/// What `image-builder` leaves in the current folder besides the image: of an AMI, Packer's manifest.
+pub(super) fn after(node: &Node, plan: &Plan, made: &BuildResult) -> Result<(), Problem> {
+    if made.amis.is_empty() {
+        return Ok(());
+    }
+    beside::write(&node.target, &node.variables, &node.path, plan, made)
 }
 
 /// What the manifests say about the node. What is wrong with them by the site's own servers is no trouble of a server's.
@@ -128,7 +129,7 @@ fn define(
     facts: &Facts,
     folder: &Path,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<Defined, CompatError> {
+) -> Result<Node, CompatError> {
     let target = compat::target(asked)?;
     let mut variables = compat::variables(asked, facts, folder, env)?;
     variables.set_started(jiff::Timestamp::now());
@@ -137,5 +138,7 @@ fn define(
         channel: asked.channel.to_string(),
         eksd_name: facts.eksd_name.clone(),
     });
-    capi::define(&target, &variables, &flavour, folder)
+    let defined = capi::define(&target, &variables, &flavour, folder)?;
+    let path = folder.join(format!("{}.toml", compat::image_name(asked)));
+    Ok(Node { target, validates: false, variables, defined, path })
 }

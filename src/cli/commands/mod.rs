@@ -2,6 +2,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod build;
+mod capi;
 mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
@@ -73,6 +74,7 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
         Command::Download { what: args::Download::Artifacts(arguments) } => {
             release::artifacts::run(&arguments, console)
         }
+        Command::Capi(arguments) => capi::run(&arguments, console),
         Command::Gc(arguments) => gc::run(&arguments, console),
         Command::Doctor(arguments) => doctor::run(&arguments, console),
         Command::Schema => {

@@ -392,6 +392,7 @@ fn source(source: &SourcePlan) -> Vec<String> {
         SourcePlan::Disk(disk) => {
             let mut lines = places(&disk.origins);
             lines.extend(disk.digest.as_ref().map(ToString::to_string));
+            lines.extend(disk.checksums.as_ref().map(|url| format!("with the digest that {url} says")));
             lines
         }
     }

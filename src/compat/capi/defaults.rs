@@ -48,6 +48,7 @@ const OVA: &[Pair] = &[
     ("network_card", "vmxnet3"),
     ("cdrom_type", "ide"),
     ("vmx_version", "15"),
+    ("firmware", "bios"),
     ("ip_wait_timeout", "30m"),
     ("ip_settle_timeout", "5s"),
     ("convert_to_template", "false"),
@@ -147,6 +148,11 @@ pub(super) fn of(target: &Target, eks_anywhere: bool) -> Vec<Pair> {
     }
     if eks_anywhere {
         pairs.push(("destroy", "true"));
+        // Its target without `-efi` boots by BIOS, where upstream's is by EFI.
+        if group.is_ova() && target.variant() == Variant::Usual && matches!(target.system(), System::Rhel(_))
+        {
+            pairs.push(("firmware", "bios"));
+        }
         pairs.extend_from_slice(match group {
             Group::Nutanix => &[("disk_size_gb", "{{env `IMAGE_SIZE_GB`}}")],
             Group::Raw => &[("disk_size", "6656")],

@@ -7,6 +7,7 @@ mod defaults;
 mod define;
 mod functions;
 mod known;
+mod manifest;
 mod refused;
 mod settings;
 mod target;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use commands::{Commands, OnError};
 pub use define::define;
+pub use manifest::{Manifest, Publication, build_name, manifest, publication};
 pub use refused::refusals;
 pub use target::{Group, Target, all};
 pub use variables::{AdditionalFile, SecretPlace, Value, Variables};

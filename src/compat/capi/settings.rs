@@ -202,11 +202,10 @@ impl Names for Settings {
     fn env(&self, name: &str) -> String {
         let usual = match name {
             "FLATCAR_CHANNEL" => "stable",
+            "FLATCAR_VERSION" => "current",
             _ => "",
         };
-        // `current` is looked up by image-builder at each call of make. For a filter of names, nothing says the same.
-        let text = self.given.env(name).filter(|text| (name, *text) != ("FLATCAR_VERSION", "current"));
-        text.unwrap_or(usual).to_owned()
+        self.given.env(name).unwrap_or(usual).to_owned()
     }
 
     fn started(&self) -> Timestamp {

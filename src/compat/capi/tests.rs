@@ -181,7 +181,26 @@ fn the_published_variables_make_an_ami() {
     assert_eq!(tags["kubernetes_version"], "v1.32.4");
     assert_eq!(tags["build_date"], "2026-03-04T05:06:07Z");
     insta::assert_snapshot!(defined.text);
-    assert!(defined.notes.iter().any(|note| note.contains("eu-west-1,us-west-2")), "{:?}", defined.notes);
+    assert!(
+        defined
+            .notes
+            .iter()
+            .any(|note| note.contains("copied to eu-west-1,us-east-1,us-west-2 and made public")),
+        "{:?}",
+        defined.notes
+    );
+    let target = Target::parse("ami-ubuntu-2404").unwrap();
+    let wish = publication(&target, &variables).unwrap().unwrap();
+    assert!(wish.public && wish.accounts.is_empty() && wish.home == "us-east-1");
+    let manifest = manifest(&target, &variables, Path::new(FOLDER)).unwrap().unwrap();
+    assert_eq!(manifest.path, Path::new("/home/user/images/manifest.json"));
+    assert_eq!(manifest.custom_data["kubernetes_version"], "v1.32.4");
+    variables.set("ami_groups", "", "mine.json");
+    variables.set("snapshot_groups", "", "mine.json");
+    variables.set("ami_regions", "us-east-1", "mine.json");
+    assert_eq!(publication(&target, &variables).unwrap(), None);
+    variables.set("ami_users", "123456789012", "mine.json");
+    assert_eq!(publication(&target, &variables).unwrap().unwrap().accounts, ["123456789012"]);
 }
 
 fn with(pairs: &[(&str, &str)]) -> Variables {
@@ -206,7 +225,7 @@ fn with(pairs: &[(&str, &str)]) -> Variables {
 #[test_case("qemu-rhel-9", &[("redhat_epel_rpm", "")], "with.kubernetes-version = \"v1.36.1\"\n\n"; "no EPEL")]
 #[test_case("qemu-ubuntu-2404", &[("containerd_wasm_shims_runtimes", "spin")], "{ name = \"spin\", version = \"v2\", url = \"https://github.com/deislabs/containerd-wasm-shims/releases/download/v0.11.1/containerd-wasm-shims-v2-spin-linux-x86_64.tar.gz\", digest = \"sha256:dcff"; "shims")]
 #[test_case("node-ova-local-ubuntu-2404", &[("build_name", "mine")], "path = \"/home/user/images/output/mine-kube-v1.36.1/mine-kube-v1.36.1.ova\""; "another name")]
-#[test_case("qemu-ubuntu-2404", &[("node_custom_roles_pre", "gpu")], "with.node-custom-roles-pre = [\"gpu\"]"; "a built-in role")]
+#[test_case("qemu-ubuntu-2404", &[("node_custom_roles_pre", "proxy")], "with.node-custom-roles-pre = [\"proxy\"]"; "a built-in role")]
 fn variables_have_their_meaning(name: &str, pairs: &[(&str, &str)], expected: &str) {
     let defined = defined(name, &with(pairs), &Flavour::Upstream);
     assert!(defined.text.contains(expected), "{}", defined.text);

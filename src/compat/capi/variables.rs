@@ -166,9 +166,10 @@ impl Variables {
             };
             let from = path.display().to_string();
             let hidden = is_secret(name) || (has_login(name, text) && !text.contains("{{"));
-            match hidden && !text.is_empty() {
-                false => self.set(name, text, from),
-                true => self.set_secret(name, place(path, name, text).map_err(wrong)?, from),
+            if hidden && !text.is_empty() {
+                self.set_secret(name, place(path, name, text).map_err(wrong)?, from);
+            } else {
+                self.set(name, text, from);
             }
         }
         Ok(())

@@ -226,6 +226,9 @@ fn defaults(asked: &Asked, folder: &Path, all: &mut Variables) {
                 ("manifest_output", manifest.as_str()),
                 ("root_device_name", "/dev/sda1"),
                 ("volume_size", "25"),
+                // Upstream's AMIs are for everybody, which nobody says here.
+                ("ami_groups", ""),
+                ("snapshot_groups", ""),
                 ("volume_type", "gp3"),
             ] {
                 all.set(name, text, from);

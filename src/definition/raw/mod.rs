@@ -195,8 +195,10 @@ table! {
         url: optional Url,
         /// Where to download it, several mirrors: the first that answers is used.
         urls: optional List<Url>,
-        /// Digest of the file as downloaded: `sha256:…` or `sha512:…`. Required for a download.
+        /// Digest of the file as downloaded: `sha256:…` or `sha512:…`. A download needs it, or `checksums`.
         digest: optional Digest,
+        /// Where a list of digests is that names the file, such as `…/SHA256SUMS`.
+        checksums: optional Url,
         /// Its format after decompression: `raw` or `qcow2`. Default: what its first bytes say.
         format: optional One<ImageFormat>,
     }
@@ -353,6 +355,7 @@ const TABLES: &[(&str, &[Key])] = &[
     (Definition::HEADER, Definition::KEYS),
     (Variable::HEADER, Variable::KEYS),
     (Secret::HEADER, Secret::KEYS),
+    (JsonSecret::HEADER, JsonSecret::KEYS),
     (Source::HEADER, Source::KEYS),
     (Bootstrap::HEADER, Bootstrap::KEYS),
     (Partition::HEADER, Partition::KEYS),

@@ -297,17 +297,21 @@ fn must_fit(
 fn disk(At { value: raw, span: header }: At<Disk>, reader: &mut Reader<'_>) -> Option<DiskSourcePlan> {
     let found = origins("`[source.disk]`", &header, raw.path, raw.url, raw.urls, reader);
     let format = raw.format.maybe().map(|format| format.map(|at| at.value.0));
-    let digest = raw.digest.maybe();
+    let given = [("digest", raw.digest.span()), ("checksums", raw.checksums.span())];
+    let one = given.iter().any(|(_, span)| span.is_none())
+        || check::exactly_one(&header, "`[source.disk]`", &given, reader);
+    let (digest, checksums) = (raw.digest.maybe(), raw.checksums.maybe());
     let (origins, first_place) = found?;
-    let digest = digest?.map(|at| at.value);
-    if digest.is_none() && origins.iter().any(is_remote) {
+    let (digest, checksums) = (digest?.map(|at| at.value), checksums?.map(|at| at.value));
+    if digest.is_none() && checksums.is_none() && origins.iter().any(is_remote) {
         reader
-            .report(&first_place, "a download needs a `digest`")
+            .report(&first_place, "a download needs a `digest`, or `checksums`")
             .label("this may change at any time")
-            .help("add `digest = \"sha256:…\"` (or `sha512:…`), as the publisher of the image states it");
+            .help("add `digest = \"sha256:…\"` (or `sha512:…`), or `checksums` with the address of the publisher's SHA256SUMS");
         return None;
     }
-    Some(DiskSourcePlan { origins, digest, format: format? })
+    one.then_some(())?;
+    Some(DiskSourcePlan { origins, digest, checksums, format: format? })
 }
 
 /// Whether what is there can change without anybody of this host doing anything.

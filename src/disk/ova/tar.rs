@@ -54,9 +54,14 @@ pub(crate) fn header(name: &str, len: u64) -> Result<[u8; BLOCK as usize], DiskE
     put(297, b"root");
     put(329, b"0000000\0");
     put(337, b"0000000\0");
-    let sum = checksum(&bytes);
-    bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    seal(&mut bytes);
     Ok(bytes)
+}
+
+/// Writes a header's sum into it, which is the last thing to do.
+pub(crate) fn seal(header: &mut [u8; BLOCK as usize]) {
+    let sum = checksum(header);
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
 /// The sum of a header's bytes, with its own place taken as spaces.

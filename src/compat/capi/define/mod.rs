@@ -143,11 +143,12 @@ impl Make<'_> {
     /// Whether it boots by UEFI.
     fn is_efi(&self) -> Result<bool, CompatError> {
         let Some(firmware) = self.settings.text("firmware")? else { return Ok(false) };
+        // Packer's plugin for QEMU takes a file with a firmware.
+        let is_file = Path::new(&firmware).extension().is_some_and(|end| end.eq_ignore_ascii_case("fd"));
         match firmware.to_ascii_lowercase().as_str() {
             "bios" => Ok(false),
             "efi" | "efi-secure" | "uefi" => Ok(true),
-            // Packer's plugin for QEMU takes a file with a firmware.
-            text if text.ends_with(".fd") => Ok(true),
+            _ if is_file => Ok(true),
             _ => Err(self.settings.wrong("firmware", &format!("`{firmware}` is neither `bios` nor `efi`"))),
         }
     }

@@ -1,6 +1,6 @@
 //! `[[output]]`: what is delivered, where image-builder would put it.
 use super::{Document, Group, Item, Make};
-use crate::compat::CompatError;
+use crate::compat::{CompatError, capi::manifest::Publication};
 
 impl Make<'_> {
     pub(super) fn outputs(&self, body: &mut Document) -> Result<(), CompatError> {
@@ -35,12 +35,11 @@ impl Make<'_> {
         };
         body.key("format", if raw { "raw" } else { "qcow2" });
         let _ = settings.text("artifact_name")?;
-        let path = match self.eks_file("qcow2") {
-            Some(path) => path,
-            None => {
-                let folder = self.path(&settings.needed("output_directory")?);
-                folder.join(settings.needed("vm_name")?).display().to_string()
-            }
+        let path = if let Some(path) = self.eks_file("qcow2") {
+            path
+        } else {
+            let folder = self.path(&settings.needed("output_directory")?);
+            folder.join(settings.needed("vm_name")?).display().to_string()
         };
         body.key("path", path);
         if !raw && settings.is_on("disk_compression")? {
@@ -52,12 +51,11 @@ impl Make<'_> {
     fn packed(&self, body: &mut Document) -> Result<(), CompatError> {
         body.entry("output");
         body.key("format", "raw.gz");
-        let path = match self.eks_file("gz") {
-            Some(path) => path,
-            None => {
-                let name = self.settings.needed("build_version")?;
-                self.path("output").join(format!("{name}.gz")).display().to_string()
-            }
+        let path = if let Some(path) = self.eks_file("gz") {
+            path
+        } else {
+            let name = self.settings.needed("build_version")?;
+            self.path("output").join(format!("{name}.gz")).display().to_string()
         };
         body.key("path", path);
         Ok(())
@@ -69,12 +67,11 @@ impl Make<'_> {
         let build = settings.needed("build_name")?;
         body.entry("output");
         body.key("format", "ova");
-        let path = match self.eks_file("ova") {
-            Some(path) => path,
-            None => {
-                let folder = self.path(&settings.needed("output_dir")?);
-                folder.join(format!("{build}-{version}.ova")).display().to_string()
-            }
+        let path = if let Some(path) = self.eks_file("ova") {
+            path
+        } else {
+            let folder = self.path(&settings.needed("output_dir")?);
+            folder.join(format!("{build}-{version}.ova")).display().to_string()
         };
         body.key("path", path);
         body.table("output.ova");
@@ -232,27 +229,21 @@ impl Make<'_> {
 
     /// What image-builder does with an AMI after it is made, which a definition does not say.
     fn published(&self) -> Result<(), CompatError> {
-        let settings = self.settings;
-        let region = settings.text("aws_region")?.unwrap_or_default();
-        let others: Vec<String> =
-            settings.commas("ami_regions")?.into_iter().filter(|other| *other != region).collect();
-        if !others.is_empty() {
-            self.note(format!(
-                "the AMI is made in `{region}` only; `goldsmith ami copy` brings it to the other regions of `ami_regions`: {}",
-                others.join(",")
-            ));
-        }
-        let groups = [settings.commas("ami_groups")?, settings.commas("snapshot_groups")?].concat();
-        let users = [settings.commas("ami_users")?, settings.commas("snapshot_users")?].concat();
-        if groups.iter().any(|group| group == "all") {
-            self.note("the AMI stays private, where image-builder would make it public (`ami_groups`): `goldsmith ami share` does that");
-        } else if !users.is_empty() {
-            self.note(format!(
-                "the AMI stays private: `goldsmith ami share` shares it with {}",
-                users.join(",")
-            ));
-        }
-        let _ = settings.text("manifest_output")?;
+        let Some(wish) = Publication::of(self.settings)? else { return Ok(()) };
+        let _ = self.settings.text("manifest_output")?;
+        // Who makes the AMI by this definition alone has the rest to do.
+        let others = match wish.regions.len() {
+            0 | 1 => String::new(),
+            _ => format!(" copied to {}", wish.regions.join(",")),
+        };
+        let readers = match (wish.public, wish.accounts.as_slice()) {
+            (true, _) => " made public (`ami_groups`)".to_owned(),
+            (false, []) => String::new(),
+            (false, accounts) => format!(" shared with {}", accounts.join(",")),
+        };
+        let both = if others.is_empty() || readers.is_empty() { "" } else { " and" };
+        let when = if self.eks.is_some() { "is not" } else { "is, when it is proved," };
+        self.note(format!("the AMI {when}{others}{both}{readers}; `goldsmith ami copy` does that"));
         Ok(())
     }
 }

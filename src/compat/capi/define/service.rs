@@ -52,13 +52,11 @@ impl Make<'_> {
         values: &[(&'static str, &'static str)],
     ) -> Result<Option<&'static str>, CompatError> {
         let Some(text) = self.settings.text(name)? else { return Ok(None) };
-        match values.iter().find(|(theirs, _)| *theirs == text) {
-            Some((_, ours)) => Ok(Some(ours)),
-            None => {
-                let names: Vec<String> = values.iter().map(|(theirs, _)| format!("`{theirs}`")).collect();
-                Err(self.settings.wrong(name, &format!("`{text}` is none of {}", names.join(", "))))
-            }
+        if let Some((_, ours)) = values.iter().find(|(theirs, _)| *theirs == text) {
+            return Ok(Some(ours));
         }
+        let names: Vec<String> = values.iter().map(|(theirs, _)| format!("`{theirs}`")).collect();
+        Err(self.settings.wrong(name, &format!("`{text}` is none of {}", names.join(", "))))
     }
 
     /// The table of the service that it is built in.

@@ -37,6 +37,19 @@ impl Make<'_> {
         self.layout(body)?;
         // The installer has packages to fetch as well.
         body.maybe("proxy", settings.given("http_proxy")?);
+        self.keys(body)
+    }
+
+    /// In a vCenter nothing is started directly. What goldsmith types is for GRUB; by BIOS, media of RHEL and its rebuilds up to 9 have isolinux, whose
+    /// menu begins at a check of the medium, with the installation above it. The answers are found by their label.
+    fn keys(&self, body: &mut Document) -> Result<(), CompatError> {
+        if self.group() != Group::OvaVsphere || self.target.system().el() == 0 || self.is_efi()? {
+            return Ok(());
+        }
+        body.entry("source.iso.type");
+        body.key("name", "start the installation");
+        body.key("after", "10s");
+        body.key("keys", "<up><wait><tab> inst.text<enter>");
         Ok(())
     }
 
@@ -161,15 +174,9 @@ impl Make<'_> {
             body.key("id", id);
             return Ok(());
         }
-        let name = settings.needed("ami_filter_name")?;
-        let mut squeezed = String::new();
-        for c in name.chars() {
-            // A version that is not said leaves two wildcards.
-            if c != '*' || !squeezed.ends_with('*') {
-                squeezed.push(c);
-            }
-        }
-        body.key("name", squeezed);
+        // image-builder asks at each call of make what `current` is; the newest AMI of the channel is the same.
+        let name = settings.needed("ami_filter_name")?.replace("*current*", "*");
+        body.key("name", name);
         let owners: Vec<Item> = settings.commas("ami_filter_owners")?.into_iter().map(Item::Text).collect();
         if owners.is_empty() {
             return Err(CompatError::new(
