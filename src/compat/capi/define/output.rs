@@ -242,8 +242,9 @@ impl Make<'_> {
             (false, accounts) => format!(" shared with {}", accounts.join(",")),
         };
         let both = if others.is_empty() || readers.is_empty() { "" } else { " and" };
-        let when = if self.eks.is_some() { "is not" } else { "is, when it is proved," };
-        self.note(format!("the AMI {when}{others}{both}{readers}; `goldsmith ami copy` does that"));
+        self.note(format!(
+            "the AMI is, when it is proved,{others}{both}{readers}; `goldsmith ami copy` does that"
+        ));
         Ok(())
     }
 }
