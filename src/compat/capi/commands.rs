@@ -104,7 +104,7 @@ impl Commands {
                         _ => {
                             self.on_error = Some(on_error(&value).ok_or_else(|| {
                                 wrong(format!("`-on-error={value}` is none of `cleanup`, `abort` and `ask`"))
-                            })?)
+                            })?);
                         }
                     }
                 }

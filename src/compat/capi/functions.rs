@@ -112,7 +112,7 @@ fn chain(tokens: &[Token], at: &mut usize, names: &dyn Names, depth: usize) -> R
             match token {
                 Token::Pipe | Token::Close => break,
                 Token::Word(word) if function.is_none() && arguments.is_empty() => {
-                    function = Some(word.as_str())
+                    function = Some(word.as_str());
                 }
                 Token::Word(word) => arguments.push(word.clone()),
                 Token::Text(text) => arguments.push(text.clone()),
