@@ -229,8 +229,8 @@ impl Make<'_> {
 
     /// What image-builder does with an AMI after it is made, which a definition does not say.
     fn published(&self) -> Result<(), CompatError> {
-        let Some(wish) = Publication::of(self.settings)? else { return Ok(()) };
         let _ = self.settings.text("manifest_output")?;
+        let Some(wish) = Publication::of(self.settings)? else { return Ok(()) };
         // Who makes the AMI by this definition alone has the rest to do.
         let others = match wish.regions.len() {
             0 | 1 => String::new(),
