@@ -8,6 +8,8 @@ mod aws;
 mod bundle;
 mod capi;
 mod cloudstack;
+mod door;
+mod image_builder;
 #[cfg(feature = "aws")]
 mod marketplace;
 mod nutanix;
@@ -31,6 +33,8 @@ pub(super) use aws::*;
 pub(super) use bundle::*;
 pub(super) use capi::*;
 pub(super) use cloudstack::*;
+pub(super) use door::DoorArgs;
+pub(super) use image_builder::{Doing, ImageBuilder, is_image_builder};
 #[cfg(feature = "aws")]
 pub(super) use marketplace::*;
 pub(super) use nutanix::*;
@@ -134,6 +138,7 @@ pub(super) enum Command {
         ("goldsmith build web.toml --var release=2026-07 -o out", "fill in a variable, deliver to out/"),
         ("goldsmith build --parallel 2 web.toml db.toml", "build two images at once"),
         ("goldsmith build --only '*-aarch64' web.toml", "some of the builds of a matrix"),
+        ("goldsmith build --os ubuntu --hypervisor baremetal …", "a node of EKS Anywhere"),
         ("goldsmith build --on-error shell web.toml", "look around in the guest when a step fails"),
         ("goldsmith build --offline --bundle site.bundle web.toml", "without a network, from what was collected"),
         ("goldsmith build --json web.toml | jq -r .event", "follow a build from a script"),
@@ -151,6 +156,7 @@ pub(super) enum Command {
         ("goldsmith plan --guest ubuntu-24.04 node.toml", "the steps of roles for this system"),
         ("goldsmith plan --json web.toml", "for scripts; secrets stay placeholders"),
         ("goldsmith plan matrix.toml", "the builds of a matrix"),
+        ("goldsmith plan --os ubuntu --hypervisor baremetal …", "the definition of a node"),
     ]))]
     Plan(Plan),
     /// List what builds fetch, file by file, and what cannot be known beforehand
@@ -359,15 +365,17 @@ pub(super) enum Command {
 }
 
 /// Definitions and what fills them in.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Definitions {
     /// Definitions: TOML files
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(required_unless_present = "os", conflicts_with = "os", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) inputs: Variables,
+    #[command(flatten)]
+    pub(super) door: Box<DoorArgs>,
 }
 
 /// What fills in a definition's variables.
@@ -403,7 +411,7 @@ pub(super) struct Inputs {
     pub(super) guest: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Build {
     #[command(flatten)]
     pub(super) definitions: Definitions,
@@ -453,9 +461,10 @@ pub(super) struct Verify {
 }
 
 /// What happens to the machine of a build that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum WhenFailed {
     /// Remove everything
+    #[default]
     Cleanup,
     /// Leave it running, until `goldsmith gc`
     Keep,

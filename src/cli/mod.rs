@@ -29,7 +29,7 @@ mod texts_tests;
 mod theme;
 mod words;
 
-use args::{Cli, ColorWhen};
+use args::{Cli, ColorWhen, Doing, ImageBuilder};
 use clap::{CommandFactory, FromArgMatches};
 use console::Console;
 use exit::Exit;
@@ -44,27 +44,58 @@ pub fn main() -> ! {
 }
 
 fn run() -> Exit {
-    let command = Cli::command().color(match early_color() {
+    let program = std::env::args_os().next();
+    if args::is_image_builder(program.as_deref()) {
+        return match parsed::<ImageBuilder>() {
+            Ok(tool) => {
+                let console = Console::new(&tool.global);
+                match tool.doing() {
+                    Ok(Doing::Command(command)) => told(commands::run_node(*command, &console), &console),
+                    Ok(Doing::Version) => {
+                        console.out(&format!("goldsmith {}", env!("CARGO_PKG_VERSION")));
+                        Exit::Ok
+                    }
+                    Err(error) => refused(&error),
+                }
+            }
+            Err(exit) => exit,
+        };
+    }
+    match parsed::<Cli>() {
+        Ok(cli) => {
+            let console = Console::new(&cli.global);
+            told(commands::run(cli.command, &console), &console)
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The command line of this process, or how the process ends because of it.
+fn parsed<T: CommandFactory + FromArgMatches>() -> Result<T, Exit> {
+    let command = T::command().color(match early_color() {
         ColorWhen::Auto => clap::ColorChoice::Auto,
         ColorWhen::Always => clap::ColorChoice::Always,
         ColorWhen::Never => clap::ColorChoice::Never,
     });
-    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a reader that went away is none either.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-        }
-    };
-    let console = Console::new(&cli.global);
-    match commands::run(cli.command, &console) {
-        Ok(exit) => exit,
-        Err(problem) => {
-            console.err(&problem.render(console.err_theme(), console.err_width()));
-            problem.exit()
-        }
-    }
+    command
+        .try_get_matches()
+        .and_then(|matches| T::from_arg_matches(&matches))
+        .map_err(|error| refused(&error))
+}
+
+/// How the process ends when its command line is not taken, or asks for help or the version.
+fn refused(error: &clap::Error) -> Exit {
+    // A reader that went away is no error.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+/// How a command ended; a problem is told.
+fn told(ended: Result<Exit, problem::Problem>, console: &Console) -> Exit {
+    ended.unwrap_or_else(|problem| {
+        console.err(&problem.render(console.err_theme(), console.err_width()));
+        problem.exit()
+    })
 }
 
 /// Mistakes in the command line are reported in colours before there are parsed arguments that could forbid it.

@@ -91,7 +91,7 @@ impl Bundle {
     pub fn channel(&self, channel: Channel) -> Result<&KubeBundle, EksaError> {
         self.kubes.iter().find(|kube| kube.channel == channel).ok_or_else(|| {
             let there: Vec<String> = self.kubes.iter().map(|kube| format!("`{}`", kube.channel)).collect();
-            EksaError::new(EksaErrorKind::NotFound, format!("find release channel `{channel}`"))
+            EksaError::new(EksaErrorKind::Channel, format!("find release channel `{channel}`"))
                 .because(format!("{} does not have it", self.called()))
                 .hint(if there.is_empty() {
                     "it has no channels at all".to_owned()

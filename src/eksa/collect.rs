@@ -96,7 +96,7 @@ impl Manifests {
     }
 
     /// The digest that lies beside a file which no manifest tells one of.
-    async fn digest_beside(&self, cx: &Cx, url: &Url) -> Result<Digest, EksaError> {
+    pub(super) async fn digest_beside(&self, cx: &Cx, url: &Url) -> Result<Digest, EksaError> {
         let attempt = || format!("find the digest of `{url}`");
         let mut beside = url.clone();
         beside.set_path(&format!("{}.sha256", url.path()));
@@ -128,7 +128,7 @@ fn items<'a>(inputs: &NodeInputs<'a>, folder: &Path) -> Result<Vec<Item<'a>>, Ek
     for artifact in listed {
         add("eks-d-artifacts", &artifact.uri, Some(artifact))?;
     }
-    for uri in &inputs.beside {
+    for uri in inputs.beside.iter().chain(&inputs.other_pause) {
         add("eks-d-artifacts", uri, None)?;
     }
     Ok(items)

@@ -13,6 +13,8 @@ pub enum EksaErrorKind {
     Usage,
     /// A release, channel, asset or file is not there.
     NotFound,
+    /// The bundle does not have the release channel.
+    Channel,
     /// What arrived is no such manifest, or a broken one.
     Manifest,
     /// A signature does not fit, or one is missing that was asked for.

@@ -19,6 +19,7 @@ mod hook;
 mod manifests;
 mod node;
 mod part;
+mod present;
 mod releases;
 mod signature;
 mod tarball;

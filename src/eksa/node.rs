@@ -27,6 +27,8 @@ pub struct NodeInputs<'a> {
     pub kubernetes_version: String,
     /// Archives of images that lie beside those of `images` and that no manifest lists; each has a `.sha256`.
     pub beside: [String; 3],
+    /// The archive with the pause image of channel 1-28, from which clusters are upgraded to 1-29 and 1-30: their nodes have both. It has a `.sha256`, too.
+    pub other_pause: Option<String>,
 }
 
 impl Resolved {
@@ -108,6 +110,7 @@ impl<'a> NodeInputs<'a> {
             }
             kubelet.version.clone()
         });
+        let other_pause = older_pause(distro, &api?.uri);
         let beside = |name: &str| Some(format!("{}{name}.tar", api?.uri.strip_suffix("kube-apiserver.tar")?));
         Some(NodeInputs {
             containerd: containerd?,
@@ -121,6 +124,22 @@ impl<'a> NodeInputs<'a> {
             image_repository: repository?,
             kubernetes_version: version?,
             beside: [beside("pause")?, beside("coredns")?, beside("etcd")?],
+            other_pause,
         })
     }
+}
+
+/// The last release of channel 1-28: its channel has ended, nothing newer will come.
+const OLDER: (&str, &str) = ("/kubernetes-1-28/releases/66/artifacts/kubernetes/", "v1.28.15");
+
+/// Where the pause image of channel 1-28 is, for the channels whose nodes have it, too: on the server that has `api_image`.
+fn older_pause(distro: &Distro, api_image: &str) -> Option<String> {
+    let channel = distro.channel.to_string();
+    if !matches!(channel.as_str(), "1-29" | "1-30") {
+        return None;
+    }
+    let (server, rest) = api_image.split_once(&format!("/kubernetes-{channel}/"))?;
+    let (_, folder) = rest.split_once("/bin/")?;
+    let folder = folder.rsplit_once('/')?.0;
+    Some(format!("{server}{}{}/bin/{folder}/pause.tar", OLDER.0, OLDER.1))
 }

@@ -224,7 +224,7 @@ pub(in crate::cli) struct DownloadHook {
     pub(in crate::cli) manifests: ManifestArgs,
 }
 
-fn channel(text: &str) -> Result<Channel, String> {
+pub(super) fn channel(text: &str) -> Result<Channel, String> {
     text.parse::<Channel>().map_err(|error| error.to_string())
 }
 

@@ -1,5 +1,9 @@
 //! `goldsmith build`: plans in, outcomes out, with everything a person sees in between.
-use super::{block_on, dirs, load};
+use super::{
+    block_on, capi, dirs,
+    door::{self, For},
+    load,
+};
 use crate::{
     build::{self, BuildError, BuildErrorKind, BuildResult, Dirs, Job, OnError, Outcome, RealWorld},
     cli::{
@@ -19,14 +23,61 @@ use crate::{
 };
 use futures_util::StreamExt;
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Problem> {
     person_wanted(arguments, console)?;
+    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
+    let on_error = arguments.on_error.into();
+    let gate = super::offline::gate(&arguments.offline)?;
+    if arguments.definitions.door.is_open() {
+        let node = match door::node(&arguments.definitions, For::Build, console)? {
+            Ok(node) => node,
+            Err(exit) => return Ok(exit),
+        };
+        let plans = door::plans(&node, &arguments.definitions, arguments.out.as_deref())?;
+        // What is done with AMIs is a task of its own, when the build has ended.
+        let amis = RefCell::new(Vec::new());
+        let after = |plan: &Plan, made: &BuildResult| {
+            amis.borrow_mut().extend(made.amis.iter().map(|artifact| (&node, artifact.ami.id.clone())));
+            door::after(&node, plan, made)
+        };
+        let plans = changed(plans, arguments);
+        if let Some(exit) = locked(&plans, arguments, &gate, console)? {
+            return Ok(exit);
+        }
+        let exit = carry_out(plans, on_error, manner, gate, &after, console)?;
+        return capi::published(&amis.into_inner(), exit, console);
+    }
     let inputs = load::inputs(&arguments.definitions.inputs, arguments.out.as_deref());
-    let mut plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
+    let plans = load::all(&arguments.definitions.files, &inputs, &arguments.definitions.selection)?;
+    let plans = changed(plans, arguments);
+    load::distinct(&plans)?;
+    if let Some(exit) = locked(&plans, arguments, &gate, console)? {
+        return Ok(exit);
+    }
+    carry_out(plans, on_error, manner, gate, &|_, _| Ok(()), console)
+}
+
+/// With `--locked`: how the command ends when inputs are not those of the lock.
+fn locked(
+    plans: &[Plan],
+    arguments: &args::Build,
+    gate: &Gate,
+    console: &Console,
+) -> Result<Option<Exit>, Problem> {
+    if !arguments.locked {
+        return Ok(None);
+    }
+    let fetcher = Fetcher::new(dirs()?.cache()).behind(gate.clone());
+    super::bundle::lock::check(plans, arguments.guest.as_deref(), &fetcher, console)
+}
+
+/// Plans with what options say instead of definitions.
+fn changed(mut plans: Vec<Plan>, arguments: &args::Build) -> Vec<Plan> {
     for plan in &mut plans {
         if let Some(accelerator) = arguments.accelerator {
             plan.machine.accelerator = accelerator.into();
@@ -36,16 +87,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
         }
         plan.offline = arguments.offline.offline;
     }
-    let manner = Manner { debug: arguments.debug, parallel: arguments.parallel };
-    let gate = super::offline::gate(&arguments.offline)?;
-    if arguments.locked {
-        let fetcher = Fetcher::new(dirs()?.cache()).behind(gate.clone());
-        let exit = super::bundle::lock::check(&plans, arguments.guest.as_deref(), &fetcher, console)?;
-        if let Some(exit) = exit {
-            return Ok(exit);
-        }
-    }
-    carry_out(plans, arguments.on_error.into(), manner, gate, &|_, _| Ok(()), console)
+    plans
 }
 
 /// What else is done with the result of a build that went well.

@@ -7,6 +7,7 @@ mod capi;
 mod cloudstack;
 mod convert;
 pub(in crate::cli) mod doctor;
+mod door;
 pub(in crate::cli) mod gc;
 mod init;
 mod inputs;
@@ -97,6 +98,16 @@ pub(super) fn run(command: Command, console: &Console) -> Result<Exit, Problem> 
             Ok(Exit::Ok)
         }
     }
+}
+
+/// The same for who called the program `image-builder`: a build ends with the words that its scripts look for.
+pub(super) fn run_node(command: Command, console: &Console) -> Result<Exit, Problem> {
+    let builds = matches!(command, Command::Build(_));
+    let exit = run(command, console)?;
+    if builds && exit == Exit::Ok {
+        console.note("Build Successful. Output artifacts located at current working directory");
+    }
+    Ok(exit)
 }
 
 /// The folders that the environment names.

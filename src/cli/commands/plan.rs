@@ -1,5 +1,8 @@
 //! `goldsmith plan` and `goldsmith validate`.
-use super::{load, pretty};
+use super::{
+    door::{self, For},
+    load, pretty,
+};
 use crate::{
     build::{self, BuildError, BuildErrorKind},
     cli::{
@@ -21,8 +24,20 @@ use std::{collections::BTreeSet, fmt::Write as _};
 /// Prints what builds would do.
 pub(super) fn show(arguments: &args::Plan, console: &Console) -> Result<Exit, Problem> {
     let args::Plan { definitions, guest, steps } = arguments;
-    let mut plans =
-        load::all(&definitions.files, &load::inputs(&definitions.inputs, None), &definitions.selection)?;
+    let mut plans = if definitions.door.is_open() {
+        let node = match door::node(definitions, For::Plan, console)? {
+            Ok(node) => node,
+            Err(exit) => return Ok(exit),
+        };
+        if !console.json() {
+            // Whoever keeps this needs the options no more.
+            console.out(node.defined.text.trim_end());
+            return Ok(Exit::Ok);
+        }
+        door::plans(&node, definitions, None)?
+    } else {
+        load::all(&definitions.files, &load::inputs(&definitions.inputs, None), &definitions.selection)?
+    };
     if !steps {
         for plan in &mut plans {
             match build::preview(plan, guest.as_deref()) {
@@ -85,8 +100,28 @@ pub(in crate::cli) fn list(theme: &Theme, builds: &[Plan]) -> String {
     text
 }
 
+/// Says what is wrong with options of `image-builder`, and with the definition that they stand for.
+fn valid_node(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
+    let node = match door::node(arguments, For::Plan, console)? {
+        Ok(node) => node,
+        Err(exit) => return Ok(exit),
+    };
+    let plans = door::plans(&node, arguments, None)?;
+    let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    console.note(&format!("{} {}", console.err_theme().mark(true), names.join(", ")));
+    if console.json() {
+        let of =
+            |name: &&str| serde_json::json!({ "file": null, "name": name, "valid": true, "problems": [] });
+        console.out(&pretty(&names.iter().map(of).collect::<Vec<_>>())?);
+    }
+    Ok(Exit::Ok)
+}
+
 /// Says what is wrong with definitions.
 pub(super) fn validate(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
+    if arguments.door.is_open() {
+        return valid_node(arguments, console);
+    }
     let inputs = load::inputs(&arguments.inputs, None);
     let theme = console.err_theme();
     let (mut results, mut names) = (Vec::new(), Vec::new());

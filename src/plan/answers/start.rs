@@ -30,7 +30,7 @@ pub enum NotTyped {
         "the installer of {0} has its answers in its initial RAM disk, for which its kernel would have to be started directly"
     )]
     Initrd(InstallSystem),
-    /// By BIOS the media start with another boot loader than GRUB.
+    /// By BIOS the media start with a boot loader, or a kernel, that nothing is known about.
     #[error("by BIOS, goldsmith knows no keys for the boot menu of {0}")]
     Bios(InstallSystem),
 }
@@ -82,7 +82,9 @@ impl AnswersPlan {
     /// The same as `direct` by keys, for machines whose kernel cannot be started directly: on the command line of GRUB. What is started by
     /// keys already stays.
     ///
-    /// By EFI all media have GRUB, by BIOS only Ubuntu's: RHEL's up to 9 have isolinux, and so have Photon's and Debian's. The commands are
+    /// By EFI all media have GRUB, by BIOS only Ubuntu's: RHEL's up to 9 have isolinux, and so have Photon's and Debian's. The menu of isolinux is left for its
+    /// prompt, where the label `linux` means the medium's own kernel with the menu's arguments, and more follow
+    /// ([Red Hat](https://docs.redhat.com/en/documentation/red_hat_enterprise_linux/9/html/boot_options_for_rhel_installer/index)). GRUB's commands are
     /// `linux` and `initrd` everywhere: lorax writes `linuxefi` into the menus of Anaconda's media, but in Red Hat's GRUB for EFI that is
     /// the same function under its older name (`grub-core/loader/i386/efi/linux.c` registers both), and ARM's GRUB has `linux` alone.
     ///
@@ -95,19 +97,29 @@ impl AnswersPlan {
         if self.place() == AnswerPlace::Initrd {
             return Err(NotTyped::Initrd(self.system));
         }
-        if self.firmware == Firmware::Bios && self.installer != Installer::Subiquity {
-            return Err(NotTyped::Bios(self.system));
-        }
-        let (usual_kernel, usual_initrd) = self.kernel_and_initrd();
-        let kernel = grub_word(kernel.as_deref().unwrap_or(usual_kernel));
-        let initrd = grub_word(initrd.as_deref().unwrap_or(usual_initrd));
-        let words: Vec<String> = arguments.iter().map(|word| grub_word(word)).collect();
-        let line = format!("linux {kernel} {}", words.join(" "));
         let step = |label: &str, after, keys: String| TypedStep {
             label: label.to_owned(),
             wait: TypedWait::Time(after),
             keys,
         };
+        let (usual_kernel, usual_initrd) = self.kernel_and_initrd();
+        if self.firmware == Firmware::Bios && self.installer != Installer::Subiquity {
+            let is_usual = |path: &Option<String>, usual| path.as_deref().is_none_or(|path| path == usual);
+            if !self.has_isolinux() || !is_usual(kernel, usual_kernel) || !is_usual(initrd, usual_initrd) {
+                return Err(NotTyped::Bios(self.system));
+            }
+            let line = as_keys(&format!("linux {}", arguments.join(" ")));
+            return Ok(InstallerBoot::Typed {
+                steps: vec![
+                    step("leave isolinux's menu", TO_THE_MENU, "<esc>".to_owned()),
+                    step("start the installer", TO_THE_PROMPT, format!("{}<enter>", line.trim_end())),
+                ],
+            });
+        }
+        let kernel = grub_word(kernel.as_deref().unwrap_or(usual_kernel));
+        let initrd = grub_word(initrd.as_deref().unwrap_or(usual_initrd));
+        let words: Vec<String> = arguments.iter().map(|word| grub_word(word)).collect();
+        let line = format!("linux {kernel} {}", words.join(" "));
         Ok(InstallerBoot::Typed {
             steps: vec![
                 step("open GRUB's command line", TO_THE_MENU, "c".to_owned()),
@@ -120,6 +132,12 @@ impl AnswersPlan {
                 step("start the installer", READS_INITRD, "boot<enter>".to_owned()),
             ],
         })
+    }
+
+    /// Whether the medium starts with isolinux by BIOS, and has the label `linux` there: lorax writes both up to version 9.
+    fn has_isolinux(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u8>().ok());
+        self.installer == Installer::Anaconda && major.is_some_and(|major| major <= 9)
     }
 
     fn kernel_and_initrd(&self) -> (&'static str, &'static str) {

@@ -8,6 +8,8 @@ mod hook;
 mod hostile;
 mod list;
 pub(crate) mod mirror;
+mod node;
+mod proxy;
 mod show;
 mod tls;
 mod trouble;

@@ -38,7 +38,7 @@ async fn all_that_a_release_has_for_a_channel_is_shown() {
     );
 
     let containerd = artifact(&shown, "bundle", "eksD.containerd");
-    assert_eq!(containerd["uri"], mirror.url("/artifacts/containerd.tar.gz").as_str());
+    assert_eq!(containerd["uri"], mirror.url("/artifacts/containerd/v2.1.4/containerd.tar.gz").as_str());
     assert_eq!((&containerd["kind"], &containerd["arch"][0]), (&"file".into(), &"amd64".into()));
     let lengths = ["sha256", "sha512"].map(|name| containerd[name].as_str().unwrap().len());
     assert_eq!(lengths, [64, 128]);
@@ -83,7 +83,7 @@ async fn servers_tell_how_large_files_are_if_asked() {
     mirror.tree().files.remove("/artifacts/crictl.tar.gz");
     let output = bench.run(&mirror, &["release", "show", "1-34", "--json", "--sizes"]);
     let shown = document(&output);
-    let path = "/artifacts/containerd.tar.gz";
+    let path = "/artifacts/containerd/v2.1.4/containerd.tar.gz";
     assert_eq!(artifact(&shown, "bundle", "eksD.containerd")["bytes"], content(path).len());
     assert!(artifact(&shown, "bundle", "eksD.crictl")["bytes"].is_null());
     assert!(said(&output).contains("/artifacts/crictl.tar.gz"), "{}", said(&output));

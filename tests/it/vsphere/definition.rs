@@ -269,6 +269,23 @@ fn what_is_said_about_the_kernel_is_typed_as_grub_reads_it() {
     assert_eq!(pressed.len(), meant.chars().count());
 }
 
+/// Their media have isolinux by BIOS: its prompt takes the kernel by its label, and arguments after it.
+#[test_case("rhel-8")]
+#[test_case("rhel-9.4")]
+#[test_case("rocky-9")]
+#[test_case("centos-9")]
+fn anaconda_is_started_at_isolinux_prompt_by_bios(system: &str) {
+    let plan = resolved(&installed(system, "firmware = \"bios\"", "")).unwrap();
+    assert_eq!(plan.machine.vsphere.as_ref().unwrap().firmware, VsphereFirmware::Bios);
+    let line =
+        "linux inst.ks=hd:LABEL=OEMDRV:/ks.cfg inst.cmdline console=tty0 console=ttyS0,115200n8<enter>";
+    assert_eq!(keys(&plan), ["<esc>", line]);
+    // Another kernel has no label there.
+    let other = installed(system, "firmware = \"bios\"", "")
+        .replace("[source.iso.install]", "kernel = \"/x\"\n[source.iso.install]");
+    refused(&other, "by BIOS, goldsmith knows no keys");
+}
+
 #[test]
 fn a_new_machine_may_be_like_this() {
     let text = installed(
@@ -470,7 +487,7 @@ fn a_definition_that_does_not_fit_a_vcenter_is_refused(from: &str, to: &str, exp
 #[test_case("ubuntu-20.04", "", "has its answers in its initial RAM disk")]
 #[test_case("photon-5", "", "the installer of photon restarts the machine")]
 #[test_case(
-    "rhel-9",
+    "rhel-10",
     "firmware = \"bios\"",
     "by BIOS, goldsmith knows no keys for the boot menu of rhel write `firmware = \"efi\"`"
 )]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Writes it. `definition` lies in the folder that paths start in.
-pub(super) fn write(
+pub(in crate::cli::commands) fn write(
     target: &Target,
     variables: &Variables,
     definition: &Path,

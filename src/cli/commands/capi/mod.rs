@@ -1,5 +1,5 @@
 //! `goldsmith capi`: make targets of Cluster API's image-builder.
-mod beside;
+pub(super) mod beside;
 mod list;
 #[cfg(feature = "aws")]
 mod published;
@@ -30,14 +30,14 @@ use std::{
 };
 
 /// A target with the definition that was made of it.
-struct Node {
-    target: Target,
+pub(super) struct Node {
+    pub(super) target: Target,
     /// Only looked at.
-    validates: bool,
-    variables: capi::Variables,
-    defined: Defined,
+    pub(super) validates: bool,
+    pub(super) variables: capi::Variables,
+    pub(super) defined: Defined,
     /// Where the definition would lie.
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 pub(super) fn run(arguments: &args::Capi, console: &Console) -> Result<Exit, Problem> {
@@ -178,7 +178,11 @@ fn carry_out(
 
 /// Copies AMIs and gives rights to them, as their variables say.
 #[cfg(feature = "aws")]
-fn published(amis: &[(&Node, String)], mut exit: Exit, console: &Console) -> Result<Exit, Problem> {
+pub(super) fn published(
+    amis: &[(&Node, String)],
+    mut exit: Exit,
+    console: &Console,
+) -> Result<Exit, Problem> {
     for (node, id) in amis {
         exit = exit.max(published::publish(node, id, console)?);
     }
@@ -187,6 +191,6 @@ fn published(amis: &[(&Node, String)], mut exit: Exit, console: &Console) -> Res
 
 /// Without the feature there is no AMI.
 #[cfg(not(feature = "aws"))]
-fn published(_: &[(&Node, String)], exit: Exit, _: &Console) -> Result<Exit, Problem> {
+pub(super) fn published(_: &[(&Node, String)], exit: Exit, _: &Console) -> Result<Exit, Problem> {
     Ok(exit)
 }

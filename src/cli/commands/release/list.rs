@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &ListReleases, console: &Console) -> Result<Exit, P
 }
 
 /// The day, where Amazon's dates count: UTC.
-pub(super) fn today() -> Date {
+pub(in crate::cli::commands) fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 

@@ -7,6 +7,8 @@ mod list;
 pub(super) mod manifests;
 mod show;
 
+pub(super) use list::today;
+
 use super::{block_on, dirs, task::ended};
 use crate::{
     build::{self, Dirs, RealWorld},
@@ -33,7 +35,7 @@ pub(super) fn command(what: &Release, console: &Console) -> Result<Exit, Problem
 
 /// How much a command shows while it works.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     /// Warnings: it is over in a moment.
     Warnings,
     /// What there is to see.
@@ -42,7 +44,7 @@ enum Shown {
 
 /// Runs `work` with the manifests of `release` as a task called `name` about `subject`. Returns what it made and how the command ends; what went
 /// wrong was told.
-fn run<T>(
+pub(super) fn run<T>(
     console: &Console,
     (manifests, release): (&ManifestArgs, Option<&String>),
     about: (&str, &Path, Shown),

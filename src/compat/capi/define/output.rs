@@ -229,8 +229,8 @@ impl Make<'_> {
 
     /// What image-builder does with an AMI after it is made, which a definition does not say.
     fn published(&self) -> Result<(), CompatError> {
-        let Some(wish) = Publication::of(self.settings)? else { return Ok(()) };
         let _ = self.settings.text("manifest_output")?;
+        let Some(wish) = Publication::of(self.settings)? else { return Ok(()) };
         // Who makes the AMI by this definition alone has the rest to do.
         let others = match wish.regions.len() {
             0 | 1 => String::new(),
@@ -242,8 +242,9 @@ impl Make<'_> {
             (false, accounts) => format!(" shared with {}", accounts.join(",")),
         };
         let both = if others.is_empty() || readers.is_empty() { "" } else { " and" };
-        let when = if self.eks.is_some() { "is not" } else { "is, when it is proved," };
-        self.note(format!("the AMI {when}{others}{both}{readers}; `goldsmith ami copy` does that"));
+        self.note(format!(
+            "the AMI is, when it is proved,{others}{both}{readers}; `goldsmith ami copy` does that"
+        ));
         Ok(())
     }
 }
