@@ -395,7 +395,7 @@ impl Session for RealSession {
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
         offline::lead(cx, &self.guest, self.fetcher.gate()).await?;
-        let done = provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await;
+        let done = Box::pin(provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble)).await;
         offline::tell_refused(cx, self.fetcher.gate());
         done.map_err(|error| {
             let hint = error.source.hint();

@@ -3,7 +3,7 @@ use super::*;
 use crate::fetch::{AllowedHost, Fetcher, Gate, tests_stock::Shelf};
 use std::{process::Command as Process, sync::Arc};
 
-const LONG: &[u8] = &[7; 700_000];
+static LONG: [u8; 700_000] = [7; 700_000];
 
 /// A proxy over a shelf, and a folder with its certificate.
 async fn proxy(shelf: Shelf, hosts: Vec<AllowedHost>) -> (Proxy, Arc<Fetcher>, tempfile::TempDir) {
@@ -44,7 +44,7 @@ async fn both_schemes_are_answered_from_what_is_collected() {
         ("https://get.example.com/b", b"secure"),
         ("https://get.example.com:8443/c", b"port"),
         ("https://10.1.2.3/d", b"number"),
-        ("http://deb.example.com/long", LONG),
+        ("http://deb.example.com/long", &LONG),
     ]);
     let (proxy, fetcher, folder) = proxy(shelf, Vec::new()).await;
     let plain = curl(&proxy, &folder, &["http://deb.example.com/a?x=1"]).await.1;
@@ -78,7 +78,7 @@ async fn both_schemes_are_answered_from_what_is_collected() {
     let mut plain = long.to_vec();
     plain.push("--no-include");
     assert_eq!(curl(&proxy, &folder, &plain).await.0, 0);
-    assert_eq!(std::fs::read(&file).unwrap(), LONG);
+    assert_eq!(std::fs::read(&file).unwrap(), &LONG[..]);
     assert!(fetcher.gate().take_refused().is_empty());
 }
 
@@ -111,7 +111,7 @@ async fn anything_else_is_refused_and_remembered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_collection_ends_the_answer_early() {
-    let mut shelf = Shelf::of(&[("http://deb.example.com/long", LONG)]);
+    let mut shelf = Shelf::of(&[("http://deb.example.com/long", &LONG)]);
     shelf.broken = true;
     let (proxy, _fetcher, folder) = proxy(shelf, Vec::new()).await;
     let (code, _) = curl(&proxy, &folder, &["-o", "/dev/null", "http://deb.example.com/long"]).await;

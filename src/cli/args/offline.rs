@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Whether there is a network, and what stands in for it.
 #[derive(Debug, Clone, Default, Args)]
+#[allow(clippy::struct_field_names, reason = "it is the name of the flag")]
 #[command(next_help_heading = "Without a network")]
 pub(in crate::cli) struct Offline {
     /// Ask no network: all comes from bundles, and machines of libvirt have no route out

@@ -17,12 +17,12 @@ fn offline(shelf: Shelf, hosts: &[&str]) -> (Fetcher, tempfile::TempDir) {
 async fn what_is_collected_comes_without_any_server() {
     let (cx, there) = (cx(), url("https://get.example.com/tool?arch=amd64"));
     let (fetcher, _folder) = offline(Shelf::of(&[(there.as_str(), b"tool")]), &[]);
-    let plain = fetcher.get(&cx, &[there.clone()], None).await.unwrap();
+    let plain = fetcher.get(&cx, std::slice::from_ref(&there), None).await.unwrap();
     assert_eq!(std::fs::read(&plain.path).unwrap(), b"tool");
     let digest = digest_of(b"tool");
-    let known = fetcher.get(&cx, &[there.clone()], Some(&digest)).await.unwrap();
+    let known = fetcher.get(&cx, std::slice::from_ref(&there), Some(&digest)).await.unwrap();
     assert!(!known.from_cache && known.digest == digest);
-    assert!(fetcher.get(&cx, &[there.clone()], Some(&digest)).await.unwrap().from_cache);
+    assert!(fetcher.get(&cx, std::slice::from_ref(&there), Some(&digest)).await.unwrap().from_cache);
     assert_eq!(fetcher.small(&cx, &there, 4).await.unwrap(), b"tool");
     assert!(matches!(fetcher.small(&cx, &there, 3).await, Err(FetchError::TooLarge { .. })));
     assert_eq!(fetcher.probe(&there, None).await.unwrap().bytes, Some(4));
@@ -41,8 +41,8 @@ async fn what_is_not_is_refused_by_every_door() {
     let (fetcher, _folder) = offline(Shelf::of(&[(there.as_str(), b"a")]), &[]);
     let digest = digest_of(b"b");
     let errors = [
-        fetcher.get(&cx, &[other.clone()], None).await.unwrap_err(),
-        fetcher.get(&cx, &[other.clone()], Some(&digest)).await.unwrap_err(),
+        fetcher.get(&cx, std::slice::from_ref(&other), None).await.unwrap_err(),
+        fetcher.get(&cx, std::slice::from_ref(&other), Some(&digest)).await.unwrap_err(),
         fetcher.small(&cx, &other, 10).await.unwrap_err(),
         fetcher.probe(&other, None).await.unwrap_err(),
         fetcher.kept(&cx, &other, 10, false).await.unwrap_err(),
@@ -68,10 +68,10 @@ async fn the_cache_counts_when_the_digest_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let digest = digest_of(b"golden");
     let online = Fetcher::new(folder.path());
-    online.get(&cx, &[server.url.clone()], Some(&digest)).await.unwrap();
+    online.get(&cx, std::slice::from_ref(&server.url), Some(&digest)).await.unwrap();
     let fetcher = Fetcher::new(folder.path()).behind(Gate::closed(Vec::new(), Vec::new()));
-    assert!(fetcher.get(&cx, &[server.url.clone()], Some(&digest)).await.unwrap().from_cache);
-    let error = fetcher.get(&cx, &[server.url.clone()], None).await.unwrap_err();
+    assert!(fetcher.get(&cx, std::slice::from_ref(&server.url), Some(&digest)).await.unwrap().from_cache);
+    let error = fetcher.get(&cx, std::slice::from_ref(&server.url), None).await.unwrap_err();
     assert!(error.to_string().contains("neither in a bundle (none was given)"), "{error}");
     assert_eq!(server.requests().len(), 1);
 }
@@ -89,10 +89,10 @@ async fn an_allowed_host_is_asked() {
 #[tokio::test]
 async fn a_damaged_collection_leaves_nothing_in_the_cache() {
     let (cx, there) = (cx(), url("https://get.example.com/tool"));
-    let mut shelf = Shelf::of(&[(there.as_str(), &[1; 600_000])]);
+    let mut shelf = Shelf::of(&[(there.as_str(), vec![1; 600_000].as_slice())]);
     shelf.broken = true;
     let (fetcher, folder) = offline(shelf, &[]);
-    let error = fetcher.get(&cx, &[there.clone()], None).await.unwrap_err();
+    let error = fetcher.get(&cx, std::slice::from_ref(&there), None).await.unwrap_err();
     assert_eq!(error.to_string(), "could not take `https://get.example.com/tool` out of shelf");
     assert!(error.hint().unwrap().contains("goldsmith bundle verify shelf"));
     let left: Vec<_> = std::fs::read_dir(folder.path().join("cache/url")).unwrap().flatten().collect();

@@ -25,7 +25,7 @@ pub(in crate::provision) async fn run(
             StepError::value("architecture", &worker.facts.arch, "no image is for it".to_owned())
         })?;
         for name in &step.pull {
-            brought.push(offline::bring(worker, name, arch).await?);
+            brought.push(Box::pin(offline::bring(worker, name, arch)).await?);
         }
     }
     worker.script(script(step, arrived.as_ref(), &brought)).await
