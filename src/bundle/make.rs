@@ -6,9 +6,11 @@ use super::{
 use crate::{
     cx::{Cancelled, Cx},
     fetch::Stock as _,
+    value::Digest,
     wire::Bar,
 };
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Read, Write as _},
     path::{Path, PathBuf},
@@ -62,7 +64,11 @@ async fn put(
     let part = beside(cx, to);
     let undo = cx.plan_path(&part)?;
     let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let total = sources.iter().map(|source| source.card.bytes).sum();
+    // What came under several addresses is written once.
+    let total = {
+        let each = sources.iter().map(|source| (&source.card.sha256, source.card.bytes));
+        each.collect::<BTreeMap<&Digest, u64>>().values().sum()
+    };
     let bar = Bar::new(cx, format!("write {name}"), Some(total));
     let (writing, target) = (part.clone(), to.to_owned());
     let written = threaded(cx, bar, move |passed| {

@@ -13,6 +13,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -48,7 +49,12 @@ pub(super) fn run(arguments: &CreateBundle, console: &Console) -> Result<Exit, P
         let (needs, gathered) =
             gathered(cx, &Fetcher::new(dirs.cache()), &plans, (arguments.guest.as_deref(), &listed)).await?;
         let locks = if arguments.no_lock { Vec::new() } else { lock::write(cx, &needs, &gathered).await? };
-        let (files, total) = (gathered.len(), gathered.iter().map(|one| one.bytes).sum::<u64>());
+        // What came under several addresses is one file.
+        let (files, total) = {
+            let each = gathered.iter().map(|one| (&one.sha256, one.bytes));
+            let once: BTreeMap<&Digest, u64> = each.collect();
+            (once.len(), once.values().sum::<u64>())
+        };
         let written = Box::pin(bundle::create(cx, gathered, &to, (level, since))).await?;
         Ok((written, files, total, locks))
     })?;
