@@ -47,6 +47,7 @@ pub use gc::{Collected, DeadBuild, collect, dead_builds};
 pub use hooks::{Access, Hooks, NoHooks};
 pub use inputs::{Inputs, Unknowable, inputs};
 pub use kept::AmiTest;
+pub use offline::lacking;
 pub use outcome::{
     AmiArtifact, AmiId, Artifact, BuildError, BuildErrorKind, BuildResult, KeptArtifact, Outcome, StageTime,
     Verified,

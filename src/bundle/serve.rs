@@ -78,7 +78,7 @@ impl Mirror {
         let listener = TcpListener::bind(at).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shelf = Arc::new(Shelf::new(cx, bundles));
-        let door = Door::open(listener, move |request| {
+        let door = Door::open_to_stay(listener, move |request| {
             let shelf = Arc::clone(&shelf);
             async move { shelf.answer(request).await }
         });

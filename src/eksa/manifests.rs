@@ -62,6 +62,15 @@ impl Manifests {
         Ok(Self { fetcher: Fetcher::new(cache).behind(gate), wanted, tarball })
     }
 
+    /// The same behind a gate. Without servers anyway, it stays as it is.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        if !self.wanted.offline {
+            self.fetcher = self.fetcher.behind(gate);
+        }
+        self
+    }
+
     pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted
     }

@@ -2,7 +2,7 @@
 use super::{Artifact, EksaError, Manifests, Resolved};
 use crate::{
     cx::Cx,
-    fetch::{PlainUrl, probe},
+    fetch::PlainUrl,
     value::{Arch, DigestAlgorithm},
 };
 use futures_util::StreamExt as _;
@@ -45,7 +45,7 @@ impl Manifests {
         let beside = beside.filter_map(|uri| Some((uri.rsplit('/').next()?.to_owned(), uri.parse().ok()?)));
         let all: Vec<(String, Url)> = listed.chain(beside).collect();
         let asks = all.into_iter().map(|(id, url)| async move {
-            let found = probe(&url).await;
+            let found = self.fetcher.probe(&url, None).await;
             found.err().map(|error| (id, url, error))
         });
         let asking = futures_util::stream::iter(asks).buffered(AT_ONCE).filter_map(async |missing| missing);

@@ -18,17 +18,19 @@ pub(super) async fn collect(found: &mut Found<'_>, plan: &Plan) -> Result<(), Bu
     match &plan.source {
         // Its packages are resolved with those of the steps.
         SourcePlan::Bootstrap(_) => {}
-        SourcePlan::Disk(disk) => first(found, &disk.origins, disk.digest.as_ref()).await,
+        SourcePlan::Disk(disk) => {
+            let digest = match (&disk.digest, &disk.checksums) {
+                (Some(digest), _) => Some(digest.clone()),
+                (None, Some(list)) => by_list(found, list, &disk.origins).await?,
+                (None, None) => None,
+            };
+            first(found, &disk.origins, digest.as_ref()).await;
+        }
         SourcePlan::Iso(iso) => {
-            let digest = match (&iso.digest, address(&iso.origins)) {
-                (IsoDigest::Known(digest), _) => Some(digest.clone()),
-                (IsoDigest::Listed(list), Some(url)) => found.listed(list, &url, SOURCE).await?,
-                // A file of this host is checked against a list, too.
-                (IsoDigest::Listed(list), None) => {
-                    found.add_file(list.clone(), None, InputKind::File, SOURCE).await;
-                    None
-                }
-                (IsoDigest::Trusted, _) => None,
+            let digest = match &iso.digest {
+                IsoDigest::Known(digest) => Some(digest.clone()),
+                IsoDigest::Listed(list) => by_list(found, list, &iso.origins).await?,
+                IsoDigest::Trusted => None,
             };
             first(found, &iso.origins, digest.as_ref()).await;
             found.unknowable(
@@ -47,6 +49,20 @@ pub(super) async fn collect(found: &mut Found<'_>, plan: &Plan) -> Result<(), Bu
         }
     }
     Ok(())
+}
+
+/// The digest of the file at `origins` by the list at `list`, which is an input itself.
+async fn by_list(
+    found: &mut Found<'_>,
+    list: &Url,
+    origins: &[Origin],
+) -> Result<Option<Digest>, BuildError> {
+    if let Some(url) = address(origins) {
+        return found.listed(list, &url, SOURCE).await;
+    }
+    // A file of this host is checked against a list, too.
+    found.add_file(list.clone(), None, InputKind::File, SOURCE).await;
+    Ok(None)
 }
 
 /// The place that a file is downloaded from, unless this host has it already.

@@ -28,6 +28,18 @@ pub(in crate::build) async fn missing(cx: &Cx, plan: &Plan, fetcher: &Fetcher) -
     Err(BuildError::new(BuildErrorKind::Preflight, told(&missing, &gate.names())).hint(COLLECT))
 }
 
+/// What of the inputs of `plan` is neither collected, nor in the cache, nor at an allowed host. What nobody can know is not among them.
+pub async fn lacking(
+    cx: &Cx,
+    plan: &Plan,
+    fetcher: &Fetcher,
+    guest: Option<&str>,
+) -> Result<Vec<Input>, BuildError> {
+    let found = inputs(cx, plan, fetcher, guest).await?;
+    fetcher.gate().take_refused();
+    Ok(found.files.into_iter().filter(|input| !is_there(fetcher, input)).collect())
+}
+
 fn is_there(fetcher: &Fetcher, input: &Input) -> bool {
     // Package managers ask by address; what else there is of the same content is of no use to them.
     let by_address = matches!(input.kind, InputKind::Package | InputKind::PackageIndex);

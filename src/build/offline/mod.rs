@@ -15,6 +15,7 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 
+pub use missing::lacking;
 pub(super) use missing::missing;
 pub(super) use proxy::Proxy;
 

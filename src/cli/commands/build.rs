@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &args::Build, console: &Console) -> Result<Exit, Pr
     let on_error = arguments.on_error.into();
     let gate = super::offline::gate(&arguments.offline)?;
     if arguments.definitions.door.is_open() {
-        let node = match door::node(&arguments.definitions, For::Build, console)? {
+        let node = match door::node(&arguments.definitions, For::Build, gate.clone(), console)? {
             Ok(node) => node,
             Err(exit) => return Ok(exit),
         };

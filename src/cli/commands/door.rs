@@ -14,6 +14,7 @@ use crate::{
     },
     cx::Cx,
     eksa::{EksaError, EksaErrorKind, Manifests},
+    fetch::Gate,
     plan::Plan,
     value::Arch,
 };
@@ -35,6 +36,7 @@ pub(super) enum For {
 pub(super) fn node(
     definitions: &Definitions,
     purpose: For,
+    gate: Gate,
     console: &Console,
 ) -> Result<Result<Node, Exit>, Problem> {
     let folder =
@@ -52,7 +54,8 @@ pub(super) fn node(
     let work = async |cx: &Cx, manifests: &Manifests| {
         Box::pin(facts(cx, manifests, &asked, mirrors.as_ref(), purpose)).await
     };
-    let (facts, exit) = release::run(
+    let (facts, exit) = release::run_behind(
+        gate,
         console,
         (&door.manifests(), door.eksa_release.as_ref()),
         ("manifests", Path::new(&name), Shown::Warnings),
@@ -79,6 +82,21 @@ pub(super) fn plans(
     let folder = node.path.parent().unwrap_or(Path::new("/"));
     let inputs = load::inputs(&definitions.inputs, Some(out.unwrap_or(folder)));
     load::text(&node.defined.text, &node.path, &inputs, &definitions.selection)
+}
+
+/// The plans of definitions, or of the node that options stand for; or how the command ends without them.
+pub(super) fn all_plans(
+    definitions: &Definitions,
+    console: &Console,
+) -> Result<Result<Vec<Plan>, Exit>, Problem> {
+    if !definitions.door.is_open() {
+        let inputs = load::inputs(&definitions.inputs, None);
+        return load::all(&definitions.files, &inputs, &definitions.selection).map(Ok);
+    }
+    match node(definitions, For::Plan, Gate::open(), console)? {
+        Ok(node) => plans(&node, definitions, None).map(Ok),
+        Err(exit) => Ok(Err(exit)),
+    }
 }
 
 /// What `image-builder` leaves in the current folder besides the image: of an AMI, Packer's manifest.

@@ -1,5 +1,5 @@
 //! `goldsmith inputs`: what builds fetch.
-use super::{block_on, dirs, load, pretty, task::ended};
+use super::{block_on, dirs, door, pretty, task::ended};
 use crate::{
     build::{self, Inputs, RealWorld},
     cli::{
@@ -32,8 +32,10 @@ struct Line<'a> {
 /// Lists what builds fetch.
 pub(super) fn run(arguments: &args::Inputs, console: &Console) -> Result<Exit, Problem> {
     let args::Inputs { definitions, guest } = arguments;
-    let plans =
-        load::all(&definitions.files, &load::inputs(&definitions.inputs, None), &definitions.selection)?;
+    let plans = match door::all_plans(definitions, console)? {
+        Ok(plans) => plans,
+        Err(exit) => return Ok(exit),
+    };
     let subject = plans.first().map_or(Path::new("/"), |plan| plan.definition.as_path());
     let dirs = dirs()?;
     // The answer is one document, so events have no place beside it.

@@ -14,6 +14,7 @@ use crate::{
         words::count,
     },
     definition,
+    fetch::Gate,
     plan::{
         AnswerFile, AnswerPlace, InstallerBoot, IsoDigest, IsoPlan, LoginProof, MachinePlan, Mirror, Origin,
         PartitionSize, Plan, SecretSource, SourcePlan, Step, TypedStep, TypedWait,
@@ -25,7 +26,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 pub(super) fn show(arguments: &args::Plan, console: &Console) -> Result<Exit, Problem> {
     let args::Plan { definitions, guest, steps } = arguments;
     let mut plans = if definitions.door.is_open() {
-        let node = match door::node(definitions, For::Plan, console)? {
+        let node = match door::node(definitions, For::Plan, Gate::open(), console)? {
             Ok(node) => node,
             Err(exit) => return Ok(exit),
         };
@@ -102,7 +103,7 @@ pub(in crate::cli) fn list(theme: &Theme, builds: &[Plan]) -> String {
 
 /// Says what is wrong with options of `image-builder`, and with the definition that they stand for.
 fn valid_node(arguments: &Definitions, console: &Console) -> Result<Exit, Problem> {
-    let node = match door::node(arguments, For::Plan, console)? {
+    let node = match door::node(arguments, For::Plan, Gate::open(), console)? {
         Ok(node) => node,
         Err(exit) => return Ok(exit),
     };

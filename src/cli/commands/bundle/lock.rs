@@ -2,7 +2,7 @@
 use super::{Needs, gathered, line, run as run_task};
 use crate::{
     bundle::{BundleError, Gathered, LOCK, Lock, of},
-    cli::{args, commands::load, console::Console, exit::Exit, problem::Problem, words::count},
+    cli::{args, commands::door, console::Console, exit::Exit, problem::Problem, words::count},
     cx::Cx,
     fetch::Fetcher,
     plan::Plan,
@@ -19,8 +19,10 @@ fn beside(definition: &Path) -> PathBuf {
 
 pub(in crate::cli::commands) fn run(arguments: &args::Lock, console: &Console) -> Result<Exit, Problem> {
     let definitions = &arguments.definitions;
-    let inputs = load::inputs(&definitions.inputs, None);
-    let plans = load::all(&definitions.files, &inputs, &definitions.selection)?;
+    let plans = match door::all_plans(definitions, console)? {
+        Ok(plans) => plans,
+        Err(exit) => return Ok(exit),
+    };
     let subject = definitions.files.first().map_or(Path::new(LOCK), PathBuf::as_path);
     let (made, exit) = run_task(console, ("lock", subject), async |cx, dirs| {
         let (needs, gathered) =

@@ -1,26 +1,28 @@
 //! `goldsmith bundle verify`: all bytes of bundles, and whether builds find their inputs.
-use super::{line, needs, open, run as run_task};
+use super::{line, open, run as run_task};
 use crate::{
+    build,
     bundle::{self, Bundles, Damage},
     cli::{
         args::VerifyBundle, commands::load, console::Console, exit::Exit, failure, problem::Problem,
         words::count,
     },
-    fetch::{Fetcher, Stock as _},
+    cx::Cx,
+    fetch::{Fetcher, Gate, Stock},
     plan::{Input, Plan},
-    value::{DigestAlgorithm, Size},
+    value::Size,
 };
 use serde_json::json;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 pub(super) fn run(arguments: &VerifyBundle, console: &Console) -> Result<Exit, Problem> {
     let inputs = load::inputs(&arguments.inputs, None);
     let plans = load::all(&arguments.definition, &inputs, &arguments.selection)?;
-    let bundles = open(&arguments.bundles.files)?;
+    let bundles = Arc::new(open(&arguments.bundles.files)?);
     let subject = arguments.bundles.files.first().map_or(Path::new("bundle"), |path| path.as_path());
-    let (found, exit) = run_task(console, ("bundle-verify", subject), async |cx, dirs| {
+    let (found, exit) = run_task(console, ("bundle-verify", subject), async |cx, _| {
         let verdict = Box::pin(bundle::verified(cx, &bundles)).await?;
-        let missing = missing(cx, dirs.cache(), &plans, (arguments.guest.as_deref(), &bundles)).await?;
+        let missing = missing(cx, &plans, (arguments.guest.as_deref(), &bundles)).await?;
         Ok((verdict, missing))
     })?;
     let Some((verdict, missing)) = found else { return Ok(exit) };
@@ -68,28 +70,18 @@ pub(super) fn run(arguments: &VerifyBundle, console: &Console) -> Result<Exit, P
     Ok(if well { exit } else { exit.max(Exit::Failed) })
 }
 
-/// What builds need and the bundles do not have.
+/// What builds need and the bundles do not have: neither a server nor a copy on this host is asked.
 async fn missing(
-    cx: &crate::cx::Cx,
-    cache: &Path,
+    cx: &Cx,
     plans: &[Plan],
-    (guest, bundles): (Option<&str>, &Bundles),
+    (guest, bundles): (Option<&str>, &Arc<Bundles>),
 ) -> Result<Vec<Input>, super::Why> {
-    let fetcher = Fetcher::new(cache);
+    let stock: Arc<dyn Stock> = Arc::<Bundles>::clone(bundles);
+    let fetcher = Fetcher::new(cx.work().join("cache")).behind(Gate::closed(vec![stock], Vec::new()));
     let mut missing: Vec<Input> = Vec::new();
-    for needs in needs(cx, &fetcher, plans, guest).await? {
-        for input in needs.files {
-            let here = match &input.digest {
-                None => bundles.find(&input.url).is_some(),
-                // Of a file that nobody ever knew the SHA-512 of, this address must do.
-                Some(digest) => {
-                    let unknown = |card: &bundle::Card| {
-                        digest.algorithm() == DigestAlgorithm::Sha512 && card.sha512.is_none()
-                    };
-                    bundles.find_digest(digest).is_some() || bundles.card(&input.url).is_some_and(unknown)
-                }
-            };
-            if !here && missing.iter().all(|other| other.url != input.url) {
+    for plan in plans {
+        for input in Box::pin(build::lacking(cx, plan, &fetcher, guest)).await? {
+            if missing.iter().all(|other| other.url != input.url) {
                 missing.push(input);
             }
         }

@@ -21,6 +21,7 @@ use crate::{
         CompatError, Defined,
         capi::{self, Commands, Flavour, OnError, Target},
     },
+    fetch::Gate,
     plan::Plan,
 };
 use std::{

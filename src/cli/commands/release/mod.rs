@@ -22,6 +22,7 @@ use crate::{
     },
     cx::{Cx, Stop},
     eksa::{EksaError, Manifests},
+    fetch::Gate,
 };
 use std::{path::Path, sync::Arc};
 
@@ -50,9 +51,20 @@ pub(super) fn run<T>(
     about: (&str, &Path, Shown),
     work: impl AsyncFnOnce(&Cx, &Manifests) -> Result<T, EksaError>,
 ) -> Result<(Option<T>, Exit), Problem> {
+    run_behind(Gate::open(), console, (manifests, release), about, work)
+}
+
+/// The same, where addresses go through `gate`.
+pub(super) fn run_behind<T>(
+    gate: Gate,
+    console: &Console,
+    (manifests, release): (&ManifestArgs, Option<&String>),
+    about: (&str, &Path, Shown),
+    work: impl AsyncFnOnce(&Cx, &Manifests) -> Result<T, EksaError>,
+) -> Result<(Option<T>, Exit), Problem> {
     let wanted = manifests.said(release).wanted(|name| std::env::var(name).ok()).map_err(Problem::Eksa)?;
     let dirs = dirs()?;
-    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?;
+    let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?.behind(gate);
     task(console, &dirs, about, async |cx: &Cx| work(cx, &manifests).await)
 }
 
