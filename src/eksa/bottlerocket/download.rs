@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(wanted.place.targets.as_str(), "https://updates.bottlerocket.aws/targets/");
         assert_eq!(wanted.root.as_str(), ROOT);
         assert_eq!(wanted.pin.unwrap().to_string(), format!("sha512:{PIN}"));
-        assert!(OLDER.len() == PIN.len() && OLDER != PIN);
+        assert_ne!(pin(OLDER).unwrap(), pin(PIN).unwrap());
     }
 
     #[test]

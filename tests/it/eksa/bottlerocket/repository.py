@@ -103,7 +103,6 @@ class Repository:
 def main(out, scenario, name, file):
     content = Path(file).read_bytes()
     repository = Repository(name, content)
-    pinned = None
     if scenario == "good":
         repository.write(out / "new")
     elif scenario == "rotated":
@@ -201,7 +200,7 @@ def main(out, scenario, name, file):
         repository.write(out / "new")
     else:
         sys.exit(f"no scenario `{scenario}`")
-    (out / "root.json").write_bytes(pinned or repository.roots[0])
+    (out / "root.json").write_bytes(repository.roots[0])
 
 
 main(Path(sys.argv[1]), *sys.argv[2:])
