@@ -146,9 +146,9 @@ fn endless() -> (u16, std::thread::JoinHandle<u64>) {
                     .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 continue;
             }
-            let mut sent = 0;
+            let (mut sent, blanks) = (0, vec![b' '; 1 << 16]);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
-            while let Ok(n) = stream.write(&[b' '; 1 << 16]) {
+            while let Ok(n) = stream.write(&blanks) {
                 sent += n as u64;
             }
             return sent;
