@@ -376,7 +376,8 @@ impl Session for RealSession {
             BuildError::because("the steps for this guest could not be worked out", error)
         })?;
         let supplies = Supplies { secrets, fetcher: &self.fetcher };
-        provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble).await.map_err(|error| {
+        let run = Box::pin(provision::run(cx, &self.guest, &self.facts, &steps, supplies, trouble));
+        run.await.map_err(|error| {
             let hint = error.source.hint();
             with_hint(BuildError::because("provisioning failed", error), hint)
         })
