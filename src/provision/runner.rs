@@ -295,7 +295,8 @@ pub async fn run_step(
     let start = Instant::now();
     let mut tries = 0;
     loop {
-        let Err(error) = try_step(cx, guest, facts, step, supplies, trouble).await else { break };
+        let tried = Box::pin(try_step(cx, guest, facts, step, supplies, trouble)).await;
+        let Err(error) = tried else { break };
         let error = explain(cx, guest, trouble, error).await;
         if tries >= step.retries || !error.may_pass() || cx.stop().is_cancelled() {
             return Err(failed(error));

@@ -45,7 +45,7 @@ pub(super) async fn collect(found: &mut Found<'_>, plan: &Plan) -> Result<(), Bu
         }
         SourcePlan::Nutanix(_) => found.unknowable(kept("an image", "its Prism Central"), SOURCE, None),
         SourcePlan::Cloudstack(_) => {
-            found.unknowable(kept("a template or medium", "its cloud"), SOURCE, None)
+            found.unknowable(kept("a template or medium", "its cloud"), SOURCE, None);
         }
     }
     Ok(())

@@ -118,7 +118,6 @@ impl<'a> Guest<'a> {
                 }
                 match repo.base {
                     Some(base) if !bases.contains(&base) => bases.push(base),
-                    Some(_) => {}
                     None if self.told.insert(repo.id.clone()) => found.unknowable(
                         format!(
                             "the packages of the repository `{}`: which mirror is taken is not known",
@@ -127,7 +126,8 @@ impl<'a> Guest<'a> {
                         needed_by,
                         Some("give it a `baseurl`"),
                     ),
-                    None => {}
+                    // It is there already, or was told already.
+                    Some(_) | None => {}
                 }
             }
         }

@@ -146,7 +146,7 @@ impl Counter {
         }
         let gate = self.fetcher.gate();
         match gate.way(url, None) {
-            Way::Stock(stock, held) => stocked(head, request.headers(), stock, held).await,
+            Way::Stock(stock, held) => stocked(head, request.headers(), stock, held),
             Way::Network => match self.fetcher.pass(head, url, request.headers()).await {
                 Ok(passed) => {
                     let mut response = Response::builder().status(passed.status);
@@ -203,7 +203,7 @@ fn dated(held: &Held) -> String {
 }
 
 /// What a collection has: whole, in part, or not again.
-async fn stocked(head: bool, asked: &HeaderMap, stock: Arc<dyn Stock>, held: Held) -> Response<Given> {
+fn stocked(head: bool, asked: &HeaderMap, stock: Arc<dyn Stock>, held: Held) -> Response<Given> {
     let said = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
     let (tag, date) = (format!("\"{}\"", held.digest.hex()), dated(&held));
     let response = Response::builder()

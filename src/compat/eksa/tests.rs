@@ -141,12 +141,15 @@ const NO_RELEASE: &str = "RHSM version required when satelite server hostname is
 const NO_KEY: &str = "Activation key and Org ID are required to use RHSM with satellite";
 const NOT_RED: &str = "RedHat Subscription Manager Config (RHSM) cannot be provided when OS is not RedHat";
 
+/// What is in the file, what is changed in it, and what is said then.
+type Row<'a> = (&'a [&'a [(&'a str, &'a str)]], (&'a str, &'a str), &'a str);
+
 #[test_case("vsphere"; "vsphere")]
 #[test_case("baremetal"; "baremetal")]
 #[test_case("cloudstack"; "cloudstack")]
 fn media_and_subscriptions_are_checked(hypervisor: &str) {
     let red = "--os redhat --os-version 9";
-    let rows: [(&[&[(&str, &str)]], (&str, &str), &str); 9] = [
+    let rows: [Row<'_>; 9] = [
         (&[&ISO, &LOGIN], ("rhel_username", ""), BOTH),
         (&[&ISO, &LOGIN], ("rhel_password", ""), BOTH),
         (&[&ISO, &LOGIN], ("iso_url", ""), NO_ISO),

@@ -268,7 +268,7 @@ fn shown(uri: &str) -> String {
 /// The Release file of a suite that need not be. Offline, what was not collected was not there.
 async fn optional(uri: &str, suite: &str, gate: &Gate) -> Result<Option<Release>, SourceError> {
     let through = |file: &&str| address(uri, suite, file).is_none_or(|url| gate.lets_through(&url, None));
-    if RELEASES.iter().any(|file| through(file)) { release(uri, suite, gate).await } else { Ok(None) }
+    if RELEASES.iter().any(through) { release(uri, suite, gate).await } else { Ok(None) }
 }
 
 /// The files that say what a suite has; the first has its signature in it.

@@ -153,7 +153,7 @@ impl Packages<'_> {
                     .await
                     .map_err(|error| if error.is_gone() { place.none() } else { SourceError::from(error) })?;
                 match self.small(place, "Release.gpg").await {
-                    Ok(signature) => self.keep(place, "Release.gpg", &signature, files)?,
+                    Ok(signature) => Self::keep(place, "Release.gpg", &signature, files)?,
                     Err(error) if error.is_gone() && !is_signed => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -161,7 +161,7 @@ impl Packages<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        self.keep(place, name, &bytes, files)?;
+        Self::keep(place, name, &bytes, files)?;
         Ok(Release::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -174,7 +174,6 @@ impl Packages<'_> {
 
     /// Puts a small file into the folder of its archive, and into the list of files.
     fn keep(
-        &self,
         place: &Place<'_>,
         name: &str,
         bytes: &[u8],

@@ -33,6 +33,9 @@ use url::Url;
 /// The longest that one question to apt may take.
 const ANSWER: Duration = Duration::from_secs(300);
 
+/// Files of a system about archives, and of keys, by their paths.
+type Settings = (BTreeMap<String, String>, BTreeMap<String, Vec<u8>>);
+
 /// What apt-cache is asked for.
 const SHOW: &str = "look at the packages' own descriptions";
 
@@ -75,7 +78,7 @@ pub struct Packages<'a> {
     /// The folder that stands for each address.
     mirrors: Vec<String>,
     /// The sources and keys that apt has read.
-    read: Option<(BTreeMap<String, String>, BTreeMap<String, Vec<u8>>)>,
+    read: Option<Settings>,
     /// Settings of this host that concern what is believed of archives.
     validity: Vec<String>,
     /// The paragraph of each package that is there.
@@ -259,7 +262,7 @@ impl<'a> Packages<'a> {
             match change {
                 Change::Installed { name, version } => wanted.push(format!("{name}={version}")),
                 Change::Removed { name } => {
-                    drop(self.installed.remove(name.split(':').next().unwrap_or(name)))
+                    drop(self.installed.remove(name.split(':').next().unwrap_or(name)));
                 }
             }
         }

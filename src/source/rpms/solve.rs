@@ -7,12 +7,15 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
+/// A package by its place, and the version in which it provides something.
+type Provider<'a> = (usize, Option<&'a (Flag, Evr)>);
+
 /// All packages of some repositories, by what they provide.
 #[derive(Debug)]
 pub(super) struct Pool<'a> {
     packages: &'a [(usize, Package)],
     by_name: BTreeMap<&'a str, Vec<usize>>,
-    providers: BTreeMap<&'a str, Vec<(usize, Option<&'a (Flag, Evr)>)>>,
+    providers: BTreeMap<&'a str, Vec<Provider<'a>>>,
 }
 
 /// What comes along.
