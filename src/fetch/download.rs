@@ -112,7 +112,8 @@ impl Attempt<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let mut response = self.soon(registry::send(self.tokens, self.client, self.origin, request)).await?;
+        let mut response =
+            self.soon(Box::pin(registry::send(self.tokens, self.client, self.origin, request))).await?;
         let status = response.status();
         let start = match status {
             StatusCode::OK => 0,

@@ -80,7 +80,7 @@ impl Fetcher {
                     request = request.header(name, value);
                 }
             }
-            let sent = registry::send(&self.tokens, self.client()?, url, request).await;
+            let sent = Box::pin(registry::send(&self.tokens, self.client()?, url, request)).await;
             let mut response = sent.map_err(|error| FetchError::network(url, error))?;
             if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
                 return Ok(Answer::Unchanged);
