@@ -24,8 +24,7 @@ fn definition(bench: &Bench, mirror: &Mirror, output: &Output) -> String {
     let stamp = |line: &str| {
         let (key, rest) = line.split_once(" = ").unwrap_or((line, ""));
         match key.trim_matches('"') {
-            "BUILD_TIMESTAMP" | "BUILD_DATE" => format!("{key} = NOW"),
-            "build_timestamp" | "build_date" => format!("{key} = NOW"),
+            "BUILD_TIMESTAMP" | "BUILD_DATE" | "build_timestamp" | "build_date" => format!("{key} = NOW"),
             _ if rest.contains("capas-ami") => format!("{key} = NAME"),
             _ => line.to_owned(),
         }

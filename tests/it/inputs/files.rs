@@ -11,7 +11,7 @@ fn hex_of(bytes: &[u8]) -> String {
 
 /// A definition with one of each.
 fn definition(shelf: &Shelf) -> String {
-    let digest = format!("sha256:{}", hex_of(&[0; 65536]));
+    let digest = format!("sha256:{}", hex_of(&vec![0; 65536]));
     format!(
         r#"
 name = "node"

@@ -117,13 +117,11 @@ async fn answer(request: &Request<Incoming>, inner: &Mutex<Inner>, port: u16) ->
         if key == "/v2/" {
             return plain(200).body(Full::default()).unwrap();
         }
-        match inner.files.get(&key).cloned() {
-            Some(held) => held,
-            None => {
-                inner.missing.push(key);
-                return plain(404).body(Full::default()).unwrap();
-            }
-        }
+        let Some(held) = inner.files.get(&key).cloned() else {
+            inner.missing.push(key);
+            return plain(404).body(Full::default()).unwrap();
+        };
+        held
     };
     let bytes = match held {
         Held::Bytes(bytes) => bytes,
