@@ -659,13 +659,14 @@ fn image_name(text: &str) -> Result<String, String> {
 
 fn examples(list: &[(&str, &str)]) -> String {
     let mut text = format!("{HEADER}Examples:{HEADER:#}");
+    let width = |line: &str| line.chars().count();
     let widest =
-        list.iter().filter(|(_, note)| !note.is_empty()).map(|(line, _)| line.len()).max().unwrap_or(0);
+        list.iter().filter(|(_, note)| !note.is_empty()).map(|(line, _)| width(line)).max().unwrap_or(0);
     for (line, note) in list {
         if note.is_empty() {
             let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}");
         } else {
-            let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}{:1$}  {note}", "", widest - line.len());
+            let _ = write!(text, "\n  {LITERAL}{line}{LITERAL:#}{:1$}  {note}", "", widest - width(line));
         }
     }
     text

@@ -99,9 +99,11 @@ fn publish(shelf: &Shelf, signer: &Signer, packages: &str) {
     shelf.insert(format!("{list}by-hash/SHA256/{}", sha256(packages.as_bytes())), packages.into());
 }
 
-fn names(files: &[PackageFile]) -> Vec<&str> {
+/// How signs are written in addresses depends on apt's version.
+fn names(files: &[PackageFile]) -> Vec<String> {
     let packages = files.iter().filter(|file| !file.index);
-    packages.map(|file| file.url.path().rsplit('/').next().unwrap()).collect()
+    let name = |file: &PackageFile| file.url.path().rsplit('/').next().unwrap().to_owned();
+    packages.map(|file| name(file).replace("%2b", "+").replace("%7e", "~")).collect()
 }
 
 fn words(names: &[&str]) -> Vec<String> {
@@ -150,15 +152,13 @@ async fn a_closure_grows_with_each_step_as_the_guest_would() {
     assert!(system.upgrade().await.unwrap().is_empty());
     system.hold(&words(&["*"]), false);
     assert_eq!(names(&system.upgrade().await.unwrap()), ["tool_2.0_amd64.deb"]);
-    // What is recommended comes as in a guest, its name as apt writes it.
-    let files = system.install(&words(&["wisher"]), ALL).await.unwrap();
-    assert_eq!(
-        names(&files).into_iter().collect::<BTreeSet<_>>(),
-        BTreeSet::from(["extra_1+b%7e1_amd64.deb", "wisher_1_amd64.deb"])
-    );
+    // What is recommended comes as in a guest.
+    let mut wished = names(&system.install(&words(&["wisher"]), ALL).await.unwrap());
+    wished.sort();
+    assert_eq!(wished, ["extra_1+b~1_amd64.deb", "wisher_1_amd64.deb"]);
     // What is removed has to be fetched again.
     system.remove(&words(&["extra", "never-there"])).await.unwrap();
-    assert_eq!(names(&system.install(&words(&["extra"]), ALL).await.unwrap()), ["extra_1+b%7e1_amd64.deb"]);
+    assert_eq!(names(&system.install(&words(&["extra"]), ALL).await.unwrap()), ["extra_1+b~1_amd64.deb"]);
 
     let error = system.install(&words(&["nowhere"]), ALL).await.unwrap_err().to_string();
     assert!(

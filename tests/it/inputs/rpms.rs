@@ -92,7 +92,9 @@ async fn dnf_gets_along_with_what_was_listed_and_nothing_else() {
         let sha256 = file.digest.as_deref().unwrap().strip_prefix("sha256:").unwrap().to_owned();
         shelf.put(path, Held::Upstream(file.url.clone(), sha256));
     }
-    std::fs::create_dir(bench.path("repos")).unwrap();
+    for folder in ["repos", "log"] {
+        std::fs::create_dir(bench.path(folder)).unwrap();
+    }
     bench.write(
         "repos/own.repo",
         &format!("[own]\nname=own\nbaseurl={}/$releasever\ngpgcheck=0\n", shelf.url("/repo")),
