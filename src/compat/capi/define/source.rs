@@ -37,19 +37,6 @@ impl Make<'_> {
         self.layout(body)?;
         // The installer has packages to fetch as well.
         body.maybe("proxy", settings.given("http_proxy")?);
-        self.keys(body)
-    }
-
-    /// In a vCenter nothing is started directly. What goldsmith types is for GRUB; by BIOS, media of RHEL and its rebuilds up to 9 have isolinux, whose
-    /// menu begins at a check of the medium, with the installation above it. The answers are found by their label.
-    fn keys(&self, body: &mut Document) -> Result<(), CompatError> {
-        if self.group() != Group::OvaVsphere || self.target.system().el() == 0 || self.is_efi()? {
-            return Ok(());
-        }
-        body.entry("source.iso.type");
-        body.key("name", "start the installation");
-        body.key("after", "10s");
-        body.key("keys", "<up><wait><tab> inst.text<enter>");
         Ok(())
     }
 
