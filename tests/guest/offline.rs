@@ -41,7 +41,7 @@ fn serve(files: BTreeMap<&'static str, &'static [u8]>) -> (String, Arc<Mutex<usi
 }
 
 /// A small Debian: no cloud-init, one package by apt in the guest, a file that the guest is to fetch, and a look around.
-fn definition(base: &str, extra: &str) -> String {
+fn definition(base: &str) -> String {
     let digest = {
         use sha2::Digest as _;
         hex::encode(sha2::Sha256::digest(AGENT))
@@ -62,7 +62,7 @@ memory = "1GiB"
 disk = "3GiB"
 
 [[provision]]
-package.install = ["tree"{extra}]
+package.install = ["tree"]
 
 [[provision]]
 download = {{ url = "{base}/agent", digest = "sha256:{digest}", dest = "/usr/local/bin/agent", mode = "0755", via = "guest" }}
@@ -118,7 +118,7 @@ fn an_image_is_built_from_a_bundle_where_there_is_no_network() {
         let _not_there = std::fs::remove_dir_all(home.root.join(folder));
     };
     let (base, asked) = serve(BTreeMap::from([("/agent", AGENT)]));
-    let image = home.definition("air-gap", &definition(&base, ""));
+    let image = home.definition("air-gap", &definition(&base));
     let bundle = home.root.join("site.bundle");
     let _not_there = std::fs::remove_file(&bundle);
     let start = Instant::now();
@@ -129,20 +129,31 @@ fn an_image_is_built_from_a_bundle_where_there_is_no_network() {
         start.elapsed(),
         made.stderr()
     );
+    // The same bundle with one input removed.
+    let less = home.root.join("less.bundle");
+    let _not_there = std::fs::remove_file(&less);
+    let listed = home.run(&["inputs", "--json", path(&image)]).expect_code(0);
+    let mut list: serde_json::Value = serde_json::from_slice(&listed.output.stdout).unwrap();
+    let files = list["files"].as_array_mut().unwrap();
+    let all = files.len();
+    files.retain(|file| !file["url"].as_str().unwrap().contains("/tree_"));
+    assert_eq!(files.len(), all - 1, "one package");
+    let rest = home.root.join("less.json");
+    std::fs::write(&rest, list.to_string()).unwrap();
+    home.run(&["bundle", "create", "--list", path(&rest), "-o", path(&less)]).expect_code(0);
     fresh("cache");
     let before = *asked.lock().unwrap();
     assert!(before > 0, "the file was collected");
 
-    // One input more than there is: told before anything is made.
-    let more = home.definition("more", &definition(&base, ", \"hello\""));
-    let arguments = ["build", "--offline", "--bundle", path(&bundle), path(&more)];
+    // It is told before anything is made.
+    let arguments = ["build", "--offline", "--bundle", path(&less), path(&image)];
     let refused = alone(&home, &arguments).expect_code(3);
     refused.expect_stderr(&[
         "missing from",
-        "site.bundle",
+        "less.bundle",
         "1 file:",
-        "/hello_",
-        "more.toml:",
+        "/tree_",
+        "air-gap.toml:",
         "goldsmith bundle create",
     ]);
     assert!(!home.out().join("air-gap.qcow2").exists());
