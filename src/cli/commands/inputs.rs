@@ -1,18 +1,17 @@
 //! `goldsmith inputs`: what builds fetch.
-use super::{block_on, dirs, door, pretty, task::ended};
+use super::{dirs, door, pretty, task};
 use crate::{
-    build::{self, Inputs, RealWorld},
+    build::{self, Inputs},
     cli::{
         args,
         console::Console,
         exit::Exit,
         problem::Problem,
         render::{self, Plain, Show},
-        signals,
         theme::{Theme, Tone, pad, pad_left},
         words::count,
     },
-    cx::{Cx, Stop},
+    cx::Cx,
     fetch::Fetcher,
     plan::{Input, InputKind, Plan},
     value::Size,
@@ -44,24 +43,15 @@ pub(super) fn run(arguments: &args::Inputs, console: &Console) -> Result<Exit, P
     } else {
         render::choose(console, &["inputs"])
     };
-    let (found, exit) = block_on(async {
-        let stop = Stop::default();
-        let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
-            .map_err(|error| Problem::host("could not listen for signals", error))?;
-        let world = RealWorld::new(dirs.clone());
-        let fetcher = Fetcher::new(dirs.cache());
-        let work = async |cx: &Cx| {
-            let mut all = Vec::new();
-            for plan in &plans {
-                all.push(Box::pin(build::inputs(cx, plan, &fetcher, guest.as_deref())).await?);
-            }
-            Ok(all)
-        };
-        let sinks = vec![Arc::clone(&show).sink()];
-        let outcome = build::task(&world, ("inputs", subject), &dirs, sinks, &stop, work).await;
-        show.close();
-        Ok::<_, Problem>(ended(console, outcome.map_err(Problem::Build)?, &stop, Problem::Build))
-    })??;
+    let fetcher = Fetcher::new(dirs.cache());
+    let work = async |cx: &Cx| {
+        let mut all = Vec::new();
+        for plan in &plans {
+            all.push(Box::pin(build::inputs(cx, plan, &fetcher, guest.as_deref())).await?);
+        }
+        Ok(all)
+    };
+    let (found, exit) = task::run(console, (&show, &dirs), ("inputs", subject), Problem::Build, work)?;
     let Some(found) = found else { return Ok(exit) };
     let builds: Vec<(&Plan, &Inputs)> = plans.iter().zip(&found).collect();
     if console.json() {

@@ -8,26 +8,23 @@ mod push;
 mod serve;
 mod verify;
 
-use super::{block_on, dirs, task::ended};
+use super::{dirs, task};
 use crate::{
-    build::{self, BuildError, Dirs, RealWorld},
+    build::{self, BuildError, Dirs},
     bundle::{BundleError, Bundles, Gathered},
     cli::{
         args::{Bundle, BundleOutput},
         console::Console,
         exit::Exit,
         problem::Problem,
-        render, signals,
+        render,
     },
-    cx::{Cx, Stop},
+    cx::Cx,
     fetch::Fetcher,
     plan::{Input, Plan},
     value::Size,
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 /// `goldsmith bundle …`
 pub(super) fn command(what: &Bundle, console: &Console) -> Result<Exit, Problem> {
@@ -68,17 +65,8 @@ fn run<T>(
 ) -> Result<(Option<T>, Exit), Problem> {
     let show = render::choose(console, &[name]);
     let dirs = dirs()?;
-    block_on(async {
-        let stop = Stop::default();
-        let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
-            .map_err(|error| Problem::host("could not listen for signals", error))?;
-        let world = RealWorld::new(dirs.clone());
-        let sinks = vec![Arc::clone(&show).sink()];
-        let work = async |cx: &Cx| Box::pin(work(cx, &dirs)).await;
-        let outcome = build::task(&world, (name, subject), &dirs, sinks, &stop, work).await;
-        show.close();
-        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop, Why::problem))
-    })?
+    let work = async |cx: &Cx| Box::pin(work(cx, &dirs)).await;
+    task::run(console, (&show, &dirs), (name, subject), Why::problem, work)
 }
 
 /// What one build needs.

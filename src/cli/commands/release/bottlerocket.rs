@@ -1,5 +1,5 @@
 //! `goldsmith download bottlerocket`: the image of a channel, verified, as EKS Anywhere names it.
-use super::{Shown, task};
+use super::{Shown, with_dirs};
 use crate::{
     cli::{
         args::DownloadBottlerocket,
@@ -79,7 +79,7 @@ pub(in crate::cli::commands) fn run(
         };
         Ok((fetched, file))
     };
-    let (made, exit) = task(console, &dirs, ("download-bottlerocket", &folder, Shown::Progress), work)?;
+    let (made, exit) = with_dirs(console, &dirs, ("download-bottlerocket", &folder, Shown::Progress), work)?;
     let Some((fetched, file)) = made else { return Ok(exit) };
     let seconds: HumanDuration = begun.elapsed().into();
     if console.json() {

@@ -9,18 +9,17 @@ mod show;
 
 pub(super) use list::today;
 
-use super::{block_on, dirs, task::ended};
+use super::{dirs, task};
 use crate::{
-    build::{self, Dirs, RealWorld},
+    build::Dirs,
     cli::{
         args::{ManifestArgs, Release},
         console::Console,
         exit::Exit,
         problem::Problem,
         render::{self, Plain, Show},
-        signals,
     },
-    cx::{Cx, Stop},
+    cx::Cx,
     eksa::{EksaError, Manifests},
     fetch::Gate,
 };
@@ -65,11 +64,11 @@ pub(super) fn run_behind<T>(
     let wanted = manifests.said(release).wanted(|name| std::env::var(name).ok()).map_err(Problem::Eksa)?;
     let dirs = dirs()?;
     let manifests = Manifests::open(dirs.cache(), wanted).map_err(Problem::Eksa)?.behind(gate);
-    task(console, &dirs, about, async |cx: &Cx| work(cx, &manifests).await)
+    with_dirs(console, &dirs, about, async |cx: &Cx| work(cx, &manifests).await)
 }
 
 /// Runs `work` as a task called `name` about `subject`.
-fn task<T>(
+fn with_dirs<T>(
     console: &Console,
     dirs: &Dirs,
     (name, subject, shown): (&str, &Path, Shown),
@@ -79,16 +78,7 @@ fn task<T>(
         Shown::Warnings => Arc::new(Plain::new(console.hushed(), false)),
         Shown::Progress => render::choose(console, &[name]),
     };
-    block_on(async {
-        let stop = Stop::default();
-        let _watch = signals::watch(stop.clone(), Arc::clone(&show), console.err_theme().clone())
-            .map_err(|error| Problem::host("could not listen for signals", error))?;
-        let world = RealWorld::new(dirs.clone());
-        let sinks = vec![Arc::clone(&show).sink()];
-        let outcome = build::task(&world, (name, subject), dirs, sinks, &stop, work).await;
-        show.close();
-        Ok(ended(console, outcome.map_err(Problem::Build)?, &stop, Problem::Eksa))
-    })?
+    task::run(console, (&show, dirs), (name, subject), Problem::Eksa, work)
 }
 
 /// Columns as wide as what is in them; the last is as long as it is.
