@@ -117,6 +117,7 @@ fn derived(variables: &mut Variables) {
 
 #[test_case("qemu-ubuntu-2404")]
 #[test_case("qemu-rockylinux-9-cloudimg")]
+#[test_case("kubevirt-qemu-ubuntu-2404")]
 #[test_case("raw-ubuntu-2404-efi")]
 #[test_case("node-ova-local-almalinux-9")]
 #[test_case("node-ova-vsphere-ubuntu-2204")]

@@ -45,6 +45,7 @@ pub fn define(
     make.machine(&mut body)?;
     make.service(&mut body)?;
     make.node(&mut body)?;
+    make.kubevirt_network(&mut body);
     make.outputs(&mut body)?;
     let mut head = Document::default();
     make.head(&mut head)?;

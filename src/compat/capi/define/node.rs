@@ -1,5 +1,5 @@
 //! The step that makes a node: variables as parameters of the role `kubernetes-node`.
-use super::{Document, Item, Make, System, digest};
+use super::{Document, Group, Item, Make, System, digest};
 use crate::compat::{CompatError, capi::SecretPlace};
 
 /// Texts that are parameters as they are, when the user gives them.
@@ -61,6 +61,10 @@ const LISTS: &[(&str, &str)] = &[
     ("netplan_removal_excludes", "netplan-removal-excludes"),
 ];
 
+/// As image-builder's `51-kubevirt-netplan.yaml`.
+const KUBEVIRT_NETWORK: &str =
+    "network:\n  version: 2\n  ethernets:\n    id0:\n      match:\n        name: enp*s*\n      dhcp4: true\n";
+
 impl Make<'_> {
     pub(super) fn node(&self, body: &mut Document) -> Result<(), CompatError> {
         let settings = self.settings;
@@ -117,6 +121,17 @@ impl Make<'_> {
             self.note("`amazon_ssm_agent_rpm` has no published digest: give `amazon_ssm_agent_sha256` too; without it, Ubuntu takes the snap and Amazon Linux its own package");
         }
         self.custom_roles(&mut with)
+    }
+
+    /// `sysprep` leaves no network configuration, and KubeVirt gives its machines none: image-builder adds one on Debian's family.
+    pub(super) fn kubevirt_network(&self, body: &mut Document) {
+        if self.group() == Group::Kubevirt && matches!(self.target.system(), System::Ubuntu(_)) {
+            body.entry("provision");
+            body.key("name", "let KubeVirt's networks be asked for an address");
+            body.key("file.dest", "/etc/netplan/51-kubevirt-netplan.yaml");
+            body.key("file.content", KUBEVIRT_NETWORK);
+            body.key("file.mode", "0644");
+        }
     }
 
     /// Which Kubernetes, and where it comes from.
