@@ -4,7 +4,7 @@ use crate::{
     cx::Cx,
     plan::InputKind,
     value::{Digest, Size},
-    wire::{Door, part},
+    wire::{Door, portion},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -12,8 +12,8 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
     header::{
-        ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderName,
-        IF_NONE_MATCH, IF_RANGE, RANGE,
+        ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, IF_RANGE,
+        RANGE,
     },
     http::response::Builder,
 };
@@ -199,18 +199,8 @@ impl Shelf {
         response = response.header(CONTENT_TYPE, media);
         // A part of another version is of no use to who asks.
         let range = header(RANGE).filter(|_| header(IF_RANGE).is_none_or(|version| version == etag));
-        let (response, first, after) = match range.and_then(|range| part(range, card.bytes)) {
-            None => (response.status(StatusCode::OK), 0, card.bytes),
-            Some(Ok((first, after))) => {
-                let said = format!("bytes {first}-{}/{}", after - 1, card.bytes);
-                (response.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, said), first, after)
-            }
-            Some(Err(())) => {
-                let response = response.status(StatusCode::RANGE_NOT_SATISFIABLE);
-                return empty(response.header(CONTENT_RANGE, format!("bytes */{}", card.bytes)));
-            }
-        };
-        let response = response.header(CONTENT_LENGTH, after - first);
+        let (response, part) = portion(response, range, card.bytes);
+        let Some((first, after)) = part else { return empty(response) };
         if request.method() == Method::HEAD {
             return empty(response);
         }

@@ -25,5 +25,5 @@ pub(crate) use door::Door;
 pub use download::Arrived;
 pub(crate) use download::{Wanted, download};
 pub use kind::WireKind;
-pub(crate) use serve::{Served, part};
+pub(crate) use serve::{Served, portion};
 pub use trust::{Thumbprint, Trust};

@@ -108,18 +108,8 @@ impl Shelf {
         let response = Response::builder()
             .header(ACCEPT_RANGES, "bytes")
             .header(CONTENT_TYPE, "application/octet-stream");
-        let (response, first, after) = match range.and_then(|range| part(range, self.bytes)) {
-            None => (response.status(StatusCode::OK), 0, self.bytes),
-            Some(Ok((first, after))) => {
-                let said = format!("bytes {first}-{}/{}", after - 1, self.bytes);
-                (response.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, said), first, after)
-            }
-            Some(Err(())) => {
-                let response = response.status(StatusCode::RANGE_NOT_SATISFIABLE);
-                return empty(response.header(CONTENT_RANGE, format!("bytes */{}", self.bytes)));
-            }
-        };
-        let response = response.header(CONTENT_LENGTH, after - first);
+        let (response, part) = portion(response, range, self.bytes);
+        let Some((first, after)) = part else { return empty(response) };
         if request.method() == Method::HEAD {
             return empty(response);
         }
@@ -150,9 +140,26 @@ impl Shelf {
     }
 }
 
+/// The head of the answer to who asks for `range` of `bytes` bytes, and the bytes that follow it, from the first to the one after the last; none if there
+/// is no such part.
+pub(crate) fn portion(head: Builder, range: Option<&str>, bytes: u64) -> (Builder, Option<(u64, u64)>) {
+    let (head, first, after) = match range.and_then(|range| part(range, bytes)) {
+        None => (head.status(StatusCode::OK), 0, bytes),
+        Some(Ok((first, after))) => {
+            let said = format!("bytes {first}-{}/{bytes}", after - 1);
+            (head.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, said), first, after)
+        }
+        Some(Err(())) => {
+            let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE);
+            return (head.header(CONTENT_RANGE, format!("bytes */{bytes}")), None);
+        }
+    };
+    (head.header(CONTENT_LENGTH, after - first), Some((first, after)))
+}
+
 /// The part that is asked for, from its first byte to the one after its last; nothing if it is to be the whole, and an error if there is no
 /// such part (RFC 9110, 14.1.2). Several parts at once are answered with the whole, which is allowed.
-pub(crate) fn part(range: &str, bytes: u64) -> Option<Result<(u64, u64), ()>> {
+fn part(range: &str, bytes: u64) -> Option<Result<(u64, u64), ()>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
     let (first, after) = match (first.parse::<u64>(), last.parse::<u64>()) {

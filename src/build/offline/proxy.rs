@@ -5,7 +5,7 @@
 use super::authority::Authority;
 use crate::{
     fetch::{Detour, FetchError, Fetcher, Held, Stock, Way},
-    wire::{Door, part},
+    wire::{Door, portion},
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -15,8 +15,8 @@ use hyper::{
     body::{Frame, Incoming},
     ext::ReasonPhrase,
     header::{
-        ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE,
-        IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+        ACCEPT_RANGES, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        LAST_MODIFIED, RANGE,
     },
     http::response::Builder,
     server::conn::http1,
@@ -219,19 +219,8 @@ fn stocked(head: bool, asked: &HeaderMap, stock: Arc<dyn Stock>, held: Held) -> 
         return empty(response.status(StatusCode::NOT_MODIFIED));
     }
     let same = said(IF_RANGE).is_none_or(|have| have == tag || have == date);
-    let range = said(RANGE).filter(|_| same).and_then(|range| part(range, held.bytes));
-    let (response, first, after) = match range {
-        None => (response.status(StatusCode::OK), 0, held.bytes),
-        Some(Ok((first, after))) => {
-            let said = format!("bytes {first}-{}/{}", after - 1, held.bytes);
-            (response.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, said), first, after)
-        }
-        Some(Err(())) => {
-            let response = response.status(StatusCode::RANGE_NOT_SATISFIABLE);
-            return empty(response.header(CONTENT_RANGE, format!("bytes */{}", held.bytes)));
-        }
-    };
-    let response = response.header(CONTENT_LENGTH, after - first);
+    let (response, part) = portion(response, said(RANGE).filter(|_| same), held.bytes);
+    let Some((first, after)) = part else { return empty(response) };
     if head { empty(response) } else { made(response, stream(stock, held, first, after)) }
 }
 
